@@ -1,0 +1,1 @@
+"""What Linux does, to memory that is arrays. Bottom up: base, page, alloc, map, types, migrate, policy; see README.md."""

@@ -1,0 +1,330 @@
+"""The buddy allocator of one zone: free lists per order and migratetype, under zone->lock.
+
+Models      __free_one_page(), expand(), __rmqueue(), try_to_claim_block(), mm/page_alloc.c (modern details from memory)
+Differs     one zone per node; a free list's migratetype is that of the block's pageblock, as Linux keeps it since 6.10;
+            links are pfn + 1 in frame_next/frame_prev, 0 ends a list
+Invariants  I1, I2; I17: a free block lies on the list of its pageblock's migratetype; NR_FREE does not count ISOLATE
+Protocol    the migratetype of a pageblock changes only under zone->lock, together with its free blocks; whoever frees reads it
+            there, never before
+"""
+
+from kernels.base import counter
+from kernels.base.atomics import load_relaxed, store_relaxed
+from kernels.base.bug import bug, chaos_point
+from kernels.base.jit import kernel
+from kernels.base.layout import (
+    BUG_BUDDY_WORD,
+    BUG_ISOLATED_ALLOC,
+    BUG_LIST_CORRUPT,
+    EV_EXTFRAG,
+    MT_ISOLATE,
+    MT_MOVABLE,
+    MT_RECLAIMABLE,
+    MT_UNMOVABLE,
+    NONE_WORD,
+    NR_MIGRATETYPES,
+    NR_ORDERS,
+    T_BUDDY,
+)
+from kernels.base.vmstat import count, trace
+from kernels.page.memdesc import buddy_order, buddy_word, word_type
+
+
+@kernel
+def nid_of(mem, pfn):
+    """The node of a frame.
+
+    Models      pfn_to_nid()
+    Progress    wait-free
+    """
+    return pfn // mem.frames_per_node
+
+
+@kernel
+def area_of(nid, order, migratetype):
+    """The free list of a node, an order and a migratetype.
+
+    Progress    wait-free
+    """
+    return (nid * NR_ORDERS + order) * NR_MIGRATETYPES + migratetype
+
+
+@kernel
+def get_pageblock_migratetype(mem, pfn):
+    """The migratetype of a frame's pageblock: exact under zone->lock, a hint without.
+
+    Models      get_pfnblock_migratetype(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    return load_relaxed(mem.block_migratetype, pfn >> mem.pageblock_order)
+
+
+@kernel
+def account_free(mem, nid, migratetype, nr_frames):
+    """Move the zone's count of free frames; zone->lock held.
+
+    Models      account_freepages(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    if migratetype == MT_ISOLATE:
+        mem.zone_isolate_free[nid] += nr_frames
+    else:
+        store_relaxed(mem.zone_free, nid, mem.zone_free[nid] + nr_frames)
+
+
+@kernel
+def add_to_free_list(mem, pfn, order, migratetype):
+    """Make the frames at `pfn` a free block; zone->lock held.
+
+    Models      __add_to_free_list(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    nid = nid_of(mem, pfn)
+    area = area_of(nid, order, migratetype)
+    old = mem.free_head[area]
+    mem.frame_next[pfn] = old
+    mem.frame_prev[pfn] = 0
+    if old:
+        mem.frame_prev[old - 1] = pfn + 1
+    mem.free_head[area] = pfn + 1
+    mem.nr_free[area] += 1
+    store_relaxed(mem.memdesc, pfn, buddy_word(order))
+    account_free(mem, nid, migratetype, 1 << order)
+
+
+@kernel
+def del_from_free_list(mem, cpu, pfn, order, migratetype):
+    """Take a free block off its list, its word back to NONE; zone->lock held.
+
+    Models      __del_page_from_free_list(), mm/page_alloc.c
+    Progress    wait-free; a bug if the word or a neighbour disagrees
+    """
+    nid = nid_of(mem, pfn)
+    area = area_of(nid, order, migratetype)
+    word = load_relaxed(mem.memdesc, pfn)
+    if word != buddy_word(order):
+        bug(mem, cpu, BUG_BUDDY_WORD, pfn, word, buddy_word(order))
+    after, before = mem.frame_next[pfn], mem.frame_prev[pfn]
+    if before:
+        if mem.frame_next[before - 1] != pfn + 1:
+            bug(mem, cpu, BUG_LIST_CORRUPT, pfn, mem.frame_next[before - 1], pfn + 1)
+        mem.frame_next[before - 1] = after
+    else:
+        if mem.free_head[area] != pfn + 1:
+            bug(mem, cpu, BUG_LIST_CORRUPT, pfn, mem.free_head[area], pfn + 1)
+        mem.free_head[area] = after
+    if after:
+        mem.frame_prev[after - 1] = before
+    mem.nr_free[area] -= 1
+    store_relaxed(mem.memdesc, pfn, NONE_WORD)
+    account_free(mem, nid, migratetype, -(1 << order))
+
+
+@kernel
+def is_buddy_block(mem, pfn, order):
+    """Whether a free block of exactly `order` starts at `pfn`; zone->lock held.
+
+    Models      page_is_buddy(), mm/internal.h
+    Progress    wait-free
+    """
+    return load_relaxed(mem.memdesc, pfn) == buddy_word(order)
+
+
+@kernel
+def free_one_block(mem, cpu, pfn, order):
+    """Give 2^order frames back, merging with free buddies; zone->lock held.
+
+    Models      __free_one_page(), mm/page_alloc.c
+    Progress    wait-free, at most NR_ORDERS merges
+    """
+    nid = nid_of(mem, pfn)
+    migratetype = get_pageblock_migratetype(mem, pfn)
+    while order < NR_ORDERS - 1:
+        buddy = pfn ^ (1 << order)
+        if buddy < nid * mem.frames_per_node or buddy + (1 << order) > (nid + 1) * mem.frames_per_node:
+            break
+        if not is_buddy_block(mem, buddy, order):
+            break
+        if order >= mem.pageblock_order:
+            other = get_pageblock_migratetype(mem, buddy)
+            if other != migratetype:
+                if other == MT_ISOLATE or migratetype == MT_ISOLATE:
+                    break
+                del_from_free_list(mem, cpu, buddy, order, other)
+                set_range_migratetype(mem, buddy, order, migratetype)
+            else:
+                del_from_free_list(mem, cpu, buddy, order, migratetype)
+        else:
+            del_from_free_list(mem, cpu, buddy, order, migratetype)
+        pfn = min(pfn, buddy)
+        order += 1
+    add_to_free_list(mem, pfn, order, migratetype)
+
+
+@kernel
+def set_range_migratetype(mem, pfn, order, migratetype):
+    """Set the migratetype of all pageblocks of a block of pageblock_order or more; zone->lock held.
+
+    Models      change_pageblock_range(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    first = pfn >> mem.pageblock_order
+    for block in range(first, first + max(1, 1 << order >> mem.pageblock_order)):
+        store_relaxed(mem.block_migratetype, block, migratetype)
+
+
+@kernel
+def expand(mem, pfn, low, high, migratetype):
+    """Give back the upper halves of a block of order `high`, of which the first 2^low frames are taken; zone->lock held.
+
+    Models      expand(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    while high > low:
+        high -= 1
+        add_to_free_list(mem, pfn + (1 << high), high, migratetype)
+
+
+@kernel
+def move_freepages_block(mem, cpu, block, migratetype):
+    """Change a pageblock's migratetype and move its free blocks to the lists of the new one; zone->lock held.
+
+    A free block that is larger than the pageblock is taken apart first.
+
+    Models      __move_freepages_block_isolate(), mm/page_alloc.c
+    Returns     free frames moved
+    Progress    wait-free
+    """
+    pageblock_order = mem.pageblock_order
+    first = block << pageblock_order
+    old = get_pageblock_migratetype(mem, first)
+    for order in range(pageblock_order + 1, NR_ORDERS):
+        head = first & ~((1 << order) - 1)
+        if nid_of(mem, head) == nid_of(mem, first) and is_buddy_block(mem, head, order):
+            del_from_free_list(mem, cpu, head, order, old)
+            for k in range(1 << (order - pageblock_order)):
+                add_to_free_list(mem, head + (k << pageblock_order), pageblock_order, old)
+            break
+    store_relaxed(mem.block_migratetype, block, migratetype)
+    moved = 0
+    pfn = first
+    while pfn < first + (1 << pageblock_order):
+        word = load_relaxed(mem.memdesc, pfn)
+        if word_type(word) == T_BUDDY:
+            order = buddy_order(word)
+            del_from_free_list(mem, cpu, pfn, order, old)
+            add_to_free_list(mem, pfn, order, migratetype)
+            moved += 1 << order
+            pfn += 1 << order
+        else:
+            pfn += 1
+    return moved
+
+
+@kernel
+def fallback_of(migratetype, rank):
+    """The `rank`-th migratetype (0, 1) to take from when the lists of `migratetype` are empty.
+
+    Models      fallbacks[][], mm/page_alloc.c
+    Progress    wait-free
+    """
+    if rank == 0:
+        return MT_UNMOVABLE if migratetype == MT_RECLAIMABLE else MT_RECLAIMABLE
+    return MT_UNMOVABLE if migratetype == MT_MOVABLE else MT_MOVABLE
+
+
+@kernel
+def take_smallest(mem, cpu, nid, order, migratetype):
+    """Take 2^order frames from the smallest sufficient block of one migratetype; zone->lock held.
+
+    Models      __rmqueue_smallest(), mm/page_alloc.c
+    Returns     pfn or -1
+    Progress    wait-free
+    """
+    for high in range(order, NR_ORDERS):
+        head = mem.free_head[area_of(nid, high, migratetype)]
+        if head:
+            pfn = head - 1
+            del_from_free_list(mem, cpu, pfn, high, migratetype)
+            expand(mem, pfn, order, high, migratetype)
+            return pfn
+    return -1
+
+
+@kernel
+def claims_block(mem, order, migratetype):
+    """Whether taking a block of `order` by fallback should try to convert its whole pageblock.
+
+    Models      should_try_claim_block(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    return order >= mem.pageblock_order // 2 or migratetype != MT_MOVABLE
+
+
+@kernel
+def steal(mem, cpu, nid, pfn, high, order, migratetype, other):
+    """Take from a foreign block, converting its pageblock if at least half of it is free; zone->lock held.
+
+    Models      try_to_claim_block(), mm/page_alloc.c
+    Differs     frames in use of the wanted type do not count towards the half
+    Returns     pfn
+    Progress    wait-free
+    """
+    trace(mem, cpu, EV_EXTFRAG, pfn, other * NR_MIGRATETYPES + migratetype)
+    count(mem, cpu, counter.PAGEBLOCK_STEAL, 1)
+    if high >= mem.pageblock_order:
+        del_from_free_list(mem, cpu, pfn, high, other)
+        set_range_migratetype(mem, pfn, high, migratetype)
+        expand(mem, pfn, order, high, migratetype)
+        return pfn
+    if claims_block(mem, high, migratetype):
+        block = pfn >> mem.pageblock_order
+        free = 0
+        at = block << mem.pageblock_order
+        while at < (block + 1) << mem.pageblock_order:
+            word = load_relaxed(mem.memdesc, at)
+            size = 1 << buddy_order(word) if word_type(word) == T_BUDDY else 1
+            free += size if word_type(word) == T_BUDDY else 0
+            at += size
+        if free >= 1 << mem.pageblock_order >> 1:
+            move_freepages_block(mem, cpu, block, migratetype)
+            other = migratetype
+    del_from_free_list(mem, cpu, pfn, high, other)
+    expand(mem, pfn, order, high, other)
+    return pfn
+
+
+@kernel
+def take_fallback(mem, cpu, nid, order, migratetype):
+    """Take from the largest block of another migratetype, so that one steal serves long; zone->lock held.
+
+    Models      __rmqueue_claim(), __rmqueue_steal(), mm/page_alloc.c
+    Returns     pfn or -1
+    Progress    wait-free
+    """
+    for step in range(NR_ORDERS - order):
+        high = NR_ORDERS - 1 - step
+        for rank in range(2):
+            other = fallback_of(migratetype, rank)
+            head = mem.free_head[area_of(nid, high, other)]
+            if head:
+                return steal(mem, cpu, nid, head - 1, high, order, migratetype, other)
+    return -1
+
+
+@kernel
+def rmqueue_block(mem, cpu, nid, order, migratetype):
+    """Take 2^order frames for `migratetype`, by fallback if need be; zone->lock held.
+
+    Models      __rmqueue(), mm/page_alloc.c
+    Returns     pfn of frames whose words are NONE, or -1
+    Progress    wait-free; a bug if the frames come from an isolated pageblock
+    """
+    pfn = take_smallest(mem, cpu, nid, order, migratetype)
+    if pfn < 0:
+        pfn = take_fallback(mem, cpu, nid, order, migratetype)
+    if pfn >= 0:
+        if get_pageblock_migratetype(mem, pfn) == MT_ISOLATE:
+            bug(mem, cpu, BUG_ISOLATED_ALLOC, pfn, MT_ISOLATE, migratetype)
+        chaos_point(mem, cpu)
+    return pfn

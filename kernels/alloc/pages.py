@@ -1,0 +1,336 @@
+"""Frames without a count: allocation and freeing through per-CPU lists, zones in fallback order, watermarks.
+
+Models      mm/page_alloc.c: get_page_from_freelist(), rmqueue_pcplist(), free_frozen_pages(), free_pcppages_bulk(),
+            drain_all_pages(), zone_pcp_disable() (modern details from memory)
+Differs     a per-CPU list is an array: taken and given at the top, drained from the bottom (the coldest), as Linux drains the
+            tail; batches do not adapt; nodes fall back in a ring
+Invariants  I2, I8; I18: MIGRATE_ISOLATE frames never enter a per-CPU list once it is disabled
+Protocol    per-CPU lists are under pcp->lock, taken by trylock; zone->lock nests inside it; the migratetype read before the
+            lock only chooses a list, and free_one_block reads it again under zone->lock
+"""
+
+from kernels.alloc.buddy import free_one_block, get_pageblock_migratetype, nid_of, rmqueue_block
+from kernels.base import counter
+from kernels.base.atomics import fetch_add_seq_cst, load_relaxed
+from kernels.base.bug import bug, chaos_point
+from kernels.base.jit import CHECKED, kernel
+from kernels.base.layout import (
+    BUG_WORD_CHANGED,
+    EV_PAGE_ALLOC,
+    EV_PAGE_FREE,
+    LC_PCP,
+    LC_ZONE,
+    MT_ISOLATE,
+    NONE_WORD,
+    NR_PCPTYPES,
+    PCP_CAPACITY,
+    PCP_LISTS,
+    PCP_ORDERS,
+    PCP_STRIDE,
+    PCP_TOTAL,
+    SH_BUDDY,
+    SH_OWNED,
+    SH_PCP,
+)
+from kernels.base.lock import spin_lock, spin_trylock, spin_unlock
+from kernels.base.vmstat import count, trace
+from kernels.page.shadow import shadow_move
+
+
+@kernel
+def check_none(mem, cpu, pfn, order):
+    """A bug if a frame between two owners carries a word: somebody kept it, or never had it.
+
+    Models      check_new_page(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    for k in range(1 << order):
+        word = load_relaxed(mem.memdesc, pfn + k)
+        if word != NONE_WORD:
+            bug(mem, cpu, BUG_WORD_CHANGED, pfn + k, word, NONE_WORD)
+
+
+@kernel
+def pcp_frames_base(mem, pcp, which):
+    """The first slot of list `which` of per-CPU lists `pcp`.
+
+    Progress    wait-free
+    """
+    return (pcp * PCP_LISTS + which) * PCP_CAPACITY
+
+
+@kernel
+def pcp_refill(mem, cpu, pcp, nid, order, migratetype):
+    """Take a batch of blocks from the zone; pcp->lock held.
+
+    Models      rmqueue_bulk(), mm/page_alloc.c
+    Returns     blocks now on the list
+    Progress    blocking on zone->lock
+    """
+    which = order * NR_PCPTYPES + migratetype
+    base = pcp_frames_base(mem, pcp, which)
+    nr_blocks = max(1, mem.pcp_batch >> order)
+    spin_lock(mem, cpu, nid, LC_ZONE)
+    taken = 0
+    while taken < nr_blocks:
+        pfn = rmqueue_block(mem, cpu, nid, order, migratetype)
+        if pfn < 0:
+            break
+        shadow_move(mem, cpu, pfn, order, SH_BUDDY, SH_PCP)
+        mem.pcp_frames[base + taken] = pfn
+        taken += 1
+    spin_unlock(mem, cpu, nid)
+    mem.pcp_nr[pcp * PCP_STRIDE + which] = taken
+    mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] += taken << order
+    count(mem, cpu, counter.PCP_REFILL, 1)
+    return taken
+
+
+@kernel
+def pcp_drain_list(mem, cpu, pcp, nid, which, nr_blocks):
+    """Give the `nr_blocks` coldest blocks of a list back to the zone; pcp->lock held.
+
+    Models      free_pcppages_bulk(), mm/page_alloc.c
+    Progress    blocking on zone->lock
+    """
+    order = which // NR_PCPTYPES
+    base = pcp_frames_base(mem, pcp, which)
+    slot = pcp * PCP_STRIDE + which
+    held = mem.pcp_nr[slot]
+    nr_blocks = min(nr_blocks, held)
+    if nr_blocks == 0:
+        return
+    spin_lock(mem, cpu, nid, LC_ZONE)
+    for k in range(nr_blocks):
+        pfn = mem.pcp_frames[base + k]
+        shadow_move(mem, cpu, pfn, order, SH_PCP, SH_BUDDY)
+        free_one_block(mem, cpu, pfn, order)
+    spin_unlock(mem, cpu, nid)
+    for k in range(nr_blocks, held):
+        mem.pcp_frames[base + k - nr_blocks] = mem.pcp_frames[base + k]
+    mem.pcp_nr[slot] = held - nr_blocks
+    mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] -= nr_blocks << order
+    count(mem, cpu, counter.PCP_DRAIN, 1)
+
+
+@kernel
+def pcp_alloc(mem, cpu, nid, order, migratetype):
+    """Take 2^order frames from this CPU's list, refilling it from the zone.
+
+    Models      rmqueue_pcplist(), mm/page_alloc.c
+    Returns     pfn or -1
+    Progress    a trylock, then zone->lock once a batch
+    """
+    pcp = cpu * mem.nr_nodes + nid
+    if not spin_trylock(mem, cpu, mem.lock_pcp + pcp, LC_PCP):
+        count(mem, cpu, counter.MET_PCP_LOCK_CONTENDED, 1)
+        return -1
+    slot = pcp * PCP_STRIDE + order * NR_PCPTYPES + migratetype
+    held = mem.pcp_nr[slot]
+    if held == 0:
+        held = pcp_refill(mem, cpu, pcp, nid, order, migratetype)
+    pfn = -1
+    if held > 0:
+        pfn = mem.pcp_frames[pcp_frames_base(mem, pcp, order * NR_PCPTYPES + migratetype) + held - 1]
+        mem.pcp_nr[slot] = held - 1
+        mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] -= 1 << order
+        shadow_move(mem, cpu, pfn, order, SH_PCP, SH_OWNED)
+    spin_unlock(mem, cpu, mem.lock_pcp + pcp)
+    return pfn
+
+
+@kernel
+def buddy_alloc(mem, cpu, nid, order, migratetype):
+    """Take 2^order frames from a zone.
+
+    Models      rmqueue_buddy(), mm/page_alloc.c
+    Returns     pfn or -1
+    Progress    blocking on zone->lock
+    """
+    spin_lock(mem, cpu, nid, LC_ZONE)
+    pfn = rmqueue_block(mem, cpu, nid, order, migratetype)
+    if pfn >= 0:
+        shadow_move(mem, cpu, pfn, order, SH_BUDDY, SH_OWNED)
+    spin_unlock(mem, cpu, nid)
+    return pfn
+
+
+@kernel
+def zone_watermark_ok(mem, nid, order, mark):
+    """Whether a zone keeps more than `mark` free frames after giving 2^order.
+
+    Models      zone_watermark_fast(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    return load_relaxed(mem.zone_free, nid) - (1 << order) >= mark
+
+
+@kernel
+def alloc_on_node(mem, cpu, nid, order, migratetype):
+    """2^order frames of one node, or nothing.
+
+    Models      rmqueue(), mm/page_alloc.c
+    Returns     pfn of frames whose words are NONE, or -1
+    Progress    as pcp_alloc, buddy_alloc
+    """
+    pfn = -1
+    if order < PCP_ORDERS and load_relaxed(mem.zone_pcp_disabled, nid) == 0:
+        pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
+    if pfn < 0:
+        pfn = buddy_alloc(mem, cpu, nid, order, migratetype)
+    if pfn >= 0:
+        check_none(mem, cpu, pfn, order)
+        count(mem, cpu, counter.PGALLOC, 1 << order)
+        if CHECKED:
+            trace(mem, cpu, EV_PAGE_ALLOC, pfn, order)
+    return pfn
+
+
+@kernel
+def cpu_node(mem, cpu):
+    """The node of a CPU.
+
+    Models      cpu_to_node()
+    Progress    wait-free
+    """
+    return cpu % mem.nr_nodes
+
+
+@kernel
+def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
+    """2^order frames without a count, from `nid` or the nodes after it, respecting the low, then the min watermark.
+
+    Models      __alloc_frozen_pages_noprof(), get_page_from_freelist(), mm/page_alloc.c
+    Differs     does not reclaim or compact: policy/pagealloc.py does
+    Parameters  order: 0..10; migratetype: unmovable, movable, reclaimable
+    Returns     pfn of frames whose words are NONE, or -1
+    Progress    as alloc_on_node
+    """
+    for attempt in range(2):
+        for k in range(mem.nr_nodes):
+            at = nid + k if nid + k < mem.nr_nodes else nid + k - mem.nr_nodes
+            mark = mem.zone_low[at] if attempt == 0 else mem.zone_min[at]
+            if zone_watermark_ok(mem, at, order, mark):
+                pfn = alloc_on_node(mem, cpu, at, order, migratetype)
+                if pfn >= 0:
+                    if k == 0:
+                        count(mem, cpu, counter.NUMA_HIT, 1)
+                    else:
+                        count(mem, cpu, counter.NUMA_MISS, 1)
+                    return pfn
+    return -1
+
+
+@kernel
+def free_to_zone(mem, cpu, pfn, order, before):
+    """Give 2^order frames straight to the zone.
+
+    Models      free_one_page(), mm/page_alloc.c
+    Parameters  before: where the shadow believes them to be (layout.SH_*)
+    Progress    blocking on zone->lock
+    """
+    nid = nid_of(mem, pfn)
+    spin_lock(mem, cpu, nid, LC_ZONE)
+    shadow_move(mem, cpu, pfn, order, before, SH_BUDDY)
+    free_one_block(mem, cpu, pfn, order)
+    spin_unlock(mem, cpu, nid)
+
+
+@kernel
+def pcp_free(mem, cpu, nid, pfn, order, migratetype):
+    """Put 2^order frames on this CPU's list, draining a batch if it is full.
+
+    Models      free_frozen_page_commit(), mm/page_alloc.c
+    Returns     False if the list is not to be had: disabled, or its lock taken
+    Progress    a trylock, then zone->lock once a batch
+    """
+    pcp = cpu * mem.nr_nodes + nid
+    if not spin_trylock(mem, cpu, mem.lock_pcp + pcp, LC_PCP):
+        count(mem, cpu, counter.MET_PCP_LOCK_CONTENDED, 1)
+        return False
+    # Under pcp->lock: a disabler drains under it after disabling, so what it drained stays out.
+    if load_relaxed(mem.zone_pcp_disabled, nid) != 0:
+        spin_unlock(mem, cpu, mem.lock_pcp + pcp)
+        return False
+    which = order * NR_PCPTYPES + migratetype
+    slot = pcp * PCP_STRIDE + which
+    held = mem.pcp_nr[slot]
+    if held == PCP_CAPACITY or mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + (1 << order) > mem.pcp_high:
+        pcp_drain_list(mem, cpu, pcp, nid, which, max(1, mem.pcp_batch >> order))
+        held = mem.pcp_nr[slot]
+    shadow_move(mem, cpu, pfn, order, SH_OWNED, SH_PCP)
+    mem.pcp_frames[pcp_frames_base(mem, pcp, which) + held] = pfn
+    mem.pcp_nr[slot] = held + 1
+    mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] += 1 << order
+    spin_unlock(mem, cpu, mem.lock_pcp + pcp)
+    return True
+
+
+@kernel
+def free_frozen_pages(mem, cpu, pfn, order):
+    """Give back 2^order frames that have no count; their words must be NONE.
+
+    Models      free_frozen_pages(), mm/page_alloc.c
+    Progress    as pcp_free, free_to_zone
+    """
+    check_none(mem, cpu, pfn, order)
+    count(mem, cpu, counter.PGFREE, 1 << order)
+    if CHECKED:
+        trace(mem, cpu, EV_PAGE_FREE, pfn, order)
+    migratetype = get_pageblock_migratetype(mem, pfn)
+    chaos_point(mem, cpu)
+    if order < PCP_ORDERS and migratetype != MT_ISOLATE:
+        if pcp_free(mem, cpu, nid_of(mem, pfn), pfn, order, migratetype):
+            return
+    free_to_zone(mem, cpu, pfn, order, SH_OWNED)
+
+
+@kernel
+def drain_pages(mem, cpu, target_cpu, nid):
+    """Give all of one CPU's lists of a node back to the zone.
+
+    Models      drain_pages_zone(), mm/page_alloc.c
+    Progress    blocking on that CPU's pcp->lock
+    """
+    pcp = target_cpu * mem.nr_nodes + nid
+    spin_lock(mem, cpu, mem.lock_pcp + pcp, LC_PCP)
+    if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] > 0:
+        for which in range(PCP_LISTS):
+            pcp_drain_list(mem, cpu, pcp, nid, which, PCP_CAPACITY)
+        if target_cpu != cpu:
+            count(mem, cpu, counter.PCP_DRAIN_REMOTE, 1)
+    spin_unlock(mem, cpu, mem.lock_pcp + pcp)
+
+
+@kernel
+def drain_all_pages(mem, cpu, nid):
+    """Drain the lists of every CPU for one node.
+
+    Models      drain_all_pages(), mm/page_alloc.c
+    Progress    blocking
+    """
+    for target_cpu in range(mem.nr_cpus):
+        drain_pages(mem, cpu, target_cpu, nid)
+
+
+@kernel
+def zone_pcp_disable(mem, cpu, nid):
+    """Keep frames of a node off per-CPU lists, and empty those. Nests.
+
+    Models      zone_pcp_disable(), mm/page_alloc.c
+    Progress    blocking
+    """
+    # ORDER: seq_cst, before any pcp->lock is taken below: a freer that takes its lock after the drain sees it
+    fetch_add_seq_cst(mem.zone_pcp_disabled, nid, 1)
+    drain_all_pages(mem, cpu, nid)
+
+
+@kernel
+def zone_pcp_enable(mem, cpu, nid):
+    """Undo one zone_pcp_disable.
+
+    Models      zone_pcp_enable(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    # ORDER: seq_cst for symmetry; a freer that misses it only takes the slow path once more
+    fetch_add_seq_cst(mem.zone_pcp_disabled, nid, -1)

@@ -1,0 +1,68 @@
+"""What happens when an invariant breaks, and what widens the windows in which it might.
+
+`bug()` writes a record and ends the process; every loop that waits calls `relax()`, which ends the process too once the
+machine is halted, so nobody spins on a lock whose owner is gone. Nothing unwinds: a broken machine is not used again.
+"""
+
+from kernels.base.atomics import cpu_relax, cycles, exit_process, fetch_add_seq_cst, load_relaxed, sched_yield, store_release
+from kernels.base.jit import CHECKED, kernel
+from kernels.base.layout import EXIT_ABANDONED, EXIT_BUG
+from kernels.base.random import random_below
+
+
+@kernel
+def bug(mem, cpu, code, pfn, seen, wanted):
+    """Record a broken invariant (layout.Bug), halt the machine, leave this process.
+
+    Models      VM_BUG_ON_FOLIO(), include/linux/mmdebug.h
+    Parameters  pfn: the frame concerned or -1; seen, wanted: the words that disagree
+    Progress    does not return
+    """
+    # ORDER: seq_cst only to number the records; the record itself is read after the process has gone
+    slot = fetch_add_seq_cst(mem.bug_count, 0, 1)
+    if slot <= mem.nr_cpus:
+        mem.bug_code[slot] = code
+        mem.bug_cpu[slot] = cpu
+        mem.bug_pfn[slot] = pfn
+        mem.bug_seen[slot] = seen
+        mem.bug_wanted[slot] = wanted
+        mem.bug_ns[slot] = cycles() * 1000 // mem.cycles_per_us
+    # ORDER: release, so that whoever sees the halt sees the record
+    store_release(mem.halt, 0, 1)
+    exit_process(EXIT_BUG)
+
+
+@kernel
+def relax(mem, cpu, spins):
+    """One turn of a loop that waits for another CPU: pause, now and then yield, leave if the machine is halted.
+
+    Models      cpu_relax()
+    Returns     spins + 1
+    Progress    the caller's
+    """
+    if load_relaxed(mem.halt, 0) != 0:
+        exit_process(EXIT_ABANDONED)
+    if spins % mem.spin_yield == mem.spin_yield - 1:
+        sched_yield()
+    else:
+        cpu_relax()
+    return spins + 1
+
+
+@kernel
+def chaos_point(mem, cpu):
+    """A point where a protocol is at risk: with probability chaos_ppm, yield or pause for a while. Nothing in the fast flavour.
+
+    Progress    bounded
+    """
+    if CHECKED:
+        if mem.chaos_ppm > 0:
+            drawn = random_below(mem, cpu, 1000000)
+            if drawn < mem.chaos_ppm:
+                mem.cpu_chaos[cpu] += 1
+                if drawn & 1:
+                    sched_yield()
+                else:
+                    for _ in range(random_below(mem, cpu, 2000)):
+                        cpu_relax()
+

@@ -1,0 +1,472 @@
+"""What lies where in the segment: every array, every field, every packed word, every counter. No behaviour.
+
+Checkers and oracles import this file and nothing else of `kernels`.
+
+Array k starts at byte k << ARRAY_SHIFT of the segment, so its address is a constant offset from one base pointer; only the
+number of elements varies between machines, and those numbers and all scalar parameters stand in array 0, the header. An
+array is a sequence of records of `stride` bytes; a field is one little-endian signed integer in each record. All kernels
+compute in int64: narrow fields are sign-extended when read and truncated when written.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+ARRAY_SHIFT = 36  # 64 GiB of address space per array
+CACHE_LINE_BYTES = 64
+
+# ------------------------------------------------------------------------------------------------------------------- frames
+
+NR_ORDERS = 11  # 0..10, as MAX_PAGE_ORDER = 10
+WINDOW_FRAMES = 512  # frames that one bitmap describes
+BITMAP_WORDS = 8
+
+
+class Type(IntEnum):
+    """Memdesc types, bits 0-3 of a memdesc word (revision B of kernelnewbies MatthewWilcox/Memdescs)."""
+
+    MISC = 0
+    BUDDY = 1
+    FILE = 2
+    ANON = 3
+    KSM = 4
+    SLAB = 5
+    MOVABLE = 6
+    PAGETABLE = 7
+    NETPOOL = 8
+    HWPOISON = 9
+    PERCPU = 10
+    COUNTED = 11  # unassigned in revision B: what alloc_pages() hands out today, a count and no folio
+
+
+class Misc(IntEnum):
+    """Subtypes of Type.MISC, bits 4-10; 9 and above are free in revision B."""
+
+    RESERVED = 0
+    ZERO = 1
+    UNKNOWN = 2
+    VMALLOC = 3
+    GUARD = 4
+    OFFLINE = 5
+    KMALLOC_LARGE = 6
+    EXACT = 7
+    BRD = 8
+    NONE = 9  # nobody's: on a per-CPU list, inside a free block, or in flight between two owners
+
+
+class Offline(IntEnum):
+    """States of the head word of an Offline block (`offline = none`); see kernels/types/offline.py."""
+
+    PRIVATE = 0
+    INFLATED = 1
+    ISOLATED = 2
+    TRANSIT = 3
+    RELEASED = 4
+    DEFLATING = 5
+
+
+class Migratetype(IntEnum):
+    UNMOVABLE = 0
+    MOVABLE = 1
+    RECLAIMABLE = 2
+    ISOLATE = 3
+
+
+NR_MIGRATETYPES = 4
+NR_PCPTYPES = 3
+
+TYPE_MASK = 15
+DESC_SHIFT = 4  # descriptor types: the rest of the word is the index of a descriptor
+SUBTYPE_SHIFT, SUBTYPE_MASK = 4, 127
+ORDER_SHIFT, ORDER_MASK = 12, 63
+TAIL_BIT = 1 << 18
+STATE_SHIFT, STATE_MASK = 19, 7
+CPU_SHIFT, CPU_MASK = 22, 65535
+NODE_SHIFT, NODE_MASK = 38, 1023
+OWNER_SHIFT, OWNER_MASK = 48, 32767
+BUDDY_ORDER_SHIFT, BUDDY_ORDER_MASK = 4, 63
+
+NONE_WORD = Type.MISC | (Misc.NONE << SUBTYPE_SHIFT)
+
+#: bits of a descriptor's flags (PG_* of page-flags.h)
+FL_LOCKED, FL_LRU, FL_ISOLATED, FL_DIRTY, FL_WRITEBACK, FL_UPTODATE, FL_BATCHED, FL_REFERENCED = (1 << k for k in range(8))
+
+#: a folio's `mapping`: 0 none, else (number + 1) << 1, with bit 0 set for anonymous memory (PAGE_MAPPING_ANON)
+MAPPING_ANON = 1
+
+#: `shadow` words: where the full checks believe a frame to be
+SH_BUDDY, SH_PCP, SH_OWNED, SH_CAPTURED = range(4)
+
+# --------------------------------------------------------------------------------------------------------------------- map
+
+#: bits of a page table entry; the pfn stands above them
+PTE_PRESENT, PTE_WRITE, PTE_ACCESSED, PTE_DIRTY, PTE_PROTNONE, PTE_MIGRATION, PTE_MIG_WRITE, PTE_MIG_DIRTY = (1 << k for k in range(8))
+PTE_EXCLUSIVE = 1 << 8  # PageAnonExclusive: this page is this task's alone, pinned or not; kept in migration entries
+PTE_PFN_SHIFT = 10
+TLB_ENTRIES = 64  # per CPU, direct-mapped
+SECTION_SPACE_BITS = 20  # a CPU's section word: sequence << 20 | space + 1, low bits 0 outside of a section
+
+#: page cache entries: 0 empty, (descriptor + 1) << 1 a folio, (index of the head) << 1 | 1 a sibling
+SIBLING_BIT = 1
+
+#: stamps in the first words of each frame's contents
+STAMP_OWNER, STAMP_VERSION, STAMP_MIRROR = 0, 1, 2
+INCARNATION_SHIFT = 32  # of an oracle word: incarnation << 32 | number of writes
+
+# --------------------------------------------------------------------------------------------------------------- policies
+
+POLICIES: dict[str, tuple[str, ...]] = {
+    "migration": ("bitmap",),
+    "offline": ("none",),
+    "refcount": ("cas",),
+}
+
+
+class Mode(IntEnum):
+    """enum migrate_mode, include/linux/migrate_mode.h."""
+
+    ASYNC = 0
+    SYNC_LIGHT = 1
+    SYNC = 2
+
+
+class Reason(IntEnum):
+    """enum migrate_reason, include/linux/migrate_mode.h (those that occur here)."""
+
+    COMPACTION = 0
+    NUMA_MISPLACED = 1
+    CONTIG_RANGE = 2
+
+
+class Cause(IntEnum):
+    """Why one folio or frame was not migrated."""
+
+    LOCK = 0  # -EAGAIN: source folio locked
+    WRITEBACK = 1  # -EBUSY
+    DST_LOCK = 2  # -EAGAIN: target locked by a late speculative holder
+    MAPPED = 3  # -EAGAIN: still mapped after unmap
+    REFCOUNT = 4  # -EAGAIN: unexpected count before the copy
+    LRU_BATCH = 5  # -EAGAIN: of these, the extra reference was an LRU batch's
+    FREEZE = 6  # -EAGAIN: count moved between copy and freeze
+    NOMEM = 7  # -ENOMEM: no target
+    RELEASED = 8  # the owner released it first: a success, not a failure
+    STATE = 9  # an Offline word that was not what it had been
+
+
+NR_REASONS, NR_CAUSES = len(Reason), len(Cause)
+
+# Kernels use these plain integers: numba would compile a kernel once more for an argument that is an enum member.
+T_MISC, T_BUDDY, T_FILE, T_ANON, T_KSM, T_SLAB, T_MOVABLE, T_PAGETABLE, T_NETPOOL, T_HWPOISON, T_PERCPU, T_COUNTED = map(int, Type)
+M_RESERVED, M_ZERO, M_UNKNOWN, M_VMALLOC, M_GUARD, M_OFFLINE, M_KMALLOC_LARGE, M_EXACT, M_BRD, M_NONE = map(int, Misc)
+OFF_PRIVATE, OFF_INFLATED, OFF_ISOLATED, OFF_TRANSIT, OFF_RELEASED, OFF_DEFLATING = map(int, Offline)
+MT_UNMOVABLE, MT_MOVABLE, MT_RECLAIMABLE, MT_ISOLATE = map(int, Migratetype)
+MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC = map(int, Mode)
+MR_COMPACTION, MR_NUMA_MISPLACED, MR_CONTIG_RANGE = map(int, Reason)
+(CAUSE_LOCK, CAUSE_WRITEBACK, CAUSE_DST_LOCK, CAUSE_MAPPED, CAUSE_REFCOUNT, CAUSE_LRU_BATCH, CAUSE_FREEZE, CAUSE_NOMEM,
+ CAUSE_RELEASED, CAUSE_STATE) = map(int, Cause)  # fmt: skip
+
+EPERM, ENOENT, EAGAIN, ENOMEM, EACCES, EBUSY, EINVAL = 1, 2, 11, 12, 13, 16, 22
+
+# ------------------------------------------------------------------------------------------------------------------ locks
+
+
+class LockClass(IntEnum):
+    ZONE = 0
+    PCP = 1
+    LRU = 2
+    PTL = 3
+    I_PAGES = 4
+    BALLOON = 5
+    DESC = 6
+    FOLIO = 7  # the lock bit of a folio's flags
+
+
+NR_LOCK_CLASSES = len(LockClass)
+LC_ZONE, LC_PCP, LC_LRU, LC_PTL, LC_I_PAGES, LC_BALLOON, LC_DESC, LC_FOLIO = map(int, LockClass)
+
+# --------------------------------------------------------------------------------------------------------------- counters
+
+#: /proc/vmstat names (mm/vmstat.c)
+VMSTAT = (
+    "pgalloc", "pgfree", "allocstall", "pgfault", "pgmajfault", "pgsteal", "pgscan", "pgrotated",
+    "pgmigrate_success", "pgmigrate_fail", "thp_migration_success", "thp_migration_fail", "thp_migration_split",
+    "compact_migrate_scanned", "compact_free_scanned", "compact_isolated", "compact_stall", "compact_fail", "compact_success",
+    "compact_daemon_wake", "compact_daemon_migrate_scanned", "compact_daemon_free_scanned",
+    "numa_pte_updates", "numa_hint_faults", "numa_hint_faults_local", "numa_pages_migrated", "numa_hit", "numa_miss",
+    "numa_foreign", "pgpromote_candidate",
+    "balloon_inflate", "balloon_deflate", "balloon_migrate",
+    "thp_fault_alloc", "thp_fault_fallback", "thp_split_page", "thp_split_page_failed",
+    "nr_tlb_remote_flush", "nr_tlb_remote_flush_received", "nr_tlb_local_flush_one",
+    "pcp_refill", "pcp_drain", "pcp_drain_remote", "pageblock_steal", "lru_add_drain", "cow_fault", "cow_reuse",
+    "migration_entry_wait", "compact_deferred", "fork",
+)  # fmt: skip
+
+#: speculative references
+SPECULATION = ("tried", "failed_on_zero", "undone_by_recheck", "held_last_reference", "kept")
+
+#: meetings: what a scenario is for; each is counted where it happens
+MEETINGS = (
+    "speculation_on_frozen", "put_last_after_recheck", "lookup_reload_changed", "gup_pte_changed", "stale_word_refused",
+    "fault_on_migration_entry", "stale_tlb_met_flush", "shootdown_waited", "deflate_on_isolated", "release_found_by_isolator",
+    "two_scanners_one_block", "free_block_vanished", "pcp_lock_contended", "speculation_on_free_pages",
+    "isolation_raced_free", "count_unexpected", "count_moved_during_copy", "lru_batch_held_reference", "cow_on_pinned",
+    "hint_fault_raced", "allocation_in_isolated_block_refused", "split_refused_by_reference", "pin_refused_migration",
+)  # fmt: skip
+
+#: compare-exchange tries and failures of the retry loops
+ATOMICS = ("cmpxchg_tried", "cmpxchg_failed")
+
+#: migrations: migrated and failed frames by reason, and attempts by reason and cause
+MIGRATION = tuple(
+    [f"migrated_{r.name.lower()}" for r in Reason] + [f"failed_{r.name.lower()}" for r in Reason]
+    + [f"cause_{r.name.lower()}_{c.name.lower()}" for r in Reason for c in Cause]
+)  # fmt: skip
+
+COUNTERS = tuple(
+    [*VMSTAT, *(f"spec_{n}" for n in SPECULATION), *(f"met_{n}" for n in MEETINGS), *ATOMICS, *MIGRATION]
+)
+COUNTER = {name: k for k, name in enumerate(COUNTERS)}
+COUNTER_STRIDE = -(-len(COUNTERS) // 8) * 8  # a row of whole cache lines per CPU
+C_MIGRATED, C_FAILED, C_CAUSE = COUNTER["migrated_compaction"], COUNTER["failed_compaction"], COUNTER["cause_compaction_lock"]
+
+# ------------------------------------------------------------------------------------------------------------------- rings
+
+RING_EVENTS = 4096  # per CPU, a power of two
+HIST_SUB_BITS = 4  # 16 sub-buckets per octave: at most 6.25 % error
+HIST_BUCKETS = 40 << HIST_SUB_BITS
+NR_ROLES_MAX = 16
+
+
+class Event(IntEnum):
+    """Trace events, named as the kernel's tracepoints where it has one."""
+
+    MM_PAGE_ALLOC = 1
+    MM_PAGE_FREE = 2
+    MM_MIGRATE_PAGES_START = 3
+    MM_MIGRATE_PAGES = 4
+    MM_COMPACTION_BEGIN = 5
+    MM_COMPACTION_END = 6
+    MM_COMPACTION_ISOLATE_MIGRATEPAGES = 7
+    MM_COMPACTION_ISOLATE_FREEPAGES = 8
+    SET_MIGRATION_PTE = 9
+    REMOVE_MIGRATION_PTE = 10
+    TLB_FLUSH = 11
+    OFFLINE_STATE = 12
+    PAGE_REF_FREEZE = 13
+    PAGE_REF_UNFREEZE = 14
+    MM_PAGE_ALLOC_EXTFRAG = 15
+    SET_MIGRATETYPE = 16
+    FOLIO_SPLIT = 17
+
+
+class Bug(IntEnum):
+    """Codes of `bug()`: each names the invariant of linux-mm.md section 4 that broke."""
+
+    BOUNDS = 1
+    SHADOW = 2  # I2
+    BAD_FREE = 3  # I8: freed while locked, isolated, mapped
+    REFCOUNT_UNDERFLOW = 4  # I3
+    UNFREEZE_LIVE = 5  # I3
+    WORD_CHANGED = 6  # I6: a memdesc word that its owner did not write
+    BUDDY_WORD = 7  # I17: free list and word disagree
+    ISOLATED_ALLOC = 8  # I18
+    ISOLATED_TYPE = 9  # I16: type changed under isolation
+    STRANGER = 10  # I13: contents of another owner seen through a valid translation or reference
+    LOST_WRITE = 11  # I13: version went back
+    TORN_COPY = 12  # I13: stamps of one frame disagree
+    LOCK_OWNER = 13  # I9: unlocked by somebody else
+    FOLIO_RANGE = 14  # I10: a referenced folio does not cover the pfn or index that found it
+    NOT_FREEABLE = 15  # I5: a final put on something that cannot be freed by put
+    OFFLINE_STATE = 16  # F-1: an Offline word moved outside of its transitions
+    BALLOON_LOST = 17  # I1: a balloon's inventory and its words disagree
+    UNLOCK_UNLOCKED = 18
+    LIST_CORRUPT = 19  # I9: a link that does not link back
+    OVERFLOW = 20  # a per-CPU array of the model is full
+
+
+BUG_INVARIANT = {
+    Bug.BOUNDS: "bounds", Bug.SHADOW: "I2", Bug.BAD_FREE: "I8", Bug.REFCOUNT_UNDERFLOW: "I3", Bug.UNFREEZE_LIVE: "I3",
+    Bug.WORD_CHANGED: "I6", Bug.BUDDY_WORD: "I17", Bug.ISOLATED_ALLOC: "I18", Bug.ISOLATED_TYPE: "I16", Bug.STRANGER: "I13",
+    Bug.LOST_WRITE: "I13", Bug.TORN_COPY: "I13", Bug.LOCK_OWNER: "I9", Bug.FOLIO_RANGE: "I10", Bug.NOT_FREEABLE: "I5",
+    Bug.OFFLINE_STATE: "F-1", Bug.BALLOON_LOST: "I1", Bug.UNLOCK_UNLOCKED: "I9", Bug.LIST_CORRUPT: "I9", Bug.OVERFLOW: "bounds",
+}  # fmt: skip
+
+(BUG_BOUNDS, BUG_SHADOW, BUG_BAD_FREE, BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE, BUG_WORD_CHANGED, BUG_BUDDY_WORD,
+ BUG_ISOLATED_ALLOC, BUG_ISOLATED_TYPE, BUG_STRANGER, BUG_LOST_WRITE, BUG_TORN_COPY, BUG_LOCK_OWNER, BUG_FOLIO_RANGE,
+ BUG_NOT_FREEABLE, BUG_OFFLINE_STATE, BUG_BALLOON_LOST, BUG_UNLOCK_UNLOCKED, BUG_LIST_CORRUPT, BUG_OVERFLOW) = map(int, Bug)  # fmt: skip
+(EV_PAGE_ALLOC, EV_PAGE_FREE, EV_MIGRATE_START, EV_MIGRATE, EV_COMPACTION_BEGIN, EV_COMPACTION_END, EV_ISOLATE_MIGRATE,
+ EV_ISOLATE_FREE, EV_SET_MIGRATION_PTE, EV_REMOVE_MIGRATION_PTE, EV_TLB_FLUSH, EV_OFFLINE_STATE, EV_REF_FREEZE, EV_REF_UNFREEZE,
+ EV_EXTFRAG, EV_SET_MIGRATETYPE, EV_FOLIO_SPLIT) = map(int, Event)  # fmt: skip
+EXIT_BUG, EXIT_ABANDONED = 86, 87  # how a worker process leaves when it broke an invariant, or when another one did
+
+# --------------------------------------------------------------------------------------------------------------- geometry
+
+PCP_ORDERS = 4  # 0..PAGE_ALLOC_COSTLY_ORDER on per-CPU lists
+PCP_LISTS = PCP_ORDERS * NR_PCPTYPES
+PCP_STRIDE, PCP_TOTAL = 16, 12  # words per (CPU, node); the last one used counts frames
+PCP_CAPACITY = 256  # blocks that one list can hold
+DESC_CACHE = 64
+LRU_BATCH = 15  # PAGEVEC_SIZE
+CC_CAPACITY = 512
+HELD_CAPACITY = 4096
+PIN_CAPACITY = 16
+GANG = 16  # words that a pfn walker reads before it takes references
+FLUSH_CAPACITY = 64
+FAMILY_TASKS = 4
+CANDIDATES, ISOLATED, DONE = range(3)  # the per-CPU bitmaps
+NR_BITMAPS = 4
+TRACE_NONE = -1
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The sizes of one machine; everything that decides a length. Frames, pages and entries are counts, not bytes."""
+
+    nr_cpus: int = 2
+    nr_nodes: int = 2
+    frames_per_node: int = 8192
+    pageblock_order: int = 9
+    words_per_frame: int = 512
+    nr_tasks: int = 8
+    task_pages: int = 2048  # virtual pages of one task; the last quarter maps a file
+    table_pages: int = 512  # PTEs under one page-table lock
+    nr_files: int = 4
+    file_pages: int = 2048
+    nr_trace_events: int = 0
+    max_trace_pfn: int = 0
+
+    @property
+    def nr_frames(self) -> int:
+        return self.nr_nodes * self.frames_per_node
+
+    @property
+    def nr_desc(self) -> int:
+        return self.nr_frames + self.nr_cpus * 2 * DESC_CACHE
+
+    @property
+    def nr_tables(self) -> int:
+        return self.nr_tasks * (self.task_pages // self.table_pages)
+
+    @property
+    def nr_locks(self) -> int:
+        """Locks by class, in this order: zone, lru, pcp, ptl, i_pages, balloon, desc."""
+        return self.nr_nodes * 3 + self.nr_cpus * self.nr_nodes + self.nr_tables + self.nr_files + self.nr_cpus + 1
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    name: str
+    bits: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array of the segment: `length` maps a Geometry to a number of records."""
+
+    name: str
+    stride: int
+    length: object
+    fields: tuple[FieldSpec, ...] = field(default=())
+
+
+def _record(name: str, stride: int, length, **bits: int) -> ArraySpec:
+    """Fields in order of declaration, each aligned to its size; names are unique in the machine."""
+    offset, fields = 0, []
+    for field_name, width in bits.items():
+        size = width // 8
+        offset = -(-offset // size) * size
+        fields.append(FieldSpec(field_name, width, offset))
+        offset += size
+    if offset > stride:
+        raise ValueError(f"{name}: fields need {offset} bytes, stride is {stride}")
+    return ArraySpec(name, stride, length, tuple(fields))
+
+
+def _words(name: str, length, bits: int = 64) -> ArraySpec:
+    return _record(name, bits // 8, length, **{name: bits})
+
+
+#: scalar parameters in the header, constant while the machine runs: mem.<name>
+PARAMS = (
+    "nr_cpus", "nr_nodes", "nr_frames", "frames_per_node", "pageblock_order", "words_per_frame", "nr_desc", "nr_tasks",
+    "task_pages", "table_pages", "nr_files", "file_pages", "nr_tables", "nr_locks",
+    "lock_lru", "lock_pcp", "lock_ptl", "lock_i_pages", "lock_balloon", "lock_desc",
+    "pcp_high", "pcp_batch", "chaos_ppm", "shadow_on", "tracing", "ipi_ns", "seed", "cycles_per_us",
+    "policy_migration", "policy_offline", "policy_refcount", "numa_rate_limit", "anon_pages", "balloon_target",
+    "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "working_set",
+)  # fmt: skip
+PARAM = {name: k for k, name in enumerate(PARAMS)}
+LENGTHS_WORD = 256  # header word of the length of array 0
+HEADER_WORDS = 512
+
+ARRAYS: tuple[ArraySpec, ...] = (
+    _words("header", lambda g: HEADER_WORDS),
+    # what stops everybody, each on its own line
+    _record("control", 64, lambda g: 1, halt=64),
+    _record("park", 64, lambda g: 1, park_request=64),
+    _record("bugs", 64, lambda g: 1 + g.nr_cpus, bug_count=64, bug_code=64, bug_cpu=64, bug_pfn=64, bug_seen=64, bug_wanted=64, bug_ns=64),
+    # per CPU: what the supervisor reads, on a line that only its owner writes
+    _record("cpus", 128, lambda g: g.nr_cpus, cpu_parked=64, cpu_role=64, cpu_waits=64, cpu_batches=64, rng0=64, rng1=64, rng2=64,
+            rng3=64, ring_head=64, desc_cached=64, lru_batched=64, cc_pages=64, held_count=64, pin_count=64, cpu_chaos=64, isolated_block=64),
+    _record("sections", 64, lambda g: g.nr_cpus, section=64),
+    _words("counters", lambda g: g.nr_cpus * COUNTER_STRIDE),
+    _record("lockstat", 64, lambda g: g.nr_cpus * NR_LOCK_CLASSES, lock_acquired=64, lock_contended=64, lock_spins=64),
+    _record("rolestat", 64, lambda g: g.nr_cpus * NR_ROLES_MAX, role_ops=64, role_fails=64, role_cycles=64),
+    _words("hist", lambda g: g.nr_cpus * NR_ROLES_MAX * HIST_BUCKETS),
+    _record("ring", 32, lambda g: g.nr_cpus * RING_EVENTS, ring_cycles=64, ring_event=64, ring_pfn=64, ring_result=64),
+    _record("locks", 64, lambda g: g.nr_locks, lock_word=64),
+    # per frame
+    _words("memdesc", lambda g: g.nr_frames),
+    _words("shadow", lambda g: g.nr_frames, bits=32),
+    _record("links", 8, lambda g: g.nr_frames, frame_next=32, frame_prev=32),
+    _words("contents", lambda g: g.nr_frames * g.words_per_frame),
+    # per pageblock
+    _record("blocks", 32, lambda g: -(-g.nr_frames >> g.pageblock_order), block_migratetype=32, block_skip=32, block_saved=32,
+            block_drained=32, block_allocated=64),
+    # per zone
+    _record("zones", 256, lambda g: g.nr_nodes, zone_free=64, zone_isolate_free=64, zone_min=64, zone_low=64, zone_high=64,
+            zone_migrate_pfn=64, zone_free_pfn=64, zone_defer_shift=64, zone_considered=64, zone_order_failed=64,
+            zone_pcp_disabled=64, zone_nr_isolate=64, zone_kcompactd=64, zone_numa_window=64, zone_numa_pages=64),
+    _record("areas", 8, lambda g: g.nr_nodes * NR_ORDERS * NR_MIGRATETYPES, free_head=32, nr_free=32),
+    # per CPU and node, one cache line: blocks on each list, then frames on all of them
+    _words("pcp_nr", lambda g: g.nr_cpus * g.nr_nodes * PCP_STRIDE, bits=32),
+    _words("pcp_frames", lambda g: g.nr_cpus * g.nr_nodes * PCP_LISTS * PCP_CAPACITY, bits=32),
+    _record("lrus", 64, lambda g: g.nr_nodes * 2, lru_head=32, lru_tail=32, lru_count=64, lru_isolated=64),
+    _words("lru_batch", lambda g: g.nr_cpus * 16, bits=32),
+    # descriptors, 64 bytes each
+    _record("descs", 64, lambda g: g.nr_desc, refcount=32, mapcount=32, flags=32, folio_order=32, folio_pfn=64, mapping=64,
+            folio_index=64, folio_next=32, folio_prev=32, folio_private=64, cpupid=32, folio_type=32),
+    _words("desc_stack", lambda g: g.nr_desc, bits=32),
+    _record("desc_pool", 64, lambda g: 1, desc_top=64),
+    _words("desc_cache", lambda g: g.nr_cpus * DESC_CACHE, bits=32),
+    # address spaces
+    _words("pte", lambda g: g.nr_tasks * g.task_pages),
+    _words("oracle", lambda g: g.nr_tasks * g.task_pages),
+    _record("spaces", 64, lambda g: g.nr_tasks, tlb_generation=64, numa_scan=64),
+    _record("tlb", 32, lambda g: g.nr_cpus * TLB_ENTRIES, tlb_tag=64, tlb_filled=64, tlb_value=64),
+    _words("flush_spaces", lambda g: g.nr_cpus * FLUSH_CAPACITY, bits=32),
+    # page cache
+    _words("cache", lambda g: g.nr_files * g.file_pages),
+    _words("disk", lambda g: g.nr_files * g.file_pages),
+    _words("file_oracle", lambda g: g.nr_files * g.file_pages),
+    # migration and compaction, per CPU
+    _words("bitmap", lambda g: g.nr_cpus * NR_BITMAPS * BITMAP_WORDS),
+    _words("dst", lambda g: g.nr_cpus * WINDOW_FRAMES, bits=32),
+    _words("folio_list", lambda g: g.nr_cpus * WINDOW_FRAMES, bits=32),
+    _words("cc_frames", lambda g: g.nr_cpus * NR_ORDERS * CC_CAPACITY, bits=32),
+    _words("cc_count", lambda g: g.nr_cpus * 16, bits=32),
+    # what the roles hold between operations
+    _record("held", 16, lambda g: g.nr_cpus * HELD_CAPACITY, held_pfn=64, held_order=32, held_kind=32),
+    _words("balloon_pfn", lambda g: g.nr_cpus * HELD_CAPACITY),
+    _record("balloons", 64, lambda g: g.nr_cpus, balloon_pages=64, balloon_isolated=64),
+    _record("pins", 32, lambda g: g.nr_cpus * PIN_CAPACITY, pin_desc=64, pin_pfn=64, pin_at=64, pin_incarnation=64),
+    _record("gang", 32, lambda g: g.nr_cpus * GANG, gang_pfn=64, gang_word=64, gang_desc=64),
+    # a recorded trace that is replayed
+    _record("events", 16, lambda g: g.nr_trace_events, ev_kind=8, ev_order=8, ev_migratetype=8, ev_pad=8, ev_slot=32, ev_wait=32),
+    _words("ev_pfn", lambda g: g.max_trace_pfn),
+    _words("ev_first", lambda g: g.nr_cpus + 1),
+)
+ARRAY = {spec.name: slot for slot, spec in enumerate(ARRAYS)}
+#: field name -> (array slot, bits, stride, offset)
+FIELDS = {f.name: (slot, f.bits, spec.stride, f.offset) for slot, spec in enumerate(ARRAYS) for f in spec.fields}
+SEGMENT_BYTES = len(ARRAYS) << ARRAY_SHIFT

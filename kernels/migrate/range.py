@@ -1,0 +1,282 @@
+"""Range migration: (base_pfn, bitmap) in, leftovers out; each pfn is dispatched on its memdesc type when it is acted on.
+
+Models      what isolate_migratepages_block() + migrate_pages() do, behind the interface that the seed thread asks for
+            (M. Wilcox, linux-mm, 7 Jan 2025); the driver's passes are migrate_pages()'s, mm/migrate.c (c17ee635)
+Differs     no list: a window of 512 frames, its isolation in a second bitmap, its targets in a per-CPU array. A folio that
+            cannot move goes back to its PTEs before the next pass, where Linux keeps it unmapped for ten tries
+Invariants  I15, I16; a bit of ISOLATED is set exactly while this CPU holds that frame's isolation; F-3, F-4
+Protocol    candidates are hints. Isolate by type -> unmap all -> one flush -> move all; in SYNC modes first three such passes
+            ASYNC, then one object at a time, so that nobody waits for a lock while holding another folio's (L2)
+"""
+
+from kernels.base import counter
+from kernels.base.atomics import load_acquire, load_relaxed
+from kernels.base.bitmap import bitmap_base, clear_bit, clear_bitmap, find_next_bit, set_bit, test_bit
+from kernels.base.bug import bug
+from kernels.base.jit import kernel
+from kernels.base.layout import (
+    BUG_ISOLATED_TYPE,
+    CANDIDATES,
+    CAUSE_NOMEM,
+    CAUSE_RELEASED,
+    CAUSE_STATE,
+    DONE,
+    EAGAIN,
+    EBUSY,
+    ENOMEM,
+    FL_ISOLATED,
+    ISOLATED,
+    MIGRATE_ASYNC,
+    WINDOW_FRAMES,
+)
+from kernels.base.vmstat import count
+from kernels.map.tlb import flush_deferred
+from kernels.migrate.folio import count_cause, count_migrated, folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
+from kernels.migrate.split import split_folio
+from kernels.migrate.targets import alloc_target_folio, alloc_target_frames, free_target_folio, free_target_frames
+from kernels.page.folio import folio_test, folio_trylock, folio_unlock
+from kernels.page.memdesc import is_folio, is_offline_head, word_desc, word_order
+from kernels.types.folios import isolate_folio
+from kernels.types.offline import isolate_offline, migrate_offline, putback_offline
+
+ASYNC_PASSES, SYNC_PASSES = 3, 7  # NR_MAX_MIGRATE_ASYNC_RETRY, NR_MAX_MIGRATE_SYNC_RETRY
+FAILED = 3  # the fourth bitmap: permanent failures
+
+
+@kernel
+def isolate_range(mem, cpu, base_pfn, reason):
+    """Isolate what the candidates' bits still lead to.
+
+    Returns     frames isolated
+    Progress    blocking on lruvec locks
+    """
+    candidates, isolated = bitmap_base(cpu, CANDIDATES), bitmap_base(cpu, ISOLATED)
+    clear_bitmap(mem, isolated)
+    clear_bitmap(mem, bitmap_base(cpu, DONE))
+    clear_bitmap(mem, bitmap_base(cpu, FAILED))
+    nr_isolated = 0
+    at = find_next_bit(mem, candidates, 0)
+    while at < WINDOW_FRAMES:
+        pfn = base_pfn + at
+        # ORDER: acquire, pairs with the publication of the word; F-3: the type is derived anew, here
+        word = load_acquire(mem.memdesc, pfn)
+        if is_folio(word):
+            desc = isolate_folio(mem, cpu, pfn, word, reason)
+            if desc >= 0:
+                set_bit(mem, isolated, at)
+                nr_isolated += 1 << mem.folio_order[desc]
+        elif is_offline_head(word):
+            if isolate_offline(mem, cpu, pfn, word):
+                set_bit(mem, isolated, at)
+                nr_isolated += 1 << word_order(word)
+            else:
+                count_cause(mem, cpu, reason, CAUSE_STATE)
+        at = find_next_bit(mem, candidates, at + 1)
+    return nr_isolated
+
+
+@kernel
+def isolated_desc(mem, cpu, pfn):
+    """The descriptor of a folio that this CPU isolated.
+
+    Progress    wait-free; a bug if the frame has become something else
+    """
+    word = load_relaxed(mem.memdesc, pfn)
+    if not is_folio(word) or mem.folio_pfn[word_desc(word)] != pfn or not folio_test(mem, word_desc(word), FL_ISOLATED):
+        bug(mem, cpu, BUG_ISOLATED_TYPE, pfn, word, FL_ISOLATED)
+    return word_desc(word)
+
+
+@kernel
+def split_in_window(mem, cpu, base_pfn, at, desc):
+    """Split an isolated large folio; pieces inside the window get bits, those outside go back at once.
+
+    Models      try_split_folio(), mm/migrate.c
+    Returns     True if it was split
+    Progress    blocking
+    """
+    if not folio_trylock(mem, cpu, desc):
+        return False
+    order = mem.folio_order[desc]
+    result = split_folio(mem, cpu, desc)
+    folio_unlock(mem, cpu, desc)
+    if result < 0:
+        return False
+    count(mem, cpu, counter.THP_MIGRATION_SPLIT, 1)
+    for k in range(1, 1 << order):
+        if at + k < WINDOW_FRAMES:
+            set_bit(mem, bitmap_base(cpu, ISOLATED), at + k)
+        else:
+            folio_putback(mem, cpu, isolated_desc(mem, cpu, base_pfn + at + k))
+    return True
+
+
+@kernel
+def unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending):
+    """The unmap phase of one folio of the window: target, locks, migration entries.
+
+    Returns     spaces on the deferred flush, or a negated errno
+    Progress    as folio_migrate_unmap
+    """
+    desc = isolated_desc(mem, cpu, base_pfn + at)
+    if freed_under_us(mem, cpu, desc, reason):
+        clear_bit(mem, bitmap_base(cpu, ISOLATED), at)
+        return pending
+    dst = alloc_target_folio(mem, cpu, desc, targets)
+    if dst < 0:
+        if mem.folio_order[desc] > 0 and split_in_window(mem, cpu, base_pfn, at, desc):
+            return -EAGAIN
+        count_cause(mem, cpu, reason, CAUSE_NOMEM)
+        return -ENOMEM
+    result = folio_migrate_unmap(mem, cpu, desc, dst, mode, reason, pending)
+    if result < 0:
+        free_target_folio(mem, cpu, dst, targets)
+        return result
+    mem.dst[cpu * WINDOW_FRAMES + at] = dst
+    set_bit(mem, bitmap_base(cpu, DONE), at)
+    return result
+
+
+@kernel
+def migrate_isolated_offline(mem, cpu, base_pfn, at, reason, targets):
+    """The whole migration of one Offline block of the window.
+
+    Returns     0, or -ENOMEM
+    Progress    blocking on the balloon's lock
+    """
+    pfn = base_pfn + at
+    order = word_order(load_relaxed(mem.memdesc, pfn))
+    dst_pfn = alloc_target_frames(mem, cpu, pfn, order, targets)
+    if dst_pfn < 0:
+        count_cause(mem, cpu, reason, CAUSE_NOMEM)
+        return -ENOMEM
+    clear_bit(mem, bitmap_base(cpu, ISOLATED), at)
+    if migrate_offline(mem, cpu, pfn, dst_pfn):
+        count_migrated(mem, cpu, reason, order, True)
+    else:
+        count_cause(mem, cpu, reason, CAUSE_RELEASED)
+        free_target_frames(mem, cpu, dst_pfn, order, targets)
+    return 0
+
+
+@kernel
+def unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets):
+    """Unmap what is isolated in [first, end) of the window, and flush once.
+
+    Returns     objects worth another pass, or -ENOMEM when targets ran out
+    Progress    as folio_migrate_unmap
+    """
+    isolated, failed, done = bitmap_base(cpu, ISOLATED), bitmap_base(cpu, FAILED), bitmap_base(cpu, DONE)
+    pending, again = 0, 0
+    at = find_next_bit(mem, isolated, first)
+    while at < end:
+        if not test_bit(mem, failed, at) and not test_bit(mem, done, at):
+            if is_offline_head(load_relaxed(mem.memdesc, base_pfn + at)):
+                result = migrate_isolated_offline(mem, cpu, base_pfn, at, reason, targets)
+            else:
+                result = unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
+                pending = result if result >= 0 else pending
+            if result == -ENOMEM:
+                again = -ENOMEM
+                break
+            if result == -EAGAIN:
+                again += 1
+            if result == -EBUSY:
+                set_bit(mem, failed, at)
+        at = find_next_bit(mem, isolated, at + 1)
+    flush_deferred(mem, cpu, pending)
+    return again
+
+
+@kernel
+def move_window(mem, cpu, base_pfn, reason, targets):
+    """Move every unmapped folio of the window.
+
+    Returns     folios worth another pass
+    Progress    as folio_migrate_move
+    """
+    done, again = bitmap_base(cpu, DONE), 0
+    at = find_next_bit(mem, done, 0)
+    while at < WINDOW_FRAMES:
+        dst = mem.dst[cpu * WINDOW_FRAMES + at]
+        clear_bit(mem, done, at)
+        src = isolated_desc(mem, cpu, base_pfn + at)
+        # The isolation passes with the move, so the bit clears before: nobody else looks at this CPU's bitmap.
+        if folio_migrate_move(mem, cpu, src, dst, reason) == 0:
+            clear_bit(mem, bitmap_base(cpu, ISOLATED), at)
+        else:
+            free_target_folio(mem, cpu, dst, targets)
+            again += 1
+        at = find_next_bit(mem, done, at + 1)
+    return again
+
+
+@kernel
+def migrate_passes(mem, cpu, base_pfn, first, end, mode, reason, targets, passes):
+    """Unmap, flush and move [first, end) of the window until nothing is worth another pass.
+
+    Models      migrate_pages_batch(), mm/migrate.c
+    Returns     0, or -ENOMEM
+    Progress    at most `passes` passes
+    """
+    for _ in range(passes):
+        again = unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets)
+        more = move_window(mem, cpu, base_pfn, reason, targets)
+        if again == -ENOMEM:
+            return -ENOMEM
+        if again + more == 0:
+            break
+    return 0
+
+
+@kernel
+def putback_range(mem, cpu, base_pfn, reason):
+    """Put back whatever this CPU still holds of the window.
+
+    Models      putback_movable_pages(), mm/migrate.c
+    Returns     frames put back
+    Progress    blocking on lruvec locks
+    """
+    isolated, nr_left = bitmap_base(cpu, ISOLATED), 0
+    at = find_next_bit(mem, isolated, 0)
+    while at < WINDOW_FRAMES:
+        clear_bit(mem, isolated, at)
+        word = load_relaxed(mem.memdesc, base_pfn + at)
+        if is_offline_head(word):
+            order = word_order(word)
+            if putback_offline(mem, cpu, base_pfn + at):
+                nr_left += 1 << order
+                count_migrated(mem, cpu, reason, order, False)
+            else:
+                count_cause(mem, cpu, reason, CAUSE_RELEASED)
+        else:
+            desc = isolated_desc(mem, cpu, base_pfn + at)
+            nr_left += 1 << mem.folio_order[desc]
+            count_migrated(mem, cpu, reason, mem.folio_order[desc], False)
+            folio_putback(mem, cpu, desc)
+        at = find_next_bit(mem, isolated, at + 1)
+    return nr_left
+
+
+@kernel
+def migrate_range(mem, cpu, base_pfn, mode, reason, targets):
+    """Migrate what this CPU's CANDIDATES bitmap names in [base_pfn, base_pfn + 512).
+
+    Models      migrate_pages() as the seed thread wants it for compaction
+    Parameters  base_pfn: the frame of bit 0; mode, reason: layout.Mode, layout.Reason; targets: FROM_SCANNER or FROM_ALLOCATOR
+    Returns     frames isolated but not migrated, which are put back; frames isolated are counted in compact_isolated
+    Progress    bounded passes; blocks on locks of one folio at a time, in SYNC modes only
+    """
+    nr_isolated = isolate_range(mem, cpu, base_pfn, reason)
+    count(mem, cpu, counter.COMPACT_ISOLATED, nr_isolated)
+    if nr_isolated == 0:
+        return 0
+    result = migrate_passes(mem, cpu, base_pfn, 0, WINDOW_FRAMES, MIGRATE_ASYNC, reason, targets, ASYNC_PASSES)
+    if mode != MIGRATE_ASYNC and result == 0:
+        isolated, failed = bitmap_base(cpu, ISOLATED), bitmap_base(cpu, FAILED)
+        clear_bitmap(mem, failed)
+        at = find_next_bit(mem, isolated, 0)
+        while at < WINDOW_FRAMES and result == 0:
+            result = migrate_passes(mem, cpu, base_pfn, at, at + 1, mode, reason, targets, SYNC_PASSES)
+            at = find_next_bit(mem, isolated, at + 1)
+    return putback_range(mem, cpu, base_pfn, reason)

@@ -1,0 +1,200 @@
+"""Where migrated objects go: frames that a free scanner captured, or the allocator; and the pair allocate / free target per type.
+
+Models      isolate_freepages(), compaction_alloc(), compaction_free(), mm/compaction.c (0003e2a4); alloc_migration_target()
+Differs     captured frames stand in per-CPU stacks by order; the scanner's cached position is the zone's, shared by all scanners
+Invariants  I1: a captured frame is in no free list and has no owner; what is left is given back; C11
+Protocol    words are read without the lock, and again under zone->lock before a block is taken
+"""
+
+from kernels.alloc.buddy import get_pageblock_migratetype, nid_of
+from kernels.alloc.isolation import capture_free_block
+from kernels.alloc.pages import alloc_frozen_pages, check_none, free_frozen_pages, free_to_zone
+from kernels.base import counter
+from kernels.base.atomics import load_relaxed, store_relaxed
+from kernels.base.bug import chaos_point
+from kernels.base.jit import kernel
+from kernels.base.layout import (
+    CC_CAPACITY,
+    EV_ISOLATE_FREE,
+    LC_ZONE,
+    MT_MOVABLE,
+    NR_ORDERS,
+    SH_CAPTURED,
+    SH_OWNED,
+    T_BUDDY,
+)
+from kernels.base.lock import spin_lock, spin_unlock
+from kernels.base.vmstat import count, trace
+from kernels.page.folio import desc_free, folio_prepare, folio_publish, folio_retire_words
+from kernels.page.memdesc import buddy_order, word_type
+from kernels.page.refcount import ref_put_testzero
+from kernels.page.shadow import shadow_move
+
+FROM_SCANNER, FROM_ALLOCATOR = 0, 1
+CC_BATCH = 64  # frames that a refill aims at
+
+
+@kernel
+def cc_push(mem, cpu, pfn, order):
+    """Put captured frames on this CPU's stack; if it is full they go back to the zone.
+
+    Progress    wait-free, or blocking on zone->lock
+    """
+    top = mem.cc_count[cpu * 16 + order]
+    if top == CC_CAPACITY:
+        free_to_zone(mem, cpu, pfn, order, SH_CAPTURED)
+        return
+    mem.cc_frames[(cpu * NR_ORDERS + order) * CC_CAPACITY + top] = pfn
+    mem.cc_count[cpu * 16 + order] = top + 1
+    mem.cc_pages[cpu] += 1 << order
+
+
+@kernel
+def cc_pop(mem, cpu, order):
+    """Take 2^order captured frames, splitting a larger block if need be.
+
+    Models      compaction_alloc(), mm/compaction.c
+    Returns     pfn or -1
+    Progress    wait-free
+    """
+    for high in range(order, NR_ORDERS):
+        top = mem.cc_count[cpu * 16 + high]
+        if top > 0:
+            pfn = mem.cc_frames[(cpu * NR_ORDERS + high) * CC_CAPACITY + top - 1]
+            mem.cc_count[cpu * 16 + high] = top - 1
+            mem.cc_pages[cpu] -= 1 << high
+            for below in range(high - 1, order - 1, -1):
+                cc_push(mem, cpu, pfn + (1 << below), below)
+            return pfn
+    return -1
+
+
+@kernel
+def cc_release(mem, cpu):
+    """Give what is left on this CPU's stacks back to the zones.
+
+    Models      release_free_list(), mm/compaction.c
+    Progress    blocking on zone->lock
+    """
+    for order in range(NR_ORDERS):
+        while mem.cc_count[cpu * 16 + order] > 0:
+            top = mem.cc_count[cpu * 16 + order] - 1
+            mem.cc_count[cpu * 16 + order] = top
+            mem.cc_pages[cpu] -= 1 << order
+            free_to_zone(mem, cpu, mem.cc_frames[(cpu * NR_ORDERS + order) * CC_CAPACITY + top], order, SH_CAPTURED)
+
+
+@kernel
+def isolate_freepages_block(mem, cpu, block):
+    """Capture the free blocks of one pageblock, lowest first.
+
+    Models      isolate_freepages_block(), mm/compaction.c
+    Progress    blocking on zone->lock, block by block
+    """
+    pfn = block << mem.pageblock_order
+    end = pfn + (1 << mem.pageblock_order)
+    nid = nid_of(mem, pfn)
+    while pfn < end and mem.cc_pages[cpu] < CC_BATCH:
+        count(mem, cpu, counter.COMPACT_FREE_SCANNED, 1)
+        word = load_relaxed(mem.memdesc, pfn)
+        if word_type(word) != T_BUDDY:
+            pfn += 1
+            continue
+        order = min(buddy_order(word), NR_ORDERS - 1)
+        if order >= mem.pageblock_order:
+            return
+        chaos_point(mem, cpu)
+        spin_lock(mem, cpu, nid, LC_ZONE)
+        captured = capture_free_block(mem, cpu, pfn, order)
+        spin_unlock(mem, cpu, nid)
+        if captured:
+            trace(mem, cpu, EV_ISOLATE_FREE, pfn, order)
+            cc_push(mem, cpu, pfn, order)
+        else:
+            count(mem, cpu, counter.MET_FREE_BLOCK_VANISHED, 1)
+        pfn += 1 << order
+
+
+@kernel
+def isolate_freepages(mem, cpu, nid):
+    """Refill this CPU's stacks from the top of a zone downwards, staying above its migrate scanner.
+
+    Models      isolate_freepages(), mm/compaction.c
+    Progress    at most one pass over the zone
+    """
+    first = nid * mem.frames_per_node >> mem.pageblock_order
+    last = ((nid + 1) * mem.frames_per_node >> mem.pageblock_order) - 1
+    block = load_relaxed(mem.zone_free_pfn, nid) >> mem.pageblock_order
+    block = min(max(block, first), last)
+    while block > load_relaxed(mem.zone_migrate_pfn, nid) >> mem.pageblock_order and mem.cc_pages[cpu] < CC_BATCH:
+        if get_pageblock_migratetype(mem, block << mem.pageblock_order) == MT_MOVABLE:
+            isolate_freepages_block(mem, cpu, block)
+        if mem.cc_pages[cpu] < CC_BATCH:
+            block -= 1
+    store_relaxed(mem.zone_free_pfn, nid, max(block, first) << mem.pageblock_order)
+
+
+@kernel
+def alloc_target_frames(mem, cpu, pfn, order, targets):
+    """Frames for 2^order frames at `pfn` to move to.
+
+    Parameters  targets: FROM_SCANNER captures in the same zone; FROM_ALLOCATOR asks the allocator for movable memory
+    Returns     pfn or -1
+    Progress    blocking
+    """
+    nid = nid_of(mem, pfn)
+    if targets == FROM_ALLOCATOR:
+        return alloc_frozen_pages(mem, cpu, nid, order, MT_MOVABLE)
+    taken = cc_pop(mem, cpu, order)
+    if taken < 0:
+        isolate_freepages(mem, cpu, nid)
+        taken = cc_pop(mem, cpu, order)
+    if taken >= 0:
+        check_none(mem, cpu, taken, order)
+        shadow_move(mem, cpu, taken, order, SH_CAPTURED, SH_OWNED)
+    return taken
+
+
+@kernel
+def free_target_frames(mem, cpu, pfn, order, targets):
+    """Give unused target frames back to where they came from.
+
+    Models      compaction_free(), mm/compaction.c
+    Progress    blocking
+    """
+    if targets == FROM_ALLOCATOR:
+        free_frozen_pages(mem, cpu, pfn, order)
+    else:
+        check_none(mem, cpu, pfn, order)
+        shadow_move(mem, cpu, pfn, order, SH_OWNED, SH_CAPTURED)
+        cc_push(mem, cpu, pfn, order)
+
+
+@kernel
+def alloc_target_folio(mem, cpu, src, targets):
+    """A target for a folio, with one reference, initialised no further than that (C11).
+
+    Returns     the descriptor or -1
+    Progress    blocking
+    """
+    order = mem.folio_order[src]
+    pfn = alloc_target_frames(mem, cpu, mem.folio_pfn[src], order, targets)
+    if pfn < 0:
+        return -1
+    dst = folio_prepare(mem, cpu, mem.folio_type[src], pfn, order, 0, 0)
+    folio_publish(mem, cpu, dst, 1)
+    return dst
+
+
+@kernel
+def free_target_folio(mem, cpu, dst, targets):
+    """Give an unused target back; if somebody speculates on it, the speculator's put does.
+
+    Models      compaction_free(), mm/compaction.c
+    Progress    blocking
+    """
+    pfn, order = mem.folio_pfn[dst], mem.folio_order[dst]
+    if ref_put_testzero(mem, cpu, dst, 1):
+        folio_retire_words(mem, cpu, dst)
+        desc_free(mem, cpu, dst)
+        free_target_frames(mem, cpu, pfn, order, targets)

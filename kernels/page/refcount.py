@@ -1,0 +1,88 @@
+"""The reference count of a descriptor: the transitions of the count alone. A put that may free stands in alloc/release.py.
+
+Models      include/linux/page_ref.h (torvalds/linux 0c8ea05e)
+Invariants  I3: 0 means free or frozen, and only the freezer or the allocator leaves 0; I5
+Protocol    get: add unless zero, acquire; put: release, and acquire for the one that sees zero; freeze: n -> 0, fully
+            ordered; unfreeze: a release store, which makes what was done while frozen visible to the next get
+"""
+
+from kernels.base import counter
+from kernels.base.atomics import cas_acq_rel, cas_seq_cst, fetch_add_acq_rel, fetch_add_relaxed, load_relaxed, store_release
+from kernels.base.bug import bug
+from kernels.base.jit import kernel
+from kernels.base.layout import BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE
+from kernels.base.vmstat import count
+
+
+@kernel
+def ref_try_get(mem, cpu, desc):
+    """Take a reference unless the count is zero (freed or frozen; nobody can tell which).
+
+    Models      folio_try_get() / page_ref_add_unless_zero(), include/linux/page_ref.h
+    Returns     True if the caller now owns one reference
+    Progress    lock-free; a retry means that another CPU moved the count
+    """
+    old = load_relaxed(mem.refcount, desc)
+    while old > 0:
+        # ORDER: acquire pairs with ref_unfreeze; release orders nothing here but keeps the count's release sequence whole
+        seen = cas_acq_rel(mem.refcount, desc, old, old + 1)
+        if seen == old:
+            return True
+        count(mem, cpu, counter.CMPXCHG_FAILED, 1)
+        old = seen
+    return False
+
+
+@kernel
+def ref_get(mem, desc, nr_refs):
+    """Take references while already holding one.
+
+    Models      folio_ref_add(), include/linux/page_ref.h
+    Progress    wait-free
+    """
+    fetch_add_relaxed(mem.refcount, desc, nr_refs)
+
+
+@kernel
+def ref_put_testzero(mem, cpu, desc, nr_refs):
+    """Give references back.
+
+    Models      folio_ref_sub_and_test(), include/linux/page_ref.h
+    Returns     True if that was the last one: the caller must free
+    Progress    wait-free
+    """
+    # ORDER: release hands my accesses to whoever frees; acquire, for the one that frees, pairs with the others' releases
+    old = fetch_add_acq_rel(mem.refcount, desc, -nr_refs)
+    if old < nr_refs:
+        bug(mem, cpu, BUG_REFCOUNT_UNDERFLOW, mem.folio_pfn[desc], old, nr_refs)
+    return old == nr_refs
+
+
+@kernel
+def ref_freeze(mem, cpu, desc, expected):
+    """Take the count from exactly `expected` to zero, so that nobody can get a reference.
+
+    Models      folio_ref_freeze(), include/linux/page_ref.h
+    Returns     True if it is frozen now
+    Progress    wait-free
+    """
+    count(mem, cpu, counter.CMPXCHG_TRIED, 1)
+    # ORDER: seq_cst, as Linux's fully ordered cmpxchg: what is read while frozen is not read before
+    if cas_seq_cst(mem.refcount, desc, expected, 0) == expected:
+        return True
+    count(mem, cpu, counter.CMPXCHG_FAILED, 1)
+    return False
+
+
+@kernel
+def ref_unfreeze(mem, cpu, desc, nr_refs):
+    """Leave zero: what was done while frozen becomes visible to the next get.
+
+    Models      folio_ref_unfreeze(), include/linux/page_ref.h
+    Progress    wait-free
+    """
+    seen = load_relaxed(mem.refcount, desc)
+    if seen != 0 or nr_refs <= 0:
+        bug(mem, cpu, BUG_UNFREEZE_LIVE, mem.folio_pfn[desc], seen, nr_refs)
+    # ORDER: release, pairs with the acquire of ref_try_get
+    store_release(mem.refcount, desc, nr_refs)

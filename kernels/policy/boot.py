@@ -1,0 +1,68 @@
+"""The first state of a machine: all frames free, all tables empty.
+
+Models      memblock_free_all(), mm/memblock.c; build_all_zonelists(), __setup_per_zone_wmarks(), mm/page_alloc.c
+"""
+
+from kernels.alloc.buddy import add_to_free_list
+from kernels.base.atomics import cycles
+from kernels.base.jit import entry, kernel
+from kernels.base.layout import MT_MOVABLE, NONE_WORD, NR_ORDERS
+from kernels.base.random import seed_random
+
+
+@kernel
+def boot_zone(mem, nid):
+    """Free every frame of a node as the largest aligned blocks, all movable, and set the watermarks.
+
+    Progress    wait-free
+    """
+    first, end = nid * mem.frames_per_node, (nid + 1) * mem.frames_per_node
+    for block in range(first >> mem.pageblock_order, end >> mem.pageblock_order):
+        mem.block_migratetype[block] = MT_MOVABLE
+    for pfn in range(first, end):
+        mem.memdesc[pfn] = NONE_WORD
+    pfn = first
+    while pfn < end:
+        order = NR_ORDERS - 1
+        while pfn & ((1 << order) - 1) != 0 or pfn + (1 << order) > end:
+            order -= 1
+        add_to_free_list(mem, pfn, order, MT_MOVABLE)
+        pfn += 1 << order
+    mem.zone_min[nid] = max(mem.frames_per_node >> 7, 4)
+    mem.zone_low[nid] = mem.zone_min[nid] * 5 // 4 + 1
+    mem.zone_high[nid] = mem.zone_min[nid] * 3 // 2 + 2
+    mem.zone_migrate_pfn[nid] = first
+    mem.zone_free_pfn[nid] = end - 1
+    mem.zone_order_failed[nid] = NR_ORDERS
+
+
+@entry
+def boot(mem, unused):
+    """Bring a machine whose header is filled to its first state.
+
+    Models      start_kernel(), as far as mm is concerned
+    Returns     free frames
+    Progress    wait-free
+    """
+    for desc in range(mem.nr_desc):
+        mem.desc_stack[desc] = mem.nr_desc - 1 - desc
+    mem.desc_top[0] = mem.nr_desc
+    for space in range(mem.nr_tasks):
+        mem.tlb_generation[space] = 1
+    for cpu in range(mem.nr_cpus):
+        seed_random(mem, cpu, mem.seed)
+    total = 0
+    for nid in range(mem.nr_nodes):
+        boot_zone(mem, nid)
+        total += mem.zone_free[nid]
+    return total
+
+
+@entry
+def read_cycles(mem, unused):
+    """The steady counter, to calibrate cycles_per_us with.
+
+    Returns     cycles
+    Progress    wait-free
+    """
+    return cycles()

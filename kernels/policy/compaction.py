@@ -1,0 +1,222 @@
+"""Compaction of a zone: a migrate scanner going up, a free scanner going down, and when to bother.
+
+Models      compact_zone(), isolate_migratepages(), compaction_suitable(), defer_compaction(), mm/compaction.c (0003e2a4)
+Differs     one pageblock is one window, handed over as (base_pfn, bitmap); both scanners' positions are the zone's, so that
+            several compactors of a zone share the work; no proactive compaction and no capture of the freed block
+Invariants  L1: a scan ends when the scanners meet or after `max_blocks`; D3: a block that gave nothing gets its skip bit
+Protocol    words are read without any lock: what they say is a hint, and migrate_range derives it again
+"""
+
+from kernels.alloc.buddy import area_of, nid_of
+from kernels.alloc.release import lru_add_drain
+from kernels.base import counter
+from kernels.base.atomics import cas_acq_rel, load_relaxed, store_relaxed
+from kernels.base.bitmap import bitmap_base, clear_bitmap, set_bit
+from kernels.base.jit import kernel
+from kernels.base.layout import (
+    CANDIDATES,
+    EV_COMPACTION_BEGIN,
+    EV_COMPACTION_END,
+    MIGRATE_ASYNC,
+    MR_COMPACTION,
+    MT_ISOLATE,
+    MT_MOVABLE,
+    NR_MIGRATETYPES,
+    NR_ORDERS,
+    OFF_INFLATED,
+    T_BUDDY,
+    T_MISC,
+)
+from kernels.base.vmstat import count, trace
+from kernels.migrate.range import migrate_range
+from kernels.migrate.targets import FROM_SCANNER, cc_release
+from kernels.page.memdesc import buddy_order, is_folio, is_offline_head, offline_state, word_desc, word_order, word_type
+
+SKIP = 1 << 16  # of block_skip; below it the scanner at work, CPU + 1
+COMPACT_MAX_DEFER_SHIFT = 6
+COMPACT_SUCCESS, COMPACT_CONTINUE, COMPACT_COMPLETE, COMPACT_DEFERRED = range(4)
+
+
+@kernel
+def has_free_block(mem, nid, order):
+    """Whether a zone has a free block of `order` or more outside of isolated pageblocks (a hint).
+
+    Models      the end test of __compact_finished(), mm/compaction.c
+    Progress    wait-free
+    """
+    for high in range(order, NR_ORDERS):
+        for migratetype in range(NR_MIGRATETYPES - 1):
+            if load_relaxed(mem.nr_free, area_of(nid, high, migratetype)) > 0:
+                return True
+    return False
+
+
+@kernel
+def fill_candidates(mem, cpu, base_pfn):
+    """Set the bits of what may be migrated in a window of one pageblock.
+
+    Models      the tests without locks of isolate_migratepages_block(), mm/compaction.c
+    Returns     candidates
+    Progress    wait-free
+    """
+    candidates = bitmap_base(cpu, CANDIDATES)
+    clear_bitmap(mem, candidates)
+    nr_candidates, at, size = 0, 0, 1 << mem.pageblock_order
+    while at < size:
+        word = load_relaxed(mem.memdesc, base_pfn + at)
+        count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, 1)
+        step = 1
+        if word_type(word) == T_BUDDY:
+            step = 1 << min(buddy_order(word), NR_ORDERS - 1)
+        elif is_folio(word):
+            desc = word_desc(word)
+            # A hint without a reference: the worst that a stale descriptor does is a wrong step.
+            if load_relaxed(mem.folio_pfn, desc) == base_pfn + at:
+                set_bit(mem, candidates, at)
+                nr_candidates += 1
+                step = 1 << min(load_relaxed(mem.folio_order, desc), NR_ORDERS - 1)
+        elif is_offline_head(word):
+            if offline_state(word) == OFF_INFLATED:
+                set_bit(mem, candidates, at)
+                nr_candidates += 1
+            step = 1 << word_order(word)
+        elif word_type(word) == T_MISC:
+            step = 1
+        at += step
+    return nr_candidates
+
+
+@kernel
+def claim_block(mem, cpu, block):
+    """Become the one scanner of a pageblock.
+
+    Models      test_and_set_skip(), mm/compaction.c
+    Returns     False if it is to be skipped or somebody scans it
+    Progress    wait-free
+    """
+    # ORDER: acq_rel, what the last scanner of the block did comes before what I do
+    seen = cas_acq_rel(mem.block_skip, block, 0, cpu + 1)
+    if seen != 0 and seen != SKIP:
+        count(mem, cpu, counter.MET_TWO_SCANNERS_ONE_BLOCK, 1)
+    return seen == 0
+
+
+@kernel
+def compact_block(mem, cpu, block, mode, reason):
+    """Migrate what can be migrated out of one pageblock.
+
+    Returns     True if the block was scanned
+    Progress    as migrate_range
+    """
+    base_pfn = block << mem.pageblock_order
+    migratetype = load_relaxed(mem.block_migratetype, block)
+    if migratetype == MT_ISOLATE or (mode == MIGRATE_ASYNC and migratetype != MT_MOVABLE):
+        return False
+    if not claim_block(mem, cpu, block):
+        return False
+    moved = 0
+    if fill_candidates(mem, cpu, base_pfn) > 0:
+        before = mem.cc_pages[cpu]
+        left = migrate_range(mem, cpu, base_pfn, mode, reason, FROM_SCANNER)
+        moved = 1 if left == 0 or mem.cc_pages[cpu] < before else 0
+    store_relaxed(mem.block_skip, block, 0 if moved else SKIP)
+    return True
+
+
+@kernel
+def reset_scanners(mem, nid):
+    """Both scanners to their ends, skip bits cleared.
+
+    Models      __reset_isolation_suitable(), mm/compaction.c
+    Progress    wait-free
+    """
+    first = nid * mem.frames_per_node
+    store_relaxed(mem.zone_migrate_pfn, nid, first)
+    store_relaxed(mem.zone_free_pfn, nid, first + mem.frames_per_node - 1)
+    for block in range(first >> mem.pageblock_order, first + mem.frames_per_node >> mem.pageblock_order):
+        # ORDER: acq_rel as claim_block; a block that is being scanned keeps its scanner
+        cas_acq_rel(mem.block_skip, block, SKIP, 0)
+
+
+@kernel
+def compaction_deferred(mem, cpu, nid, order):
+    """Whether recent failures say not to try.
+
+    Models      compaction_deferred(), mm/compaction.c
+    Progress    wait-free
+    """
+    shift = load_relaxed(mem.zone_defer_shift, nid)
+    if shift == 0 or order < load_relaxed(mem.zone_order_failed, nid):
+        return False
+    considered = load_relaxed(mem.zone_considered, nid) + 1
+    store_relaxed(mem.zone_considered, nid, considered)
+    if considered >= 1 << shift:
+        return False
+    count(mem, cpu, counter.COMPACT_DEFERRED, 1)
+    return True
+
+
+@kernel
+def note_outcome(mem, nid, order, succeeded):
+    """Remember a success or a failure for the deferral.
+
+    Models      compaction_defer_reset(), defer_compaction(), mm/compaction.c
+    Progress    wait-free
+    """
+    if succeeded:
+        store_relaxed(mem.zone_defer_shift, nid, 0)
+        store_relaxed(mem.zone_considered, nid, 0)
+        store_relaxed(mem.zone_order_failed, nid, max(load_relaxed(mem.zone_order_failed, nid), order + 1))
+    else:
+        store_relaxed(mem.zone_considered, nid, 0)
+        store_relaxed(mem.zone_defer_shift, nid, min(load_relaxed(mem.zone_defer_shift, nid) + 1, COMPACT_MAX_DEFER_SHIFT))
+        store_relaxed(mem.zone_order_failed, nid, min(load_relaxed(mem.zone_order_failed, nid), order))
+
+
+@kernel
+def compact_zone(mem, cpu, nid, order, mode, max_blocks):
+    """Compact a zone until a block of `order` is free, the scanners meet, or `max_blocks` were scanned.
+
+    Models      compact_zone(), mm/compaction.c
+    Parameters  order: 0..10, or -1 to go on until the scanners meet
+    Returns     COMPACT_SUCCESS, COMPACT_CONTINUE (max_blocks reached) or COMPACT_COMPLETE (scanners met)
+    Progress    bounded by max_blocks
+    """
+    lru_add_drain(mem, cpu)
+    trace(mem, cpu, EV_COMPACTION_BEGIN, load_relaxed(mem.zone_migrate_pfn, nid), load_relaxed(mem.zone_free_pfn, nid))
+    outcome, scanned = COMPACT_CONTINUE, 0
+    while outcome == COMPACT_CONTINUE and scanned < max_blocks:
+        block = load_relaxed(mem.zone_migrate_pfn, nid) >> mem.pageblock_order
+        if block >= load_relaxed(mem.zone_free_pfn, nid) >> mem.pageblock_order or nid_of(mem, block << mem.pageblock_order) != nid:
+            reset_scanners(mem, nid)
+            outcome = COMPACT_COMPLETE
+        else:
+            compact_block(mem, cpu, block, mode, MR_COMPACTION)
+            scanned += 1
+            # ORDER: acq_rel, of several scanners one advances the zone's position
+            cas_acq_rel(mem.zone_migrate_pfn, nid, block << mem.pageblock_order, block + 1 << mem.pageblock_order)
+            if order >= 0 and has_free_block(mem, nid, order):
+                outcome = COMPACT_SUCCESS
+    cc_release(mem, cpu)
+    trace(mem, cpu, EV_COMPACTION_END, load_relaxed(mem.zone_migrate_pfn, nid), outcome)
+    return outcome
+
+
+@kernel
+def try_to_compact_pages(mem, cpu, nid, order):
+    """Direct compaction on behalf of an allocation: ASYNC, then, if that met its end, SYNC_LIGHT.
+
+    Models      try_to_compact_pages(), mm/compaction.c
+    Returns     True if a block of `order` should be free now
+    Progress    bounded
+    """
+    if compaction_deferred(mem, cpu, nid, order):
+        return False
+    count(mem, cpu, counter.COMPACT_STALL, 1)
+    outcome = COMPACT_CONTINUE
+    for mode in range(2):
+        if outcome != COMPACT_SUCCESS:
+            outcome = compact_zone(mem, cpu, nid, order, mode, 8)
+    note_outcome(mem, nid, order, outcome == COMPACT_SUCCESS)
+    count(mem, cpu, counter.COMPACT_SUCCESS if outcome == COMPACT_SUCCESS else counter.COMPACT_FAIL, 1)
+    return outcome == COMPACT_SUCCESS

@@ -1,0 +1,152 @@
+"""NUMA balancing: hints are set, accesses fault on them, and folios that one node keeps asking for move there.
+
+Models      change_prot_numa(), task_numa_work(), should_numa_migrate_memory(), kernel/sched/fair.c; do_numa_page(), mm/memory.c;
+            migrate_misplaced_folio(), mm/migrate.c (the fault from memory)
+Differs     last_cpupid is the node of the last hint fault; the rate limit is frames per million cycles-us window of the node;
+            no tiering
+Invariants  I14; G1: a folio moves only after two hint faults in a row from the same node
+Protocol    hint: under the PTL, present -> prot-none; one flush for the range. fault: under the PTL look again, isolate, unlock,
+            migrate ASYNC to the node; if it stayed, take the hint away under the PTL
+"""
+
+from kernels.alloc.buddy import nid_of
+from kernels.alloc.pages import cpu_node
+from kernels.base import counter
+from kernels.base.atomics import cycles, exchange_acq_rel, fetch_and_acq_rel, fetch_or_acq_rel, load_relaxed, store_relaxed
+from kernels.base.jit import kernel
+from kernels.base.layout import (
+    FL_ISOLATED,
+    LC_PTL,
+    MIGRATE_ASYNC,
+    MR_NUMA_MISPLACED,
+    PTE_PFN_SHIFT,
+    PTE_PRESENT,
+    PTE_PROTNONE,
+    WINDOW_FRAMES,
+)
+from kernels.base.lock import spin_lock, spin_unlock
+from kernels.base.vmstat import count
+from kernels.map.rmap import ptl_of
+from kernels.map.tlb import flush_space
+from kernels.migrate.folios import migrate_folios
+from kernels.page.folio import folio_set
+from kernels.page.lru import folio_isolate_lru
+from kernels.page.memdesc import word_desc
+from kernels.policy.pagealloc import alloc_misplaced_dst, put_misplaced_dst
+
+RATE_WINDOW_US = 10000
+
+
+@kernel
+def task_numa_work(mem, cpu, space, nr_pages):
+    """Put hints on the next `nr_pages` virtual pages of a task.
+
+    Models      task_numa_work(), kernel/sched/fair.c
+    Returns     PTEs marked
+    Progress    blocking on PTLs and sections
+    """
+    start = load_relaxed(mem.numa_scan, space)
+    marked = 0
+    for k in range(nr_pages):
+        vpage = (start + k) % mem.anon_pages
+        at = space * mem.task_pages + vpage
+        if load_relaxed(mem.pte, at) & (PTE_PRESENT | PTE_PROTNONE) == PTE_PRESENT:
+            lock = ptl_of(mem, space, vpage)
+            spin_lock(mem, cpu, lock, LC_PTL)
+            if load_relaxed(mem.pte, at) & (PTE_PRESENT | PTE_PROTNONE) == PTE_PRESENT:
+                # ORDER: acq_rel, against the walker's updates
+                fetch_or_acq_rel(mem.pte, at, PTE_PROTNONE)
+                marked += 1
+            spin_unlock(mem, cpu, lock)
+    store_relaxed(mem.numa_scan, space, (start + nr_pages) % mem.anon_pages)
+    if marked:
+        flush_space(mem, cpu, space)
+        count(mem, cpu, counter.NUMA_PTE_UPDATES, marked)
+    return marked
+
+
+@kernel
+def under_rate_limit(mem, nid, nr_frames):
+    """Whether a node may take `nr_frames` more in this window. Racy, as Linux's.
+
+    Models      numa_migration_check_rate_limit()
+    Progress    wait-free
+    """
+    now_us = cycles() // mem.cycles_per_us
+    if now_us - load_relaxed(mem.zone_numa_window, nid) > RATE_WINDOW_US:
+        store_relaxed(mem.zone_numa_window, nid, now_us)
+        store_relaxed(mem.zone_numa_pages, nid, 0)
+    taken = load_relaxed(mem.zone_numa_pages, nid) + nr_frames
+    store_relaxed(mem.zone_numa_pages, nid, taken)
+    return taken <= mem.numa_rate_limit
+
+
+@kernel
+def is_misplaced(mem, cpu, desc, nid):
+    """The two-stage filter: two hint faults in a row from node `nid`, on a folio of another one.
+
+    Models      should_numa_migrate_memory(), kernel/sched/fair.c (e42c8ff2999d)
+    Progress    wait-free
+    """
+    # ORDER: acq_rel, Linux's xchg of last_cpupid; only the value matters
+    last = exchange_acq_rel(mem.cpupid, desc, nid)
+    return last == nid and nid_of(mem, mem.folio_pfn[desc]) != nid
+
+
+@kernel
+def clear_hint(mem, cpu, space, vpage, word):
+    """Make a page accessible again if its PTE is still the one that faulted.
+
+    Models      the end of do_numa_page(), mm/memory.c
+    Progress    blocking on the PTL
+    """
+    at = space * mem.task_pages + vpage
+    lock = ptl_of(mem, space, vpage)
+    spin_lock(mem, cpu, lock, LC_PTL)
+    now = load_relaxed(mem.pte, at)
+    if now & (PTE_PRESENT | PTE_PROTNONE) == PTE_PRESENT | PTE_PROTNONE and now >> PTE_PFN_SHIFT == word >> PTE_PFN_SHIFT:
+        # ORDER: acq_rel; nobody has this translation, so nothing is flushed
+        fetch_and_acq_rel(mem.pte, at, ~PTE_PROTNONE)
+    else:
+        count(mem, cpu, counter.MET_HINT_FAULT_RACED, 1)
+    spin_unlock(mem, cpu, lock)
+
+
+@kernel
+def do_numa_page(mem, cpu, space, vpage):
+    """A fault on a hint.
+
+    Models      do_numa_page(), mm/memory.c; migrate_misplaced_folio_prepare(), mm/migrate.c
+    Returns     0
+    Progress    blocking on the PTL; migration is ASYNC
+    """
+    at = space * mem.task_pages + vpage
+    nid = cpu_node(mem, cpu)
+    lock = ptl_of(mem, space, vpage)
+    spin_lock(mem, cpu, lock, LC_PTL)
+    word = load_relaxed(mem.pte, at)
+    if word & (PTE_PRESENT | PTE_PROTNONE) != PTE_PRESENT | PTE_PROTNONE:
+        spin_unlock(mem, cpu, lock)
+        count(mem, cpu, counter.MET_HINT_FAULT_RACED, 1)
+        return 0
+    desc = word_desc(load_relaxed(mem.memdesc, word >> PTE_PFN_SHIFT))
+    count(mem, cpu, counter.NUMA_HINT_FAULTS, 1)
+    if nid_of(mem, word >> PTE_PFN_SHIFT) == nid:
+        count(mem, cpu, counter.NUMA_HINT_FAULTS_LOCAL, 1)
+    isolated = False
+    if is_misplaced(mem, cpu, desc, nid):
+        count(mem, cpu, counter.PGPROMOTE_CANDIDATE, 1)
+        if under_rate_limit(mem, nid, 1 << mem.folio_order[desc]):
+            # The PTE's own reference keeps the folio while the PTL is held.
+            isolated = folio_isolate_lru(mem, cpu, desc)
+            if isolated:
+                folio_set(mem, desc, FL_ISOLATED)
+    spin_unlock(mem, cpu, lock)
+    if isolated:
+        nr_pages = 1 << mem.folio_order[desc]
+        mem.folio_list[cpu * WINDOW_FRAMES] = desc
+        if migrate_folios(mem, cpu, 1, alloc_misplaced_dst, put_misplaced_dst, nid, MIGRATE_ASYNC, MR_NUMA_MISPLACED) == 0:
+            count(mem, cpu, counter.NUMA_PAGES_MIGRATED, nr_pages)
+            return 0
+    clear_hint(mem, cpu, space, vpage, word)
+    return 0

@@ -1,0 +1,95 @@
+"""The allocator's slow path: whoever may sleep allocates here.
+
+Models      __alloc_pages_slowpath(), mm/page_alloc.c; folio_alloc(), alloc_misplaced_dst_folio(), mm/migrate.c
+Differs     reclaim and direct compaction run in the allocating CPU; there is no OOM killer, the caller gets -1
+Invariants  L1: one round of reclaim, one of compaction, then the answer
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, alloc_on_node, free_frozen_pages, zone_watermark_ok
+from kernels.alloc.release import lru_add_drain
+from kernels.base import counter
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_MOVABLE
+from kernels.base.vmstat import count
+from kernels.page.folio import desc_free, folio_prepare, folio_publish, folio_retire_words
+from kernels.page.refcount import ref_put_testzero
+from kernels.policy.compaction import try_to_compact_pages
+from kernels.policy.reclaim import shrink_node
+
+
+@kernel
+def alloc_pages(mem, cpu, nid, order, migratetype):
+    """2^order frames without a count, reclaiming and compacting if need be.
+
+    Models      __alloc_pages_noprof(), mm/page_alloc.c
+    Returns     pfn or -1
+    Progress    bounded, blocking
+    """
+    pfn = alloc_frozen_pages(mem, cpu, nid, order, migratetype)
+    if pfn < 0:
+        count(mem, cpu, counter.ALLOCSTALL, 1)
+        lru_add_drain(mem, cpu)
+        shrink_node(mem, cpu, nid, max(32, 2 << order))
+        pfn = alloc_frozen_pages(mem, cpu, nid, order, migratetype)
+    if pfn < 0 and order > 0:
+        if try_to_compact_pages(mem, cpu, nid, order):
+            pfn = alloc_frozen_pages(mem, cpu, nid, order, migratetype)
+    return pfn
+
+
+@kernel
+def alloc_folio(mem, cpu, nid, order, kind, mapping, index):
+    """A folio that nobody can find yet: frames and a descriptor, count zero.
+
+    Models      folio_alloc(), mm/page_alloc.c
+    Returns     the descriptor, to be published or discarded; or -1
+    Progress    as alloc_pages
+    """
+    pfn = alloc_pages(mem, cpu, nid, order, MT_MOVABLE)
+    if pfn < 0:
+        return -1
+    return folio_prepare(mem, cpu, kind, pfn, order, mapping, index)
+
+
+@kernel
+def discard_folio(mem, cpu, desc):
+    """Free a folio that was never published.
+
+    Progress    as free_frozen_pages
+    """
+    pfn, order = mem.folio_pfn[desc], mem.folio_order[desc]
+    desc_free(mem, cpu, desc)
+    free_frozen_pages(mem, cpu, pfn, order)
+
+
+@kernel
+def alloc_misplaced_dst(mem, cpu, src, nid):
+    """get_new_folio of NUMA balancing: on this node or not at all, without reclaim.
+
+    Models      alloc_misplaced_dst_folio(), mm/migrate.c
+    Returns     a descriptor with one reference, or -1
+    Progress    as alloc_on_node
+    """
+    order = mem.folio_order[src]
+    if not zone_watermark_ok(mem, nid, order, mem.zone_high[nid]):
+        return -1
+    pfn = alloc_on_node(mem, cpu, nid, order, MT_MOVABLE)
+    if pfn < 0:
+        return -1
+    dst = folio_prepare(mem, cpu, mem.folio_type[src], pfn, order, 0, 0)
+    folio_publish(mem, cpu, dst, 1)
+    return dst
+
+
+@kernel
+def put_misplaced_dst(mem, cpu, dst, nid):
+    """put_new_folio of NUMA balancing.
+
+    Models      folio_put() as migrate_pages() uses it without a put_new_folio
+    Progress    as free_frozen_pages
+    """
+    pfn, order = mem.folio_pfn[dst], mem.folio_order[dst]
+    if ref_put_testzero(mem, cpu, dst, 1):
+        folio_retire_words(mem, cpu, dst)
+        desc_free(mem, cpu, dst)
+        free_frozen_pages(mem, cpu, pfn, order)

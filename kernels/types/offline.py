@@ -1,0 +1,270 @@
+"""PageOffline frames without a count and without a descriptor: the memdesc future of balloons.
+
+Models      mm/balloon.c and movable_ops (c17ee635), as they could be: `offline = none` of the seed thread
+Differs     everything that today's code does with refcount, page lock, lru and mapping is done by one word
+Invariants  F-1: a head word changes only by the transitions below; F-2: no try_get succeeds on one; I16
+Protocol    PRIVATE -> INFLATED: release store, once the inventory has the frame.
+            INFLATED -> ISOLATED(cpu) or -> DEFLATING: compare-and-swap of the whole word.
+            an owner that meets ISOLATED may swap in RELEASED and forget the frame.
+            ISOLATED -> INFLATED (put back) or -> TRANSIT (the migration is sure): compare-and-swap by the isolator alone.
+            TRANSIT: the target becomes INFLATED and takes the source's place in the inventory under the balloon's lock.
+            RELEASED found by the isolator: it frees the source and counts a success.
+            Only the owner of DEFLATING, TRANSIT or a found RELEASED frees, and the word is NONE before the allocator sees it.
+The contents of an Offline frame mean nothing and are not copied. Tails carry the order and the tail bit.
+A balloon's inventory is an array of pfns; frame_next[pfn] is the frame's place in it, as page->private was its owner.
+"""
+
+from kernels.alloc.buddy import nid_of
+from kernels.alloc.pages import free_frozen_pages
+from kernels.base import counter
+from kernels.base.atomics import cas_acq_rel, load_relaxed, store_relaxed, store_release
+from kernels.base.bug import bug, chaos_point
+from kernels.base.jit import kernel
+from kernels.base.layout import (
+    BUG_BALLOON_LOST,
+    BUG_OFFLINE_STATE,
+    EV_OFFLINE_STATE,
+    HELD_CAPACITY,
+    LC_BALLOON,
+    M_OFFLINE,
+    NONE_WORD,
+    OFF_DEFLATING,
+    OFF_INFLATED,
+    OFF_ISOLATED,
+    OFF_PRIVATE,
+    OFF_RELEASED,
+    OFF_TRANSIT,
+    OWNER_SHIFT,
+)
+from kernels.base.lock import spin_lock, spin_unlock
+from kernels.base.vmstat import count, trace
+from kernels.page.folio import set_words
+from kernels.page.memdesc import is_offline_head, misc_word, offline_owner, offline_state, with_state, word_order
+
+
+@kernel
+def move_state(mem, cpu, pfn, word, state):
+    """Move an Offline head word from exactly `word` to another state.
+
+    Returns     True if it was that word
+    Progress    wait-free
+    """
+    # ORDER: acq_rel, what the last owner did to inventory and frame comes before, what the next one does after
+    if cas_acq_rel(mem.memdesc, pfn, word, with_state(word, state, cpu)) == word:
+        trace(mem, cpu, EV_OFFLINE_STATE, pfn, offline_state(word) << 8 | state)
+        return True
+    return False
+
+
+@kernel
+def must_move_state(mem, cpu, pfn, word, state):
+    """move_state() by whom nobody may contradict.
+
+    Progress    wait-free; a bug if the word was another
+    """
+    if not move_state(mem, cpu, pfn, word, state):
+        bug(mem, cpu, BUG_OFFLINE_STATE, pfn, load_relaxed(mem.memdesc, pfn), word)
+
+
+@kernel
+def make_offline(mem, pfn, order, balloon):
+    """Give fresh frames their words: head PRIVATE, tails.
+
+    Models      __SetPageOffline()
+    Returns     the head's word
+    Progress    wait-free
+    """
+    nid = nid_of(mem, pfn)
+    tail = misc_word(M_OFFLINE, order, nid, 1)
+    for k in range(1, 1 << order):
+        store_relaxed(mem.memdesc, pfn + k, tail)
+    head = with_state(misc_word(M_OFFLINE, order, nid, 0) | balloon << OWNER_SHIFT, OFF_PRIVATE, 0)
+    store_relaxed(mem.memdesc, pfn, head)
+    return head
+
+
+@kernel
+def publish_offline(mem, cpu, pfn, word):
+    """PRIVATE -> INFLATED: from here on the frame may be isolated or deflated.
+
+    Progress    wait-free
+    """
+    # ORDER: release, the inventory has the frame before anybody can find it inflated
+    store_release(mem.memdesc, pfn, with_state(word, OFF_INFLATED, 0))
+    trace(mem, cpu, EV_OFFLINE_STATE, pfn, OFF_PRIVATE << 8 | OFF_INFLATED)
+
+
+@kernel
+def free_offline(mem, cpu, pfn, order):
+    """Words to NONE, then the frames to the allocator; the caller owns them.
+
+    Progress    as free_frozen_pages
+    """
+    set_words(mem, pfn, order, NONE_WORD)
+    free_frozen_pages(mem, cpu, pfn, order)
+
+
+# ----------------------------------------------------------------------------------------------------------- the balloon
+
+
+@kernel
+def balloon_inflate(mem, cpu, balloon, pfn, order):
+    """Take 2^order frames that the caller has allocated into a balloon.
+
+    Models      balloon_page_enqueue(), mm/balloon.c
+    Progress    blocking on the balloon's lock
+    """
+    word = make_offline(mem, pfn, order, balloon)
+    spin_lock(mem, cpu, mem.lock_balloon + balloon, LC_BALLOON)
+    place = mem.balloon_pages[balloon]
+    mem.balloon_pfn[balloon * HELD_CAPACITY + place] = pfn
+    mem.frame_next[pfn] = place
+    mem.balloon_pages[balloon] = place + 1
+    publish_offline(mem, cpu, pfn, word)
+    spin_unlock(mem, cpu, mem.lock_balloon + balloon)
+    count(mem, cpu, counter.BALLOON_INFLATE, 1 << order)
+
+
+@kernel
+def inventory_remove(mem, cpu, balloon, pfn):
+    """Take a frame out of its balloon's inventory; the balloon's lock held.
+
+    Models      list_del(&page->lru) in mm/balloon.c
+    Progress    wait-free; a bug if the inventory does not have it
+    """
+    base = balloon * HELD_CAPACITY
+    place = mem.frame_next[pfn]
+    last = mem.balloon_pages[balloon] - 1
+    if place > last or mem.balloon_pfn[base + place] != pfn:
+        bug(mem, cpu, BUG_BALLOON_LOST, pfn, place, last)
+    moved = mem.balloon_pfn[base + last]
+    mem.balloon_pfn[base + place] = moved
+    mem.frame_next[moved] = place
+    mem.balloon_pages[balloon] = last
+
+
+@kernel
+def balloon_deflate(mem, cpu, balloon, place):
+    """Give one block of a balloon back: the one at a place of the inventory.
+
+    Models      balloon_page_dequeue(), mm/balloon.c, which skips isolated pages; here the owner may release one to its isolator
+    Returns     frames given back or released; 0 if there is nothing
+    Progress    blocking on the balloon's lock
+    """
+    spin_lock(mem, cpu, mem.lock_balloon + balloon, LC_BALLOON)
+    held = mem.balloon_pages[balloon]
+    if held == 0:
+        spin_unlock(mem, cpu, mem.lock_balloon + balloon)
+        return 0
+    pfn = mem.balloon_pfn[balloon * HELD_CAPACITY + place % held]
+    word = load_relaxed(mem.memdesc, pfn)
+    owned = False
+    while not owned:
+        if not is_offline_head(word) or offline_owner(word) != balloon:
+            bug(mem, cpu, BUG_BALLOON_LOST, pfn, word, balloon)
+        state = offline_state(word)
+        if state == OFF_INFLATED:
+            owned = move_state(mem, cpu, pfn, word, OFF_DEFLATING)
+        elif state == OFF_ISOLATED:
+            count(mem, cpu, counter.MET_DEFLATE_ON_ISOLATED, 1)
+            if move_state(mem, cpu, pfn, word, OFF_RELEASED):
+                break
+        else:  # TRANSIT: its place in the inventory is about to be the target's, which the lock keeps waiting
+            spin_unlock(mem, cpu, mem.lock_balloon + balloon)
+            return 0
+        word = word if owned else load_relaxed(mem.memdesc, pfn)
+    inventory_remove(mem, cpu, balloon, pfn)
+    spin_unlock(mem, cpu, mem.lock_balloon + balloon)
+    order = word_order(word)
+    count(mem, cpu, counter.BALLOON_DEFLATE, 1 << order)
+    if owned:
+        free_offline(mem, cpu, pfn, order)
+    return 1 << order
+
+
+# ------------------------------------------------------------------------------------- isolate, migrate, put back
+
+
+@kernel
+def isolate_offline(mem, cpu, pfn, word):
+    """INFLATED -> ISOLATED by this CPU.
+
+    Parameters  word: as read when the frame was found; a frame that was freed and inflated again may carry it too, and then
+                success isolates the frame of now
+    Returns     True if this CPU holds its isolation
+    Progress    wait-free
+    """
+    if offline_state(word) != OFF_INFLATED:
+        return False
+    chaos_point(mem, cpu)
+    return move_state(mem, cpu, pfn, word, OFF_ISOLATED)
+
+
+@kernel
+def isolated_word(mem, cpu, pfn):
+    """The word of a frame that this CPU isolated: ISOLATED still, or RELEASED by its owner.
+
+    Progress    wait-free; a bug if it is anything else
+    """
+    word = load_relaxed(mem.memdesc, pfn)
+    state = offline_state(word)
+    if not is_offline_head(word) or (state != OFF_ISOLATED and state != OFF_RELEASED):
+        bug(mem, cpu, BUG_OFFLINE_STATE, pfn, word, OFF_ISOLATED)
+    return word
+
+
+@kernel
+def free_released(mem, cpu, pfn, word):
+    """The owner let go of a frame that this CPU isolated: free it.
+
+    Progress    as free_frozen_pages
+    """
+    count(mem, cpu, counter.MET_RELEASE_FOUND_BY_ISOLATOR, 1)
+    free_offline(mem, cpu, pfn, word_order(word))
+
+
+@kernel
+def putback_offline(mem, cpu, pfn):
+    """ISOLATED -> INFLATED, or free it if its owner released it meanwhile.
+
+    Models      putback_movable_ops_page(), mm/migrate.c
+    Returns     True if it went back, False if it was freed
+    Progress    lock-free
+    """
+    word = isolated_word(mem, cpu, pfn)
+    if offline_state(word) == OFF_ISOLATED:
+        chaos_point(mem, cpu)
+        if move_state(mem, cpu, pfn, word, OFF_INFLATED):
+            return True
+        word = isolated_word(mem, cpu, pfn)
+    free_released(mem, cpu, pfn, word)
+    return False
+
+
+@kernel
+def migrate_offline(mem, cpu, src_pfn, dst_pfn):
+    """Let target frames take an isolated block's place in its balloon, and free the block.
+
+    Models      migrate_balloon_page(), mm/balloon.c: no copy, no count
+    Parameters  dst_pfn: allocated by the caller, of the source's order
+    Returns     1: moved; 0: the owner released the source, which is freed; the target is still the caller's
+    Progress    blocking on the balloon's lock
+    """
+    word = isolated_word(mem, cpu, src_pfn)
+    if offline_state(word) == OFF_RELEASED or not move_state(mem, cpu, src_pfn, word, OFF_TRANSIT):
+        free_released(mem, cpu, src_pfn, isolated_word(mem, cpu, src_pfn))
+        return 0
+    order, balloon = word_order(word), offline_owner(word)
+    chaos_point(mem, cpu)
+    target = make_offline(mem, dst_pfn, order, balloon)
+    spin_lock(mem, cpu, mem.lock_balloon + balloon, LC_BALLOON)
+    place = mem.frame_next[src_pfn]
+    if mem.balloon_pfn[balloon * HELD_CAPACITY + place] != src_pfn:
+        bug(mem, cpu, BUG_BALLOON_LOST, src_pfn, place, mem.balloon_pfn[balloon * HELD_CAPACITY + place])
+    mem.balloon_pfn[balloon * HELD_CAPACITY + place] = dst_pfn
+    mem.frame_next[dst_pfn] = place
+    publish_offline(mem, cpu, dst_pfn, target)
+    spin_unlock(mem, cpu, mem.lock_balloon + balloon)
+    count(mem, cpu, counter.BALLOON_MIGRATE, 1 << order)
+    free_offline(mem, cpu, src_pfn, order)
+    return 1

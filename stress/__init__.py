@@ -1,0 +1,1 @@
+"""Who does it, how often, and is it still right. See README.md in this folder."""

@@ -1,0 +1,63 @@
+"""One checker a file; each reads a machine at rest with plain numpy and doubts it. They import the layout and nothing else of kernels."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy.typing as npt
+
+from kernels.base.layout import PARAM
+from stress import registry
+
+#: the fields of a machine at rest by name, as Memory.arrays or as loaded from a file; the header is one of them
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def param(arrays: Arrays, name: str) -> int:
+    """A scalar parameter of the machine (layout.PARAMS), from its header."""
+    return int(arrays["header"][PARAM[name]])
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken invariant: where, who was involved, and the words that prove it."""
+
+    invariant: str
+    checker: str
+    pfn: int = -1
+    cpus: tuple[int, ...] = ()
+    words: dict[str, int] = field(default_factory=dict)
+    message: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "invariant": self.invariant,
+            "checker": self.checker,
+            "pfn": int(self.pfn),
+            "cpus": [int(cpu) for cpu in self.cpus],
+            "words": {name: int(word) for name, word in self.words.items()},
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True)
+class Checker:
+    """One record a file of this folder."""
+
+    name: str
+    invariants: tuple[str, ...]
+    summary: str
+    check: Callable[[Arrays], list[Violation]]
+
+
+@cache  # of modules, which do not change
+def all_checkers() -> dict[str, Checker]:
+    """Every checker, by file name."""
+    return registry.scan(sys.modules[__name__], Checker)
+
+
+def check_all(mem: Any) -> list[Violation]:
+    """Every checker's violations of a Memory at rest: all workers parked, or gone."""
+    return [violation for checker in all_checkers().values() for violation in checker.check(mem.arrays)]

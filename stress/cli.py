@@ -1,0 +1,191 @@
+"""The command line. Every mistake of a user or a host is one line on stderr and an exit code (see errors.py).
+
+Kernels are imported inside the commands: `run` chooses their flavour first, by PFNSTORM_FLAVOUR, which they read once.
+"""
+
+import os
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from stress.errors import EXIT_CLEAN, EXIT_HOST, EXIT_INTERRUPTED, EXIT_OF_VERDICT, EXIT_USAGE, PfnstormError, UserError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+#: the base of typer's own usage errors, which it does not export
+_USAGE_ERROR = typer.BadParameter.__mro__[2]
+
+MAX_SECONDS = 366 * 24 * 3600.0
+DEFAULT_SECONDS = 15.0
+CHECKED_FLAVOURS = ("checked", "bounds")
+
+
+class Check(StrEnum):
+    none = "none"
+    rest = "rest"
+    full = "full"
+
+
+class Listing(StrEnum):
+    roles = "roles"
+    scenarios = "scenarios"
+    checkers = "checkers"
+    types = "types"
+    policies = "policies"
+    counters = "counters"
+
+
+@app.callback()
+def _pfnstorm() -> None:
+    """Stress and benchmarks for the memory-management protocols of Linux, on modelled memory."""
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help="a scenario's name, or a .toml file")] = "storm",
+    seconds: Annotated[float | None, typer.Option(help=f"how long to storm [{DEFAULT_SECONDS:g}]")] = None,
+    hours: Annotated[float | None, typer.Option(help="the same in hours")] = None,
+    workers: Annotated[int | None, typer.Option(help="modelled CPUs, a process each [2 per core, at least 4]")] = None,
+    nodes: Annotated[int | None, typer.Option(help="NUMA nodes [the scenario's]")] = None,
+    memory: Annotated[str | None, typer.Option(help="modelled memory, such as 512M [256M, or a quarter of what is free]")] = None,
+    frame_bytes: Annotated[int | None, typer.Option(help="bytes of contents per frame, 64 to 4096 [the scenario's]")] = None,
+    seed: Annotated[int | None, typer.Option(help="for all random choices [drawn, and reported]")] = None,
+    check: Annotated[Check, typer.Option(help="none; rest: checkers on the parked machine; full: and shadow owner words")] = Check.rest,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
+    chaos: Annotated[float, typer.Option(help="probability of a pause at each risky point, 0 to 1")] = 0.0,
+    trace: Annotated[Path | None, typer.Option(help="replay a recorded kmem trace (.npz)")] = None,
+    json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
+    save: Annotated[bool, typer.Option(help="keep samples and result under results/runs/")] = True,
+) -> int:
+    """Storm a modelled machine and say whether every invariant held."""
+    duration_s = _duration(seconds, hours)
+    _check_ranges(nodes=nodes, frame_bytes=frame_bytes, seed=seed, chaos=chaos)
+    from stress.sizes import check_workers
+
+    if workers is not None:
+        check_workers(workers)
+    _choose_flavour(checked=check is Check.full or chaos > 0)
+    from stress.run import Options, execute
+
+    options = Options(
+        scenario, duration_s, workers, nodes, memory, frame_bytes, seed, check.value, tuple(settings or ()), chaos, trace, json, save
+    )
+    return EXIT_OF_VERDICT[execute(options)["verdict"]]
+
+
+@app.command(name="list")
+def list_command(what: Annotated[Listing | None, typer.Argument(help="what to list [everything]")] = None) -> None:
+    """List scenarios, roles, checkers, memdesc types, policies or counters."""
+    from stress.listing import lines_of
+
+    for listing in [what] if what else list(Listing):
+        if what is None:
+            print(f"{listing.value}:")
+        for line in lines_of(listing.value):
+            print(line if what else f"  {line}")
+
+
+@app.command()
+def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not only the current one")] = False) -> int:
+    """Compile the kernels now instead of at the first run."""
+    from stress.build import build_entries, build_flavours, import_all_entries
+
+    if every:
+        from kernels.base.jit import FLAVOURS
+
+        return EXIT_CLEAN if build_flavours(FLAVOURS) == 0 else EXIT_HOST
+    import_all_entries()
+    seconds = build_entries()
+    print(f"kernels are built ({os.environ.get('PFNSTORM_FLAVOUR', 'fast')}, {seconds:.1f} s)", flush=True)
+    return EXIT_CLEAN
+
+
+@app.command()
+def report(run: Annotated[str, typer.Argument(help='a run id, its folder, a JSON file, or "last"')]) -> None:
+    """Print the report of any run again."""
+    from stress.report import render
+    from stress.soak import read_run
+
+    print(render(read_run(run)))
+
+
+# ------------------------------------------------------------------------------------------------------------- arguments
+
+
+def _duration(seconds: float | None, hours: float | None) -> float:
+    if seconds is not None and hours is not None:
+        raise UserError("give either --seconds or --hours")
+    duration_s = hours * 3600 if hours is not None else DEFAULT_SECONDS if seconds is None else seconds
+    if not 0 < duration_s <= MAX_SECONDS:
+        raise UserError(f"{'--hours' if hours is not None else '--seconds'}: must be above 0 and at most a year")
+    return duration_s
+
+
+def _check_ranges(nodes: int | None, frame_bytes: int | None, seed: int | None, chaos: float) -> None:
+    from stress.scenario import FRAME_BYTES_MAX, FRAME_BYTES_MIN
+
+    if nodes is not None and not 1 <= nodes <= 64:
+        raise UserError(f"--nodes {nodes}: must be between 1 and 64")
+    if frame_bytes is not None and (not FRAME_BYTES_MIN <= frame_bytes <= FRAME_BYTES_MAX or frame_bytes & (frame_bytes - 1)):
+        raise UserError(f"--frame-bytes {frame_bytes}: must be a power of two from {FRAME_BYTES_MIN} to {FRAME_BYTES_MAX}")
+    if seed is not None and not 0 <= seed < 1 << 31:
+        raise UserError(f"--seed {seed}: must be between 0 and {(1 << 31) - 1}")
+    if not 0 <= chaos <= 1:
+        raise UserError(f"--chaos {chaos:g}: must be between 0 and 1")
+
+
+def _choose_flavour(*, checked: bool) -> None:
+    """Set the flavour before kernels are imported; a stronger one that the user chose stays."""
+    if checked and os.environ.get("PFNSTORM_FLAVOUR") not in CHECKED_FLAVOURS:
+        os.environ["PFNSTORM_FLAVOUR"] = "checked"
+
+
+# ------------------------------------------------------------------------------------------------------------------- main
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command and leave with its exit code; never a traceback for what a user or a host got wrong."""
+    # numpy's BLAS would start threads, and workers are forked from this process
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_run_app())
+
+
+def _run_app() -> int:
+    try:
+        status = app(standalone_mode=False)
+        sys.stdout.flush()
+    except PfnstormError as error:
+        return _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:  # the reader has gone (| head): nothing more can be said there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_HOST
+    except ModuleNotFoundError as error:
+        return _complain(f"{error}: the installation is incomplete; run `make install`", EXIT_HOST)
+    except Exception as error:
+        if isinstance(error, _USAGE_ERROR):
+            return _complain(_one_line(error), EXIT_USAGE)
+        if type(error).__name__ == "UnsupportedHost":  # not imported here: it lives with the kernels
+            return _complain(str(error), EXIT_HOST)
+        raise
+    return status if isinstance(status, int) else EXIT_CLEAN
+
+
+def _one_line(usage_error: Exception) -> str:
+    message: str = usage_error.format_message()  # type: ignore[attr-defined]
+    return message.replace("\n", " ").replace("Value error, ", "") or "missing command; see pfnstorm --help"
+
+
+def _complain(message: str, exit_code: int) -> int:
+    print(f"pfnstorm: {message}", file=sys.stderr)
+    return exit_code

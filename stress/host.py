@@ -1,0 +1,175 @@
+"""What the host has and grants: memory under every limit, processors under every quota, and its description for results.
+
+Inside a cgroup limit an allocation that does not fit is answered by SIGKILL, not by an error, so the limits of every
+ancestor are read before anything is allocated.
+"""
+
+import importlib.metadata
+import os
+import platform
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from stress.errors import HostError
+
+GIB = 1 << 30
+MIB = 1 << 20
+_UNLIMITED_BYTES = 1 << 60  # cgroup v1 writes "no limit" as a huge number
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """Memory that may still be taken, and what says so."""
+
+    available_bytes: int
+    limited_by: str
+
+
+def size_text(nr_bytes: int) -> str:
+    """A size for people: "256 MiB", "1.5 GiB"."""
+    if nr_bytes >= GIB:
+        return f"{nr_bytes / GIB:.3g} GiB" if nr_bytes < 100 * GIB else f"{nr_bytes // GIB:,} GiB"
+    return f"{nr_bytes / MIB:.3g} MiB" if nr_bytes >= MIB else f"{nr_bytes} bytes"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:  # absent in this kernel, this cgroup version or this container: the limit does not exist for us
+        return None
+
+
+def _read_number(path: Path) -> int | None:
+    text = _read(path)
+    if text is None or text.strip() == "max":
+        return None
+    value = int(text)
+    return None if value >= _UNLIMITED_BYTES else value
+
+
+def _stat_value(path: Path, key: str) -> int:
+    for line in (_read(path) or "").splitlines():
+        name, _, value = line.partition(" ")
+        if name == key:
+            return int(value)
+    return 0
+
+
+def meminfo_available(proc: Path = Path("/proc")) -> int:
+    """MemAvailable in bytes."""
+    for line in (_read(proc / "meminfo") or "").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    raise HostError("cannot read MemAvailable from /proc/meminfo: pfnstorm needs Linux with /proc mounted")
+
+
+def _mounted_cgroups(proc: Path) -> list[tuple[str, str, Path]]:
+    """(controllers or "" for v2, root inside the hierarchy, mount point) of every mounted cgroup hierarchy."""
+    found = []
+    for line in (_read(proc / "self/mountinfo") or "").splitlines():
+        left, _, right = line.partition(" - ")
+        fields, tail = left.split(), right.split()
+        if tail and tail[0] == "cgroup2":
+            found.append(("", fields[3], Path(fields[4])))
+        elif tail and tail[0] == "cgroup":
+            found.append((tail[2], fields[3], Path(fields[4])))
+    return found
+
+
+def cgroup_chain(controller: str, proc: Path = Path("/proc")) -> list[tuple[int, Path]]:
+    """(cgroup version, folder) of this process's cgroup and every visible ancestor, for one controller."""
+    chain: list[tuple[int, Path]] = []
+    for line in (_read(proc / "self/cgroup") or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        for options, root, mount in _mounted_cgroups(proc):
+            if (options == "") != (controllers == "") or (options and controller not in options.split(",")):
+                continue
+            # a container may see only a part of the hierarchy: its mount's root stands for our path's beginning
+            inside = path[len(root) :] if root != "/" and path.startswith(root) else path
+            folder = mount / inside.lstrip("/")
+            version = 2 if controllers == "" else 1
+            chain += [(version, step) for step in (folder, *folder.parents) if step.is_relative_to(mount) and step.is_dir()]
+    return chain
+
+
+def memory_headroom(proc: Path = Path("/proc")) -> Headroom:
+    """The least of MemAvailable, RLIMIT_AS apart, and what every memory cgroup above this process still allows."""
+    least = Headroom(meminfo_available(proc), "MemAvailable")
+    for version, folder in cgroup_chain("memory", proc):
+        names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        limit, usage = (_read_number(folder / name) for name in names)
+        if limit is None or usage is None:
+            continue
+        # clean page cache counts as usage but gives way
+        reclaimable = _stat_value(folder / "memory.stat", "inactive_file" if version == 2 else "total_inactive_file")
+        room = max(0, limit - usage + reclaimable)
+        if room < least.available_bytes:
+            least = Headroom(room, f"limit of cgroup {folder}")
+    return least
+
+
+def require_memory(nr_bytes: int, proc: Path = Path("/proc")) -> None:
+    """Raise HostError unless `nr_bytes` fit below every limit."""
+    room = memory_headroom(proc)
+    if nr_bytes > room.available_bytes:
+        raise HostError(
+            f"needs {size_text(nr_bytes)}, {size_text(room.available_bytes)} available ({room.limited_by}): "
+            "use a smaller --memory or fewer --workers"
+        )
+
+
+def require_processes(nr_processes: int) -> None:
+    """Raise HostError if this user may not start so many processes."""
+    limits = [(resource.getrlimit(resource.RLIMIT_NPROC)[0], "ulimit -u")]
+    limits += [(int(text), path) for path in ("/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max") if (text := _read(Path(path)))]
+    limits += [
+        (value, f"limit of cgroup {folder}")
+        for _, folder in cgroup_chain("pids")
+        if (value := _read_number(folder / "pids.max")) is not None
+    ]
+    for limit, name in limits:
+        if limit != resource.RLIM_INFINITY and nr_processes >= limit:
+            raise HostError(f"needs {nr_processes} processes, {limit} allowed ({name}): use fewer --workers")
+
+
+def usable_cpus() -> list[int]:
+    """The processors that this process may run on."""
+    return sorted(os.sched_getaffinity(0))
+
+
+def usable_cores(proc: Path = Path("/proc")) -> int:
+    """How many processors' worth of time is granted: affinity, cut by every cgroup quota; at least 1."""
+    cores = float(len(usable_cpus()))
+    for version, folder in cgroup_chain("cpu", proc):
+        if version == 2:
+            quota, _, period = (_read(folder / "cpu.max") or "max 1").strip().partition(" ")
+        else:
+            quota, period = ((_read(folder / f"cpu.cfs_{name}_us") or "-1").strip() for name in ("quota", "period"))
+        if quota not in ("max", "-1") and int(period) > 0:
+            cores = min(cores, int(quota) / int(period))
+    return max(1, int(cores))
+
+
+def _cpu_model() -> str:
+    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def describe_host() -> dict[str, object]:
+    """What a result must say about where it was measured."""
+    return {
+        "cpu": _cpu_model(),
+        "machine": platform.machine(),
+        "cores": usable_cores(),
+        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": sys.version.split()[0],
+        "numba": importlib.metadata.version("numba"),
+        "numpy": importlib.metadata.version("numpy"),
+    }

@@ -1,0 +1,76 @@
+"""What workers do: one file per role, found by scanning; `run_batch` is the one entry that runs them all.
+
+The dispatch is a chain of compiled comparisons, made from the records in the order of their names.
+"""
+
+import sys
+
+from kernels.base.atomics import cycles
+from kernels.base import jit  # not by name: the role `kernel` is a submodule here
+from kernels.base.layout import NR_ROLES_MAX
+from kernels.base.vmstat import record_latency
+from stress import registry
+from stress.role import Role
+
+ROLES: tuple[Role, ...] = tuple(registry.scan(sys.modules[__name__], Role).values())
+ROLE_INDEX = {role.name: index for index, role in enumerate(ROLES)}
+if len(ROLES) > NR_ROLES_MAX:
+    raise registry.RegistryError(f"{len(ROLES)} roles, the layout has room for {NR_ROLES_MAX}")
+
+SAMPLE_EVERY = 8  # operations per latency sample; a power of two
+
+
+@jit.kernel
+def no_role(mem, cpu, role):
+    """The end of the chain: no such role.
+
+    Returns     -1
+    Progress    wait-free
+    """
+    return -1
+
+
+def _chain(index: int):  # type: ignore[no-untyped-def]  # kernels are untyped
+    """The kernel that runs role `index` or hands on to the next one."""
+    if index == len(ROLES):
+        return no_role
+    step, others = ROLES[index].step, _chain(index + 1)
+
+    @jit.kernel
+    def dispatch(mem, cpu, role):  # type: ignore[no-untyped-def]
+        """Run one operation of a role.
+
+        Returns     what the role returns: negative for a failure
+        Progress    the role's
+        """
+        if role == index:
+            return step(mem, cpu)
+        return others(mem, cpu, role)
+
+    return dispatch
+
+
+_dispatch = _chain(0)
+
+
+@jit.entry
+def run_batch(mem, cpu, role, nr_ops):  # type: ignore[no-untyped-def]
+    """Run `nr_ops` operations of a role on a CPU, counting them, their failures, and every eighth's latency.
+
+    Returns     failures
+    Progress    the role's
+    """
+    failures = 0
+    begin = cycles()
+    for op in range(nr_ops):
+        if op & (SAMPLE_EVERY - 1) == 0:
+            start = cycles()
+            if _dispatch(mem, cpu, role) < 0:
+                failures += 1
+            record_latency(mem, cpu, role, 1, cycles() - start)
+        elif _dispatch(mem, cpu, role) < 0:
+            failures += 1
+    mem.role_ops[cpu * NR_ROLES_MAX + role] += nr_ops
+    mem.role_fails[cpu * NR_ROLES_MAX + role] += failures
+    mem.role_cycles[cpu * NR_ROLES_MAX + role] += cycles() - begin
+    return failures

@@ -1,0 +1,32 @@
+"""Role balloon: Offline frames without a count, inflated and deflated under the feet of compaction."""
+
+from kernels.alloc.pages import cpu_node
+from kernels.base.jit import kernel
+from kernels.base.layout import ENOMEM, HELD_CAPACITY, MT_MOVABLE
+from kernels.base.random import random_below
+from kernels.policy.pagealloc import alloc_pages
+from kernels.types.offline import balloon_deflate, balloon_inflate
+from stress.role import Role
+
+
+@kernel
+def balloon_step(mem, cpu):
+    """Inflate or deflate by one block, around balloon_target frames; now and then a block of four.
+
+    Returns     0 or -ENOMEM
+    Progress    bounded
+    """
+    held = mem.balloon_pages[cpu]
+    grow = held == 0 or (held < HELD_CAPACITY and random_below(mem, cpu, 2 * mem.balloon_target) >= held)
+    if not grow:
+        balloon_deflate(mem, cpu, cpu, random_below(mem, cpu, held))
+        return 0
+    order = 2 if random_below(mem, cpu, 8) == 0 and mem.pageblock_order > 2 else 0
+    pfn = alloc_pages(mem, cpu, cpu_node(mem, cpu), order, MT_MOVABLE)
+    if pfn < 0:
+        return -ENOMEM
+    balloon_inflate(mem, cpu, cpu, pfn, order)
+    return 0
+
+
+ROLE = Role("balloon", "a balloon per CPU: PageOffline frames without a count, inflated and deflated while compaction moves them", balloon_step)

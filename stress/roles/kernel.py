@@ -1,0 +1,95 @@
+"""Role kernel: unmovable, reclaimable and counted allocations of orders 0 to 3, held for a while."""
+
+from kernels.alloc.buddy import nid_of
+from kernels.alloc.pages import cpu_node, free_frozen_pages
+from kernels.alloc.release import alloc_counted_pages, free_counted_pages
+from kernels.base.jit import kernel
+from kernels.base.layout import ENOMEM, HELD_CAPACITY, M_KMALLOC_LARGE, M_UNKNOWN, MT_RECLAIMABLE, MT_UNMOVABLE, NONE_WORD
+from kernels.base.random import random_below
+from kernels.map.access import check_stamp, stamp_frame
+from kernels.page.folio import set_words
+from kernels.page.memdesc import misc_word
+from kernels.policy.pagealloc import alloc_pages
+from stress.role import Role
+
+UNMOVABLE, RECLAIMABLE, COUNTED = range(3)
+KERNEL_STAMP = 1 << 60
+
+
+@kernel
+def set_misc_words(mem, pfn, order, subtype):
+    """Say what uncounted frames are: the head's word, then tails.
+
+    Progress    wait-free
+    """
+    nid = nid_of(mem, pfn)
+    set_words(mem, pfn, order, misc_word(subtype, order, nid, 1))
+    mem.memdesc[pfn] = misc_word(subtype, order, nid, 0)
+
+
+@kernel
+def hold_one(mem, cpu):
+    """Allocate and remember, with a stamp that nobody may overwrite.
+
+    Returns     0 or -ENOMEM
+    Progress    as alloc_pages
+    """
+    kind = random_below(mem, cpu, 3)
+    order = random_below(mem, cpu, 4) if random_below(mem, cpu, 4) == 0 else 0
+    nid = cpu_node(mem, cpu)
+    place = cpu * HELD_CAPACITY + mem.held_count[cpu]
+    if kind == COUNTED:
+        desc = alloc_counted_pages(mem, cpu, nid, order, MT_UNMOVABLE)
+        if desc < 0:
+            return -ENOMEM
+        mem.held_pfn[place] = desc
+        stamp_frame(mem, mem.folio_pfn[desc], KERNEL_STAMP | cpu, 0)
+    else:
+        pfn = alloc_pages(mem, cpu, nid, order, MT_UNMOVABLE if kind == UNMOVABLE else MT_RECLAIMABLE)
+        if pfn < 0:
+            return -ENOMEM
+        set_misc_words(mem, pfn, order, M_KMALLOC_LARGE if kind == UNMOVABLE else M_UNKNOWN)
+        stamp_frame(mem, pfn, KERNEL_STAMP | cpu, 0)
+        mem.held_pfn[place] = pfn
+    mem.held_order[place] = order
+    mem.held_kind[place] = kind
+    mem.held_count[cpu] += 1
+    return 0
+
+
+@kernel
+def drop_one(mem, cpu):
+    """Check and free one of the allocations held; the last takes its place.
+
+    Returns     0
+    Progress    as free_frozen_pages
+    """
+    held = mem.held_count[cpu]
+    place = cpu * HELD_CAPACITY + random_below(mem, cpu, held)
+    last = cpu * HELD_CAPACITY + held - 1
+    what, order, kind = mem.held_pfn[place], mem.held_order[place], mem.held_kind[place]
+    mem.held_pfn[place], mem.held_order[place], mem.held_kind[place] = mem.held_pfn[last], mem.held_order[last], mem.held_kind[last]
+    mem.held_count[cpu] = held - 1
+    if kind == COUNTED:
+        check_stamp(mem, cpu, mem.folio_pfn[what], KERNEL_STAMP | cpu)
+        free_counted_pages(mem, cpu, what, order)
+    else:
+        check_stamp(mem, cpu, what, KERNEL_STAMP | cpu)
+        set_words(mem, what, order, NONE_WORD)
+        free_frozen_pages(mem, cpu, what, order)
+    return 0
+
+
+@kernel
+def kernel_step(mem, cpu):
+    """Allocate or free, around kernel_target allocations.
+
+    Returns     0 or -ENOMEM
+    Progress    bounded
+    """
+    held = mem.held_count[cpu]
+    grow = held == 0 or (held < HELD_CAPACITY and random_below(mem, cpu, 2 * mem.kernel_target) >= held)
+    return hold_one(mem, cpu) if grow else drop_one(mem, cpu)
+
+
+ROLE = Role("kernel", "unmovable, reclaimable and counted allocations of orders 0-3, held for a while", kernel_step)

@@ -1,0 +1,28 @@
+"""Role numa: hints put on tasks' memory, and accesses from this CPU's node that fault on them."""
+
+from kernels.base.jit import kernel
+from kernels.base.random import random_below
+from kernels.policy.numa import task_numa_work
+from stress.role import Role
+from stress.roles._pick import pick_anon_page, pick_space
+from stress.roles.anon import touch
+
+
+@kernel
+def numa_step(mem, cpu):
+    """Mark 16 pages of a task, or touch four of its pages twice.
+
+    Returns     0 or -ENOMEM
+    Progress    bounded
+    """
+    space = pick_space(mem, cpu)
+    if random_below(mem, cpu, 4) == 0:
+        task_numa_work(mem, cpu, space, 16)
+        return 0
+    result = 0
+    for _ in range(4):
+        result = min(result, touch(mem, cpu, space, pick_anon_page(mem, cpu), 0, 0))
+    return result
+
+
+ROLE = Role("numa", "NUMA balancing: prot-none hints, hint faults, folios migrated to the node that asks twice", numa_step)

@@ -1,0 +1,170 @@
+"""Role speculator: references without locks, by pfn, by page-cache lookup and by GUP-fast, some of them held for a while."""
+
+from kernels.alloc.release import folio_put, recheck_through, try_get_pfn
+from kernels.base import counter
+from kernels.base.atomics import load_acquire, load_relaxed
+from kernels.base.bug import chaos_point
+from kernels.base.jit import kernel
+from kernels.base.layout import GANG, INCARNATION_SHIFT, PIN_CAPACITY, PTE_PFN_SHIFT, PTE_PRESENT
+from kernels.base.random import random_below
+from kernels.base.vmstat import count
+from kernels.map.access import anon_mapping, check_stamp, gup_fast, owner_stamp, raise_oracle, write_frame
+from kernels.map.pagecache import filemap_get_entry
+from kernels.map.tlb import current_pte
+from kernels.page.memdesc import is_counted, word_desc
+from kernels.page.refcount import ref_try_get
+from stress.role import Role
+from stress.roles._pick import pick_anon_page, pick_file_index, pick_space
+
+
+@kernel
+def pick_pfn(mem, cpu):
+    """A frame: behind a PTE that is in use as often as not, else any.
+
+    Progress    wait-free
+    """
+    if random_below(mem, cpu, 2):
+        pte = current_pte(mem, pick_space(mem, cpu), pick_anon_page(mem, cpu))
+        if pte & PTE_PRESENT:
+            return pte >> PTE_PFN_SHIFT
+    return random_below(mem, cpu, mem.nr_frames)
+
+
+@kernel
+def walk_gang(mem, cpu):
+    """Read a gang of words first, then reference what each led to, then check each: the widest window that is allowed.
+
+    Models      a pfn walker that prefetches: page_idle, DAMON
+    Returns     references that held
+    Progress    lock-free
+    """
+    base = cpu * GANG
+    for k in range(GANG):
+        pfn = pick_pfn(mem, cpu)
+        mem.gang_pfn[base + k] = pfn
+        # ORDER: acquire, pairs with the publication; only the re-check decides
+        mem.gang_word[base + k] = load_acquire(mem.memdesc, pfn)
+    for k in range(GANG):
+        word = mem.gang_word[base + k]
+        mem.gang_desc[base + k] = -1
+        if is_counted(word):
+            count(mem, cpu, counter.SPEC_TRIED, 1)
+            if ref_try_get(mem, cpu, word_desc(word)):
+                mem.gang_desc[base + k] = word_desc(word)
+            else:
+                count(mem, cpu, counter.SPEC_FAILED_ON_ZERO, 1)
+                if load_relaxed(mem.memdesc, mem.gang_pfn[base + k]) == word:
+                    count(mem, cpu, counter.MET_SPECULATION_ON_FROZEN, 1)
+    held = 0
+    for k in range(GANG):
+        if mem.gang_desc[base + k] >= 0:
+            desc = recheck_through(mem, cpu, mem.gang_pfn[base + k], mem.gang_word[base + k], mem.gang_desc[base + k])
+            if desc >= 0:
+                folio_put(mem, cpu, desc)
+                held += 1
+    return held
+
+
+@kernel
+def pin_for_write(mem, cpu):
+    """Pin a page of a task for writing, in the first free place of this CPU's pins.
+
+    Models      pin_user_pages_fast(FOLL_WRITE), mm/gup.c
+    Returns     1 if there is a pin more
+    Progress    lock-free
+    """
+    space, vpage = pick_space(mem, cpu), pick_anon_page(mem, cpu)
+    at = space * mem.task_pages + vpage
+    # ORDER: acquire, pairs with forget_page: the same incarnation before and after means the pin is on its page
+    before = load_acquire(mem.oracle, at) >> INCARNATION_SHIFT
+    desc = gup_fast(mem, cpu, space, vpage, True)
+    if desc < 0:
+        return 0
+    if load_relaxed(mem.oracle, at) >> INCARNATION_SHIFT != before:
+        folio_put(mem, cpu, desc)
+        return 0
+    place = cpu * PIN_CAPACITY + mem.pin_count[cpu]
+    pfn = mem.folio_pfn[desc] + vpage - mem.folio_index[desc]
+    check_stamp(mem, cpu, pfn, owner_stamp(anon_mapping(space), vpage))
+    mem.pin_desc[place], mem.pin_pfn[place], mem.pin_at[place], mem.pin_incarnation[place] = desc, pfn, at, before
+    mem.pin_count[cpu] += 1
+    return 1
+
+
+@kernel
+def write_through_pin(mem, cpu):
+    """A device writes to a pinned page: no translation, no fault.
+
+    Progress    lock-free
+    """
+    if mem.pin_count[cpu] > 0:
+        place = cpu * PIN_CAPACITY + random_below(mem, cpu, mem.pin_count[cpu])
+        write_frame(mem, cpu, mem.pin_pfn[place])
+        raise_oracle(mem, mem.pin_at[place], mem.pin_incarnation[place])
+
+
+@kernel
+def unpin_one(mem, cpu):
+    """Write once more and let a pin go; the last one takes its place.
+
+    Models      unpin_user_page_range_dirty_lock(), mm/gup.c
+    Progress    wait-free unless the put frees
+    """
+    if mem.pin_count[cpu] > 0:
+        write_through_pin(mem, cpu)
+        place = cpu * PIN_CAPACITY + random_below(mem, cpu, mem.pin_count[cpu])
+        last = cpu * PIN_CAPACITY + mem.pin_count[cpu] - 1
+        desc = mem.pin_desc[place]
+        mem.pin_desc[place], mem.pin_pfn[place] = mem.pin_desc[last], mem.pin_pfn[last]
+        mem.pin_at[place], mem.pin_incarnation[place] = mem.pin_at[last], mem.pin_incarnation[last]
+        mem.pin_count[cpu] -= 1
+        folio_put(mem, cpu, desc)
+
+
+@kernel
+def lookup_gang(mem, cpu):
+    """Look up eight pages of the cache, and put each back.
+
+    Models      filemap_get_entry(), as readers use it
+    Returns     pages found
+    Progress    lock-free
+    """
+    file, found = random_below(mem, cpu, mem.nr_files), 0
+    for _ in range(8):
+        desc = filemap_get_entry(mem, cpu, file, pick_file_index(mem, cpu))
+        if desc >= 0:
+            chaos_point(mem, cpu)
+            folio_put(mem, cpu, desc)
+            found += 1
+    return found
+
+
+@kernel
+def speculator_step(mem, cpu):
+    """One gang of references, or a pin taken, written through or dropped.
+
+    Returns     0
+    Progress    lock-free
+    """
+    choice = random_below(mem, cpu, 16)
+    if choice < 6:
+        walk_gang(mem, cpu)
+    elif choice < 10:
+        lookup_gang(mem, cpu)
+    elif choice < 12:
+        desc = try_get_pfn(mem, cpu, pick_pfn(mem, cpu))
+        if desc >= 0:
+            folio_put(mem, cpu, desc)
+    elif choice < 14:
+        if mem.pin_count[cpu] == PIN_CAPACITY:
+            unpin_one(mem, cpu)
+        else:
+            pin_for_write(mem, cpu)
+    elif choice == 14:
+        write_through_pin(mem, cpu)
+    else:
+        unpin_one(mem, cpu)
+    return 0
+
+
+ROLE = Role("speculator", "references without locks: pfn walks, page-cache lookups, GUP-fast pins that are written through", speculator_step)

@@ -1,0 +1,232 @@
+"""One run from options to result: scenario, machine, build, storm, report. The kernels' flavour was chosen before this is imported."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kernels.base import jit
+from kernels.base.layout import Geometry
+from kernels.policy import boot
+from stress import build, checkers, roles
+from stress.errors import HostError, UserError
+from stress.host import MIB, describe_host, require_memory, require_processes, usable_cpus
+from stress.live import LiveView
+from stress.machine import calibrate_cycles, create_machine, save_machine, segment_bytes, set_param
+from stress.outcome import collect, read_buddyinfo, read_totals
+from stress.report import render
+from stress.scenario import Scenario, find_scenario, parse_policies, policy_params, read_scenario
+from stress.sizes import Request, check_workers, default_memory, default_workers, derived_params, geometry_of, parse_size
+from stress.soak import RunStore, write_json
+from stress.supervisor import Ending, Interrupts, Supervisor
+from stress.trace import Trace, read_trace
+from stress.workers import Plan
+
+REPLAY_ROLE = "replay"
+WORKER_BYTES = 8 * MIB  # what a worker may need beyond the segment
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line of `pfnstorm run`; None: the scenario's value, or one that fits the host."""
+
+    scenario: str
+    seconds: float
+    workers: int | None
+    nodes: int | None
+    memory: str | None
+    frame_bytes: int | None
+    seed: int | None
+    check: str
+    settings: tuple[str, ...]
+    chaos: float
+    trace: Path | None
+    json: Path | None
+    save: bool
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that is decided before memory is taken."""
+
+    scenario: Scenario
+    geometry: Geometry
+    params: dict[str, int]
+    plans: list[Plan]
+    trace: Trace | None
+    config: dict[str, Any]
+
+
+def role_names() -> list[str]:
+    return [role.name for role in roles.ROLES]
+
+
+def execute(options: Options) -> dict[str, Any]:
+    """Run, print, save; returns the result.
+
+    Raises      PfnstormError for what the user or the host got wrong, KeyboardInterrupt before the storm began
+    """
+    setup = prepare(options)
+    build.build_entries(build.entries_of(build.RUN_MODULES))
+    mem = create_machine(setup.geometry, setup.params)
+    set_param(mem, "cycles_per_us", calibrate_cycles(mem, boot.read_cycles))
+    boot.boot(mem, 0)
+    if setup.trace is not None:
+        setup.trace.write_to(mem)
+    host = describe_host()
+    store = RunStore(setup.scenario.name, setup.config, host) if options.save else None
+    try:
+        result = _storm(mem, setup, options, host, store)
+    finally:
+        if store is not None:
+            store.close()
+    _publish(result, options, store, mem)
+    return result
+
+
+def prepare(options: Options) -> Setup:
+    """Check everything that can be checked before memory is taken or kernels are built.
+
+    Raises      UserError, HostError
+    """
+    path = find_scenario(options.scenario)
+    scenario = read_scenario(path, role_names())
+    policies = {**scenario.policy, **parse_policies(options.settings)}
+    if options.json is not None and not options.json.resolve().parent.is_dir():
+        raise UserError(f"--json {options.json}: no such folder")
+    trace = _trace_of(options, scenario, path)
+    request = _request(options, scenario, trace)
+    require_processes(request.nr_workers)
+    geometry = geometry_of(request)
+    require_memory(segment_bytes(geometry) + request.nr_workers * WORKER_BYTES)
+    seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little") >> 1
+    params = derived_params(geometry) | policy_params(policies)
+    params |= {"seed": seed, "shadow_on": int(options.check == "full"), "chaos_ppm": round(options.chaos * 1_000_000)}
+    plans = _plans(scenario, trace, request.nr_workers, seed)
+    return Setup(scenario, geometry, params, plans, trace, _config(options, scenario, request, geometry, seed, policies))
+
+
+def _trace_of(options: Options, scenario: Scenario, path: Path) -> Trace | None:
+    if options.trace is not None:
+        return read_trace(options.trace)
+    return read_trace(path.parent / scenario.trace) if scenario.trace else None
+
+
+def _request(options: Options, scenario: Scenario, trace: Trace | None) -> Request:
+    machine = scenario.machine
+    frame_bytes = options.frame_bytes or machine.frame_bytes
+    if trace is not None and options.workers not in (None, trace.nr_cpus):
+        raise UserError(f"--workers {options.workers}: the trace has {trace.nr_cpus} CPUs, and each is a worker")
+    wanted = options.memory or machine.memory
+    memory_bytes = parse_size(wanted) if wanted else default_memory()
+    if trace is not None and not wanted:
+        memory_bytes = max(memory_bytes, 2 * trace.peak_frames * frame_bytes)
+    return Request(
+        nr_workers=trace.nr_cpus
+        if trace
+        else check_workers(options.workers if options.workers is not None else machine.workers or default_workers()),
+        nr_nodes=options.nodes or machine.nodes,
+        memory_bytes=memory_bytes,
+        frame_bytes=frame_bytes,
+        pageblock_order=machine.pageblock_order,
+        fill=machine.fill,
+        nr_trace_events=trace.nr_events if trace else 0,
+        max_trace_pfn=trace.nr_slots if trace else 0,
+    )
+
+
+def _plans(scenario: Scenario, trace: Trace | None, nr_workers: int, seed: int) -> list[Plan]:
+    names, cpus = role_names(), usable_cpus()
+    if trace is not None and REPLAY_ROLE not in names:
+        raise UserError(f"a trace needs the role {REPLAY_ROLE!r}; known: {', '.join(names)}")
+    plans = []
+    for cpu in range(nr_workers):
+        weights = {REPLAY_ROLE: 1.0} if trace is not None else scenario.weights_of(cpu)
+        plans.append(Plan(cpu, tuple(weights.get(name, 0.0) for name in names), cpus[cpu % len(cpus)], seed))
+    return plans
+
+
+def _config(
+    options: Options, scenario: Scenario, request: Request, geometry: Geometry, seed: int, policies: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "scenario": scenario.name,
+        "seconds": options.seconds,
+        "workers": request.nr_workers,
+        "nodes": request.nr_nodes,
+        "memory_bytes": geometry.nr_frames * request.frame_bytes,
+        "frame_bytes": request.frame_bytes,
+        "seed": seed,
+        "check": options.check,
+        "chaos": options.chaos,
+        "trace": str(options.trace or scenario.trace or "") or None,
+        "policies": {name: policies.get(name, values[0]) for name, values in _policy_values().items()},
+        "flavour": jit.FLAVOUR + (" interpreted" if jit.INTERPRETED else ""),
+        "source_hash": jit.source_hash(),
+        "geometry": asdict(geometry),
+    }
+
+
+def _policy_values() -> dict[str, tuple[str, ...]]:
+    from kernels.base.layout import POLICIES
+
+    return POLICIES
+
+
+def _storm(mem: Any, setup: Setup, options: Options, host: dict[str, Any], store: RunStore | None) -> dict[str, Any]:
+    names = role_names()
+    shown = [index for index in range(len(names)) if any(plan.weights[index] > 0 for plan in setup.plans)]
+    before: list[list[int]] = []
+    view = LiveView(names, shown, options.seconds, setup.config["frame_bytes"])
+
+    def on_second(elapsed_s: float, parked_s: float) -> None:
+        totals = read_totals(mem, len(names))
+        view.update(elapsed_s, totals)
+        if store is not None:
+            store.append(elapsed_s, parked_s, names, totals)
+
+    def on_ready() -> None:
+        before.extend(read_buddyinfo(mem))
+
+    check_all = None if options.check == "none" else checkers.check_all
+    supervisor = Supervisor(mem, setup.plans, roles.run_batch, names, check_all, on_second)
+    with Interrupts().caught() as interrupts, view:
+        ending: Ending = supervisor.run(options.seconds, interrupts, on_ready)
+    return collect(
+        mem,
+        ending,
+        role_names=names,
+        required_meetings=setup.scenario.meetings,
+        floor_per_minute=setup.scenario.floor_per_minute,
+        config=setup.config,
+        host=host,
+        buddyinfo_before=before,
+    )
+
+
+def _publish(result: dict[str, Any], options: Options, store: RunStore | None, mem: Any) -> None:
+    """Print first: what cannot be saved shall at least be seen."""
+    print(render(result), flush=True)
+    if store is not None:
+        store.finish(result)
+        if result["violations"] or result["diagnosis"]:
+            _save_broken(mem, store.folder)
+        print(f"saved in {store.folder}", file=sys.stderr)
+    if options.json is not None:
+        try:
+            write_json(options.json, result)
+        except OSError as error:
+            raise HostError(f"--json {options.json}: {error.strerror}") from error
+
+
+def _save_broken(mem: Any, folder: Path) -> None:
+    try:
+        save_machine(mem, folder / "machine.npz")
+    except OSError as error:  # the verdict matters more than the evidence
+        print(f"pfnstorm: cannot save the machine: {error}", file=sys.stderr)
+
+
+def describe_roles() -> Sequence[tuple[str, str]]:
+    return [(role.name, role.summary) for role in roles.ROLES]

@@ -1,0 +1,57 @@
+"""From options to a set-up run: what is refused before memory is taken or kernels are built."""
+
+from pathlib import Path
+
+import pytest
+
+from stress.errors import HostError, UserError
+from stress.run import Options, prepare, role_names
+
+DEFAULTS = Options(
+    scenario="storm",
+    seconds=1.0,
+    workers=3,
+    nodes=None,
+    memory="64M",
+    frame_bytes=None,
+    seed=5,
+    check="rest",
+    settings=(),
+    chaos=0.0,
+    trace=None,
+    json=None,
+    save=False,
+)
+
+
+def options(**changed):
+    return Options(**(vars(DEFAULTS) | changed))
+
+
+def test_a_setup_follows_its_options():
+    setup = prepare(options(check="full", chaos=0.01, nodes=1))
+    assert setup.geometry.nr_cpus == len(setup.plans) == 3
+    assert setup.geometry.nr_nodes == 1
+    assert setup.params["seed"] == setup.config["seed"] == 5
+    assert setup.params["shadow_on"] == 1
+    assert setup.params["chaos_ppm"] == 10_000
+    assert all(len(plan.weights) == len(role_names()) for plan in setup.plans)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "expected"),
+    [
+        ({"scenario": "nosuch"}, UserError, "unknown scenario 'nosuch'; known: .*storm"),
+        ({"scenario": "no/such.toml"}, UserError, "no such scenario file"),
+        ({"memory": "lots"}, UserError, "is not a size"),
+        ({"memory": "4K"}, UserError, "is too small"),
+        ({"memory": "900T"}, HostError, "needs .* available"),
+        ({"settings": ("mood=good",)}, UserError, "unknown policy"),
+        ({"trace": Path("/nonexistent.npz")}, UserError, "no such trace file"),
+        ({"json": Path("/nonexistent/x.json")}, UserError, "no such folder"),
+    ],
+)
+def test_mistakes_are_found_first(changed, error, expected):
+    with pytest.raises(error, match=expected) as caught:
+        prepare(options(**changed))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,109 @@
+"""Real storms that end in every way. Each is a subprocess, since a supervisor must be single-threaded and freshly started."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+NR_WORKERS = 3
+SCENARIO = 'name = "mix"\nsummary = "a test"\n[roles]\nanon = 1\nkernel = 1\n'
+LOST_WITHIN_S = 3.0
+
+
+def workers_of(pid):
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid):
+    """Whether a process is there and not just waiting to be reaped by init."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Storm:
+    """A supervisor with its workers, stopped by what a test does to it."""
+
+    def __init__(self, folder):
+        (folder / "mix.toml").write_text(SCENARIO)
+        self.folder = folder
+        words = ["run", str(folder / "mix.toml"), "--seconds", "60", "--workers", str(NR_WORKERS), "--memory", "32M"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "stress", *words, "--json", str(folder / "result.json")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "PFNSTORM_RESULTS_DIR": str(folder)},
+        )
+        while self.process.poll() is None and len(workers_of(self.process.pid)) < NR_WORKERS:
+            time.sleep(0.05)
+        self.workers = workers_of(self.process.pid)
+        time.sleep(0.5)
+        self.struck = time.monotonic()
+
+    def end(self):
+        out, err = self.process.communicate(timeout=30)
+        self.lasted_s = time.monotonic() - self.struck
+        deadline = time.monotonic() + 2
+        while any(map(is_running, self.workers)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not any(map(is_running, self.workers))
+        assert "Traceback" not in err
+        return self.process.returncode, out
+
+    def result(self):
+        return json.loads((self.folder / "result.json").read_text())
+
+
+@pytest.fixture
+def storm(tmp_path):
+    storm = Storm(tmp_path)
+    yield storm
+    storm.process.kill()
+    storm.process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
+def test_interrupted_storms_report_all_the_same(storm, send, number):
+    send(storm.process.pid, number)
+    status, out = storm.end()
+    assert status == 130
+    assert "verdict: interrupted" in out
+    assert storm.result()["verdict"] == "interrupted"
+
+
+@pytest.mark.parametrize(("number", "verdict"), [(signal.SIGKILL, "died"), (signal.SIGSTOP, "stalled")])
+def test_a_lost_worker_is_named(storm, number, verdict):
+    os.kill(storm.workers[1], number)
+    status, _ = storm.end()
+    assert status == 3
+    assert storm.lasted_s < LOST_WITHIN_S
+    result = storm.result()
+    assert result["verdict"] == verdict
+    assert result["reason"].startswith(f"worker 1 (pid {storm.workers[1]})")
+    assert any("held" in line for line in result["diagnosis"])
+    assert list(storm.folder.glob("runs/*/machine.npz"))
+
+
+def test_workers_go_with_a_killed_supervisor_and_samples_stay(storm):
+    time.sleep(1)
+    storm.process.kill()
+    assert storm.end()[0] == -signal.SIGKILL
+    run = next(storm.folder.glob("runs/*/run.json"))
+    assert json.loads(run.read_text())["verdict"] == "running"
+    assert (run.parent / "samples.sqlite").stat().st_size > 0
+
+
+def test_a_killed_group_leaves_nothing(storm):
+    os.killpg(storm.process.pid, signal.SIGKILL)
+    assert storm.end()[0] == -signal.SIGKILL
