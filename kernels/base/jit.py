@@ -28,6 +28,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numba
 from numba.core import codegen, compiler, config, types
+from numba.core.registry import CPUDispatcher
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.imputils import lower_constant
 from numba.core.typed_passes import NopythonTypeInference
@@ -187,22 +188,24 @@ def _lower_kernel(context, builder, typ, value):
     return context.get_constant_null(typ)
 
 
+class _KernelDispatcher(CPUDispatcher):
+    """A kernel as numba sees it: a type of its own, and one specialisation for all constants it is called with."""
+
+    @property
+    def _numba_type_(self):
+        return _KernelType(self)
+
+    def get_call_template(self, args, kws):
+        return super().get_call_template([types.unliteral(arg) for arg in args], kws)
+
+
 def kernel(function):
     """Declare a function that other kernels call. It never raises, prints or allocates."""
     KERNELS.append(function)
     if INTERPRETED:
         return function
     dispatcher = numba.njit(no_cpython_wrapper=True, pipeline_class=_InnerCompiler, **_COMMON)(function)
-    dispatcher.typingctx._remove_global(dispatcher)
-    dispatcher._type = _KernelType(dispatcher)
-    dispatcher.typingctx.insert_global(dispatcher, dispatcher._type)
-    get_call_template = dispatcher.get_call_template
-
-    def without_literals(args, kws):
-        """numba would compile a kernel once more for every constant that it is called with."""
-        return get_call_template([types.unliteral(arg) for arg in args], kws)
-
-    dispatcher.get_call_template = without_literals
+    dispatcher.__class__ = _KernelDispatcher  # njit() offers no way to choose it
     return dispatcher
 
 
