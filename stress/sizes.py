@@ -1,7 +1,7 @@
 """From what a user asks for (workers, memory, nodes) to the sizes and parameters of a machine.
 
-The rules, in one place: virtual memory of all tasks is about 1.2 times the frames and all files about half of them, so that
-allocation fails and reclaims now and then; what roles hold besides (kernel objects, balloons) is a few per cent.
+The rules, in one place: virtual memory of all tasks is about 0.8 times the frames and all files about a quarter of them, so that
+memory is nearly full and reclaims now and then; what roles hold besides (kernel objects, balloons) is a few per cent.
 """
 
 import re
@@ -15,7 +15,7 @@ MAX_WORKERS = 4096
 DEFAULT_MEMORY_BYTES = 256 * MIB
 MIN_BLOCKS_PER_NODE = 4  # fewer, and the two scanners of compaction meet at once
 MIN_FRAMES_PER_NODE = 128
-DEFAULT_FILL, FILE_SHARE, HELD_SHARE = 1.2, 0.5, 0.04
+DEFAULT_FILL, FILE_SHARE, HELD_SHARE = 0.8, 0.25, 0.03
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -92,6 +92,14 @@ def geometry_of(request: Request) -> Geometry:
         nr_trace_events=request.nr_trace_events,
         max_trace_pfn=request.max_trace_pfn,
     )
+
+
+def memory_for(nr_frames: int, request: Request) -> int:
+    """The least memory that has so many frames, in whole pageblocks on every node: what a replayed trace gets."""
+    block_frames = 1 << request.pageblock_order
+    blocks_per_node = max(MIN_BLOCKS_PER_NODE, -(-nr_frames // (request.nr_nodes * block_frames)))
+    frames_per_node = max(blocks_per_node * block_frames, MIN_FRAMES_PER_NODE)
+    return frames_per_node * request.nr_nodes * request.frame_bytes
 
 
 def anon_pages_of(task_pages: int) -> int:

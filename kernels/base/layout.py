@@ -314,7 +314,7 @@ FLUSH_CAPACITY = 64
 FAMILY_TASKS = 4
 CANDIDATES, ISOLATED, DONE = range(3)  # the per-CPU bitmaps
 NR_BITMAPS = 4
-TRACE_NONE = -1
+TRACE_NONE, TRACE_FAILED = -1, -2  # of ev_pfn: nothing allocated yet; there was no memory
 
 
 @dataclass(frozen=True)
@@ -435,7 +435,7 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _words("lru_batch", lambda g: g.nr_cpus * 16, bits=32),
     # descriptors, 64 bytes each
     _record("descs", 64, lambda g: g.nr_desc, refcount=32, mapcount=32, flags=32, folio_order=32, folio_pfn=64, mapping=64,
-            folio_index=64, folio_next=32, folio_prev=32, folio_private=64, cpupid=32, folio_type=32),
+            folio_index=64, folio_next=32, folio_prev=32, pincount=64, cpupid=32, folio_type=32),
     _words("desc_stack", lambda g: g.nr_desc, bits=32),
     _record("desc_pool", 64, lambda g: 1, desc_top=64),
     _words("desc_cache", lambda g: g.nr_cpus * DESC_CACHE, bits=32),
@@ -465,6 +465,7 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _record("events", 16, lambda g: g.nr_trace_events, ev_kind=8, ev_order=8, ev_migratetype=8, ev_pad=8, ev_slot=32, ev_wait=32),
     _words("ev_pfn", lambda g: g.max_trace_pfn),
     _words("ev_first", lambda g: g.nr_cpus + 1),
+    _record("replays", 64, lambda g: g.nr_cpus, ev_next=64, ev_passes=64),
 )
 ARRAY = {spec.name: slot for slot, spec in enumerate(ARRAYS)}
 #: field name -> (array slot, bits, stride, offset)

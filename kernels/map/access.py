@@ -10,7 +10,16 @@ Protocol    the oracle's incarnation is read before and after: a page that was u
 
 from kernels.alloc.release import folio_put, try_get_through
 from kernels.base import counter
-from kernels.base.atomics import cas_acq_rel, fetch_add_acq_rel, load_acquire, load_relaxed, store_relaxed
+from kernels.base.atomics import (
+    cas_acq_rel,
+    fetch_add_acq_rel,
+    fetch_add_relaxed,
+    fetch_add_release,
+    fetch_add_seq_cst,
+    load_acquire,
+    load_relaxed,
+    store_relaxed,
+)
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -183,8 +192,8 @@ def gup_fast(mem, cpu, space, vpage, write):
     """Pin the folio behind a virtual page without any lock.
 
     Models      gup_fast_pte_range(), mm/gup.c: (1) read the PTE, (2) reference with re-check of the folio, (3) re-check of the PTE
-    Differs     a pin is an ordinary reference
-    Returns     the descriptor with a reference to put, or -1
+    Differs     a pin for writing raises a pincount of its own on folios of every order, where Linux biases the count of small ones
+    Returns     the descriptor with a reference to put, and if it is for writing a pin to take back (unpin_folio); or -1
     Progress    lock-free
     """
     section_enter(mem, cpu, space)
@@ -198,11 +207,27 @@ def gup_fast(mem, cpu, space, vpage, write):
         if is_folio(word):
             desc = try_get_through(mem, cpu, pfn, word)
         if desc >= 0:
-            # The reference is taken by a full barrier, so this load comes after it: the Dekker pair of unmap and fork.
+            # ORDER: seq_cst, so that the load of the PTE comes after it: the Dekker pair of unmap and fork
+            fetch_add_seq_cst(mem.pincount, desc, 1)
             now = current_pte(mem, space, vpage)
-            if now & PTE_PRESENT == 0 or now >> PTE_PFN_SHIFT != pfn or (write and now & PTE_WRITE == 0):
+            changed = now & PTE_PRESENT == 0 or now >> PTE_PFN_SHIFT != pfn or (write and now & PTE_WRITE == 0)
+            if changed or not write:
+                fetch_add_relaxed(mem.pincount, desc, -1)
+            if changed:
                 count(mem, cpu, counter.MET_GUP_PTE_CHANGED, 1)
                 folio_put(mem, cpu, desc)
                 desc = -1
     section_exit(mem, cpu)
     return desc
+
+
+@kernel
+def unpin_folio(mem, cpu, desc):
+    """Take back what gup_fast() for writing gave.
+
+    Models      unpin_user_folio(), mm/gup.c
+    Progress    wait-free unless the put frees
+    """
+    # ORDER: release, what was written through the pin comes before whoever finds no pin
+    fetch_add_release(mem.pincount, desc, -1)
+    folio_put(mem, cpu, desc)

@@ -218,31 +218,54 @@ def forget_page(mem, space, vpage):
 
 
 @kernel
-def zap_range(mem, cpu, space, vpage, nr_pages):
-    """Unmap a range: PTEs cleared, one flush, and only then the references given back.
+def zap_table(mem, cpu, space, vpage, nr_pages):
+    """Unmap a range within one table: PTEs cleared and flushed under the PTL, and only then the references given back.
 
     Models      zap_pte_range() with mmu_gather, mm/memory.c, mm/mmu_gather.c
-    Parameters  nr_pages: at most WINDOW_FRAMES
+    Differs     the flush is under the PTL: a fault that maps a new page may not overtake it, or a reader with the old translation
+                would miss what is written to the new page; Linux leaves that to the user of madvise()
     Returns     pages that were mapped
-    Progress    blocking on PTLs and on other CPUs' sections
+    Progress    blocking on the PTL and on other CPUs' sections
     """
     base = cpu * WINDOW_FRAMES
-    gathered = 0
-    for k in range(min(nr_pages, mem.task_pages - vpage)):
+    gathered, cleared = 0, 0
+    lock = ptl_of(mem, space, vpage)
+    spin_lock(mem, cpu, lock, LC_PTL)
+    for k in range(nr_pages):
         at = space * mem.task_pages + vpage + k
         if load_relaxed(mem.pte, at) != 0:
-            lock = ptl_of(mem, space, vpage + k)
-            spin_lock(mem, cpu, lock, LC_PTL)
             # ORDER: acq_rel exchange, against the walker's updates
             old = exchange_acq_rel(mem.pte, at, 0)
-            if old != 0 and vpage + k < mem.anon_pages:
+            cleared += 1
+            if vpage + k < mem.anon_pages:
                 forget_page(mem, space, vpage + k)
             if old & PTE_PRESENT:
                 mem.folio_list[base + gathered] = word_desc(load_relaxed(mem.memdesc, old >> PTE_PFN_SHIFT))
                 gathered += 1
-            spin_unlock(mem, cpu, lock)
-    if gathered:
+    if cleared:
         flush_space(mem, cpu, space)
-        for k in range(gathered):
-            remove_rmap(mem, cpu, mem.folio_list[base + k])
+    spin_unlock(mem, cpu, lock)
+    for k in range(gathered):
+        remove_rmap(mem, cpu, mem.folio_list[base + k])
     return gathered
+
+
+@kernel
+def zap_range(mem, cpu, space, vpage, nr_pages):
+    """Unmap a range of a task.
+
+    Models      unmap_page_range(), mm/memory.c
+    Parameters  nr_pages: at most WINDOW_FRAMES
+    Returns     pages that were mapped
+    Progress    as zap_table
+    """
+    end = min(vpage + nr_pages, mem.task_pages)
+    zapped = 0
+    while vpage < end:
+        here = min(end, (vpage // mem.table_pages + 1) * mem.table_pages) - vpage
+        for k in range(here):
+            if load_relaxed(mem.pte, space * mem.task_pages + vpage + k) != 0:
+                zapped += zap_table(mem, cpu, space, vpage + k, here - k)
+                break
+        vpage += here
+    return zapped

@@ -124,8 +124,11 @@ def unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
         return pending
     dst = alloc_target_folio(mem, cpu, desc, targets)
     if dst < 0:
-        if mem.folio_order[desc] > 0 and split_in_window(mem, cpu, base_pfn, at, desc):
-            return -EAGAIN
+        if mem.folio_order[desc] > 0:
+            # A split unmaps and flushes with the same deferred list, so what stands in it is flushed first.
+            flush_deferred(mem, cpu, pending)
+            if split_in_window(mem, cpu, base_pfn, at, desc):
+                return -EAGAIN
         count_cause(mem, cpu, reason, CAUSE_NOMEM)
         return -ENOMEM
     result = folio_migrate_unmap(mem, cpu, desc, dst, mode, reason, pending)

@@ -87,7 +87,7 @@ def folio_prepare(mem, cpu, kind, pfn, order, mapping, index):
     store_relaxed(mem.folio_index, desc, index)
     store_relaxed(mem.folio_type, desc, kind)
     store_relaxed(mem.cpupid, desc, -1)
-    mem.folio_private[desc] = 0
+    store_relaxed(mem.pincount, desc, 0)
     return desc
 
 
@@ -182,6 +182,7 @@ def folio_trylock(mem, cpu, desc):
     """Lock a folio if it is not locked. The caller holds a reference, or the folio is not published yet.
 
     Models      folio_trylock(), include/linux/pagemap.h
+    Returns     True if this CPU now owns the lock
     Progress    wait-free
     """
     # ORDER: acquire, pairs with folio_unlock's release

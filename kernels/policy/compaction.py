@@ -29,7 +29,7 @@ from kernels.base.layout import (
 )
 from kernels.base.vmstat import count, trace
 from kernels.migrate.range import migrate_range
-from kernels.migrate.targets import FROM_SCANNER, cc_release
+from kernels.migrate.targets import FROM_SCANNER, cc_release, isolate_freepages
 from kernels.page.memdesc import buddy_order, is_folio, is_offline_head, offline_state, word_desc, word_order, word_type
 
 SKIP = 1 << 16  # of block_skip; below it the scanner at work, CPU + 1
@@ -112,6 +112,10 @@ def compact_block(mem, cpu, block, mode, reason):
     migratetype = load_relaxed(mem.block_migratetype, block)
     if migratetype == MT_ISOLATE or (mode == MIGRATE_ASYNC and migratetype != MT_MOVABLE):
         return False
+    if mem.cc_pages[cpu] == 0:
+        isolate_freepages(mem, cpu, nid_of(mem, base_pfn))
+        if mem.cc_pages[cpu] == 0:  # the scanners have met: nothing is isolated that has nowhere to go
+            return False
     if not claim_block(mem, cpu, block):
         return False
     moved = 0

@@ -2,7 +2,7 @@
 
 Models      handle_pte_fault(), do_anonymous_page(), do_wp_page(), do_read_fault(), mm/memory.c; migration_entry_wait(),
             mm/migrate.c; copy_present_ptes(), page_needs_cow_for_dma(), mm/memory.c
-Differs     a folio with any unexpected reference counts as pinned when it is forked, where Linux looks at the pin bias
+Differs     a large folio with a pinned page counts as pinned whole when it is forked, as Linux's does
 Invariants  I13, I14; a writable PTE is exclusive, and nobody else maps the page; a pinned page stays its task's
 Protocol    allocate and fill without the PTL, then under it look again, and map. fork: write-protect, flush, and only then look
             for pins: GUP-fast takes its reference first and looks at the PTE second (the Dekker pair)
@@ -170,10 +170,13 @@ def do_wp_page(mem, cpu, space, vpage):
     now = load_relaxed(mem.pte, at)
     same = now & (PTE_PRESENT | PTE_WRITE) == PTE_PRESENT and now >> PTE_PFN_SHIFT == pfn
     if same:
+        # ORDER: release; cleared and flushed before the new page is there, or a reader with the old translation would miss
+        # what another CPU has written to the new one (ptep_clear_flush() in wp_page_copy())
+        store_release(mem.pte, at, 0)
+        flush_space(mem, cpu, space)
         map_page(mem, cpu, space, vpage, new, mem.folio_pfn[new], PTE_WRITE | PTE_ACCESSED | PTE_EXCLUSIVE)
     spin_unlock(mem, cpu, lock)
     if same:
-        flush_space(mem, cpu, space)
         folio_add_lru(mem, cpu, new)
         folio_put(mem, cpu, new)
         remove_rmap(mem, cpu, old)
@@ -269,7 +272,7 @@ def copy_present_pte(mem, cpu, parent, child, vpage):
     pfn = word >> PTE_PFN_SHIFT
     if word & PTE_PRESENT and word & (PTE_WRITE | PTE_PROTNONE) == 0:
         desc = word_desc(load_relaxed(mem.memdesc, pfn))
-        pinned = word & PTE_EXCLUSIVE != 0 and load_relaxed(mem.refcount, desc) != load_relaxed(mem.mapcount, desc)
+        pinned = word & PTE_EXCLUSIVE != 0 and load_relaxed(mem.pincount, desc) > 0
         spin_lock(mem, cpu, ptl_of(mem, child, vpage), LC_PTL)
         if load_relaxed(mem.pte, at_child) == 0 and not pinned:
             ref_get(mem, desc, 1)

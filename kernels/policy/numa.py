@@ -2,7 +2,7 @@
 
 Models      change_prot_numa(), task_numa_work(), should_numa_migrate_memory(), kernel/sched/fair.c; do_numa_page(), mm/memory.c;
             migrate_misplaced_folio(), mm/migrate.c (the fault from memory)
-Differs     last_cpupid is the node of the last hint fault; the rate limit is frames per million cycles-us window of the node;
+Differs     last_cpupid is the node of the last hint fault; the rate limit is frames per RATE_WINDOW_US of the node;
             no tiering
 Invariants  I14; G1: a folio moves only after two hint faults in a row from the same node
 Protocol    hint: under the PTL, present -> prot-none; one flush for the range. fault: under the PTL look again, isolate, unlock,
@@ -10,7 +10,7 @@ Protocol    hint: under the PTL, present -> prot-none; one flush for the range. 
 """
 
 from kernels.alloc.buddy import nid_of
-from kernels.alloc.pages import cpu_node
+from kernels.alloc.pages import cpu_node, zone_watermark_ok
 from kernels.base import counter
 from kernels.base.atomics import cycles, exchange_acq_rel, fetch_and_acq_rel, fetch_or_acq_rel, load_relaxed, store_relaxed
 from kernels.base.jit import kernel
@@ -136,7 +136,9 @@ def do_numa_page(mem, cpu, space, vpage):
     isolated = False
     if is_misplaced(mem, cpu, desc, nid):
         count(mem, cpu, counter.PGPROMOTE_CANDIDATE, 1)
-        if under_rate_limit(mem, nid, 1 << mem.folio_order[desc]):
+        order = mem.folio_order[desc]
+        # A node that is nearly full is not filled further (migrate_balanced_pgdat()).
+        if zone_watermark_ok(mem, nid, order, mem.zone_high[nid]) and under_rate_limit(mem, nid, 1 << order):
             # The PTE's own reference keeps the folio while the PTL is held.
             isolated = folio_isolate_lru(mem, cpu, desc)
             if isolated:

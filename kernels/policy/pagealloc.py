@@ -2,10 +2,10 @@
 
 Models      __alloc_pages_slowpath(), mm/page_alloc.c; folio_alloc(), alloc_misplaced_dst_folio(), mm/migrate.c
 Differs     reclaim and direct compaction run in the allocating CPU; there is no OOM killer, the caller gets -1
-Invariants  L1: one round of reclaim, one of compaction, then the answer
+Invariants  L1: one round of reclaim, one drain, one round of compaction, then the answer
 """
 
-from kernels.alloc.pages import alloc_frozen_pages, alloc_on_node, free_frozen_pages, zone_watermark_ok
+from kernels.alloc.pages import alloc_frozen_pages, alloc_on_node, drain_all_pages, free_frozen_pages, zone_watermark_ok
 from kernels.alloc.release import lru_add_drain
 from kernels.base import counter
 from kernels.base.jit import kernel
@@ -30,6 +30,9 @@ def alloc_pages(mem, cpu, nid, order, migratetype):
         count(mem, cpu, counter.ALLOCSTALL, 1)
         lru_add_drain(mem, cpu)
         shrink_node(mem, cpu, nid, max(32, 2 << order))
+        pfn = alloc_frozen_pages(mem, cpu, nid, order, migratetype)
+    if pfn < 0:
+        drain_all_pages(mem, cpu, nid)
         pfn = alloc_frozen_pages(mem, cpu, nid, order, migratetype)
     if pfn < 0 and order > 0:
         if try_to_compact_pages(mem, cpu, nid, order):

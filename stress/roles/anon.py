@@ -43,6 +43,19 @@ def fork_some(mem, cpu):
 
 
 @kernel
+def churn(mem, cpu):
+    """Unmap the folio at the end of a task's memory and fault in another, of another order: a descriptor changes frames.
+
+    Returns     0 or -ENOMEM
+    Progress    bounded
+    """
+    space = pick_space(mem, cpu)
+    vpage = (mem.anon_pages & ~3) - 4
+    zap_range(mem, cpu, space, vpage, 4)
+    return touch(mem, cpu, space, vpage, 1, random_below(mem, cpu, 1 + min(2, mem.max_order_anon)))
+
+
+@kernel
 def anon_step(mem, cpu):
     """One operation: mostly an access, now and then an unmap or a fork; memory that ran out is made by unmapping.
 
@@ -52,6 +65,8 @@ def anon_step(mem, cpu):
     choice = random_below(mem, cpu, 1000)
     if choice < 15:
         return fork_some(mem, cpu)
+    if choice >= 850:
+        return churn(mem, cpu)
     space = pick_space(mem, cpu)
     if choice < 60:
         zap_range(mem, cpu, space, pick_anon_page(mem, cpu), 1 + random_below(mem, cpu, 16))

@@ -1,6 +1,5 @@
 """Role kernel: unmovable, reclaimable and counted allocations of orders 0 to 3, held for a while."""
 
-from kernels.alloc.buddy import nid_of
 from kernels.alloc.pages import cpu_node, free_frozen_pages
 from kernels.alloc.release import alloc_counted_pages, free_counted_pages
 from kernels.base.jit import kernel
@@ -8,23 +7,11 @@ from kernels.base.layout import ENOMEM, HELD_CAPACITY, M_KMALLOC_LARGE, M_UNKNOW
 from kernels.base.random import random_below
 from kernels.map.access import check_stamp, stamp_frame
 from kernels.page.folio import set_words
-from kernels.page.memdesc import misc_word
 from kernels.policy.pagealloc import alloc_pages
 from stress.role import Role
+from stress.roles._words import KERNEL_STAMP, set_misc_words
 
 UNMOVABLE, RECLAIMABLE, COUNTED = range(3)
-KERNEL_STAMP = 1 << 60
-
-
-@kernel
-def set_misc_words(mem, pfn, order, subtype):
-    """Say what uncounted frames are: the head's word, then tails.
-
-    Progress    wait-free
-    """
-    nid = nid_of(mem, pfn)
-    set_words(mem, pfn, order, misc_word(subtype, order, nid, 1))
-    mem.memdesc[pfn] = misc_word(subtype, order, nid, 0)
 
 
 @kernel

@@ -1,14 +1,26 @@
 """Role speculator: references without locks, by pfn, by page-cache lookup and by GUP-fast, some of them held for a while."""
 
+from kernels.alloc.pages import pcp_frames_base
 from kernels.alloc.release import folio_put, recheck_through, try_get_pfn
 from kernels.base import counter
 from kernels.base.atomics import load_acquire, load_relaxed
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
-from kernels.base.layout import GANG, INCARNATION_SHIFT, PIN_CAPACITY, PTE_PFN_SHIFT, PTE_PRESENT
+from kernels.base.layout import (
+    GANG,
+    INCARNATION_SHIFT,
+    MT_MOVABLE,
+    NR_PCPTYPES,
+    PCP_CAPACITY,
+    PCP_ORDERS,
+    PCP_STRIDE,
+    PIN_CAPACITY,
+    PTE_PFN_SHIFT,
+    PTE_PRESENT,
+)
 from kernels.base.random import random_below
 from kernels.base.vmstat import count
-from kernels.map.access import anon_mapping, check_stamp, gup_fast, owner_stamp, raise_oracle, write_frame
+from kernels.map.access import anon_mapping, check_stamp, gup_fast, owner_stamp, raise_oracle, unpin_folio, write_frame
 from kernels.map.pagecache import filemap_get_entry
 from kernels.map.tlb import current_pte
 from kernels.page.memdesc import is_counted, word_desc
@@ -18,16 +30,42 @@ from stress.roles._pick import pick_anon_page, pick_file_index, pick_space
 
 
 @kernel
+def pick_fresh_pfn(mem, cpu):
+    """A frame that some CPU took from its list of movable frames a moment ago: it stands just above the list's top.
+
+    Returns     pfn, or any if the slot was never used
+    Progress    wait-free
+    """
+    pcp = random_below(mem, cpu, mem.nr_cpus) * mem.nr_nodes + random_below(mem, cpu, mem.nr_nodes)
+    which = random_below(mem, cpu, PCP_ORDERS) * NR_PCPTYPES + MT_MOVABLE
+    top = load_relaxed(mem.pcp_nr, pcp * PCP_STRIDE + which) + random_below(mem, cpu, 2)
+    return load_relaxed(mem.pcp_frames, pcp_frames_base(mem, pcp, which) + min(top, PCP_CAPACITY - 1))
+
+
+@kernel
 def pick_pfn(mem, cpu):
-    """A frame: behind a PTE that is in use as often as not, else any.
+    """A frame: one that was just allocated, one behind a PTE that is in use, or any.
 
     Progress    wait-free
     """
-    if random_below(mem, cpu, 2):
+    choice = random_below(mem, cpu, 8)
+    if choice < 4:
+        return pick_fresh_pfn(mem, cpu)
+    if choice < 7:
         pte = current_pte(mem, pick_space(mem, cpu), pick_anon_page(mem, cpu))
         if pte & PTE_PRESENT:
             return pte >> PTE_PFN_SHIFT
     return random_below(mem, cpu, mem.nr_frames)
+
+
+@kernel
+def put_speculative(mem, cpu, desc):
+    """Give a speculative reference back, counting it if the owner left meanwhile.
+
+    Progress    wait-free unless the put frees
+    """
+    if folio_put(mem, cpu, desc):
+        count(mem, cpu, counter.SPEC_HELD_LAST_REFERENCE, 1)
 
 
 @kernel
@@ -60,7 +98,7 @@ def walk_gang(mem, cpu):
         if mem.gang_desc[base + k] >= 0:
             desc = recheck_through(mem, cpu, mem.gang_pfn[base + k], mem.gang_word[base + k], mem.gang_desc[base + k])
             if desc >= 0:
-                folio_put(mem, cpu, desc)
+                put_speculative(mem, cpu, desc)
                 held += 1
     return held
 
@@ -81,7 +119,7 @@ def pin_for_write(mem, cpu):
     if desc < 0:
         return 0
     if load_relaxed(mem.oracle, at) >> INCARNATION_SHIFT != before:
-        folio_put(mem, cpu, desc)
+        unpin_folio(mem, cpu, desc)
         return 0
     place = cpu * PIN_CAPACITY + mem.pin_count[cpu]
     pfn = mem.folio_pfn[desc] + vpage - mem.folio_index[desc]
@@ -118,7 +156,7 @@ def unpin_one(mem, cpu):
         mem.pin_desc[place], mem.pin_pfn[place] = mem.pin_desc[last], mem.pin_pfn[last]
         mem.pin_at[place], mem.pin_incarnation[place] = mem.pin_at[last], mem.pin_incarnation[last]
         mem.pin_count[cpu] -= 1
-        folio_put(mem, cpu, desc)
+        unpin_folio(mem, cpu, desc)
 
 
 @kernel
@@ -134,7 +172,7 @@ def lookup_gang(mem, cpu):
         desc = filemap_get_entry(mem, cpu, file, pick_file_index(mem, cpu))
         if desc >= 0:
             chaos_point(mem, cpu)
-            folio_put(mem, cpu, desc)
+            put_speculative(mem, cpu, desc)
             found += 1
     return found
 
@@ -154,7 +192,7 @@ def speculator_step(mem, cpu):
     elif choice < 12:
         desc = try_get_pfn(mem, cpu, pick_pfn(mem, cpu))
         if desc >= 0:
-            folio_put(mem, cpu, desc)
+            put_speculative(mem, cpu, desc)
     elif choice < 14:
         if mem.pin_count[cpu] == PIN_CAPACITY:
             unpin_one(mem, cpu)
