@@ -309,6 +309,7 @@ LRU_BATCH = 15  # PAGEVEC_SIZE
 CC_CAPACITY = 512
 HELD_CAPACITY = 4096
 PIN_CAPACITY = 16
+FORK_BATCH = 32  # pages that one fork shares
 GANG = 16  # words that a pfn walker reads before it takes references
 FLUSH_CAPACITY = 64
 FAMILY_TASKS = 4
@@ -460,6 +461,7 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _words("balloon_pfn", lambda g: g.nr_cpus * HELD_CAPACITY),
     _record("balloons", 64, lambda g: g.nr_cpus, balloon_pages=64, balloon_isolated=64),
     _record("pins", 32, lambda g: g.nr_cpus * PIN_CAPACITY, pin_desc=64, pin_pfn=64, pin_at=64, pin_incarnation=64),
+    _record("forked", 16, lambda g: g.nr_cpus * FORK_BATCH, fork_vpage=64, fork_pfn=64),
     _record("gang", 32, lambda g: g.nr_cpus * GANG, gang_pfn=64, gang_word=64, gang_desc=64),
     # a recorded trace that is replayed
     _record("events", 16, lambda g: g.nr_trace_events, ev_kind=8, ev_order=8, ev_migratetype=8, ev_pad=8, ev_slot=32, ev_wait=32),

@@ -1,7 +1,7 @@
 """Faults: a page is missing, shared, hinted or on the move. And fork, which makes pages shared.
 
 Models      handle_pte_fault(), do_anonymous_page(), do_wp_page(), do_read_fault(), mm/memory.c; migration_entry_wait(),
-            mm/migrate.c; copy_present_ptes(), page_needs_cow_for_dma(), mm/memory.c
+            mm/migrate.c; copy_present_ptes(), mm/memory.c
 Differs     a large folio with a pinned page counts as pinned whole when it is forked, as Linux's does
 Invariants  I13, I14; a writable PTE is exclusive, and nobody else maps the page; a pinned page stays its task's
 Protocol    allocate and fill without the PTL, then under it look again, and map. fork: write-protect, flush, and only then look
@@ -15,6 +15,7 @@ from kernels.base.atomics import copy_words, fetch_and_acq_rel, fetch_or_acq_rel
 from kernels.base.bug import chaos_point, relax
 from kernels.base.jit import kernel
 from kernels.base.layout import (
+    FORK_BATCH,
     INCARNATION_SHIFT,
     LC_PTL,
     PTE_ACCESSED,
@@ -33,7 +34,7 @@ from kernels.base.vmstat import count
 from kernels.map.access import COUNT_MASK, anon_mapping, owner_stamp, stamp_frame
 from kernels.map.pagecache import folio_contains
 from kernels.map.rmap import map_page, ptl_of, remove_rmap
-from kernels.map.tlb import flush_space
+from kernels.map.tlb import current_pte, flush_space
 from kernels.page.folio import folio_lock, folio_publish, folio_unlock
 from kernels.page.memdesc import word_desc
 from kernels.page.refcount import ref_get
@@ -258,40 +259,52 @@ def inherit_oracle(mem, at_child, version):
 
 
 @kernel
-def copy_present_pte(mem, cpu, parent, child, vpage):
-    """Share one write-protected, flushed page with a child, or copy it if it may be pinned. Takes both PTLs.
+def write_protect_range(mem, parent, vpage, nr_pages):
+    """Take the right to write away from a range; parent's PTL held, the caller flushes before it releases it.
 
-    Models      copy_present_pte(), page_needs_cow_for_dma(), mm/memory.c
-    Returns     1 if the child has the page now
-    Progress    blocking
+    Models      ptep_set_wrprotect() in __copy_present_ptes(), mm/memory.c
+    Returns     PTEs changed
+    Progress    wait-free
+    """
+    changed = 0
+    for k in range(nr_pages):
+        at = parent * mem.task_pages + vpage + k
+        if load_relaxed(mem.pte, at) & (PTE_PRESENT | PTE_WRITE) == PTE_PRESENT | PTE_WRITE:
+            # ORDER: acq_rel, against the walker's updates
+            fetch_and_acq_rel(mem.pte, at, ~(PTE_WRITE | PTE_DIRTY))
+            changed += 1
+    return changed
+
+
+@kernel
+def share_page(mem, cpu, parent, child, vpage):
+    """Map one write-protected, flushed page into a child too, unless it may be pinned. Parent's PTL held.
+
+    Models      copy_present_ptes(), folio_try_dup_anon_rmap_pte(), mm/memory.c
+    Returns     1 if the child has the page now; 0 if there is nothing to share; -1 if it is pinned, and then the page is the
+                parent's to write again and carries a reference for the copy
+    Progress    blocking on the child's PTL
     """
     at, at_child = parent * mem.task_pages + vpage, child * mem.task_pages + vpage
-    spin_lock(mem, cpu, ptl_of(mem, parent, vpage), LC_PTL)
     word = load_relaxed(mem.pte, at)
-    copied, pinned, desc = 0, False, -1
+    if word & PTE_PRESENT == 0 or word & (PTE_WRITE | PTE_PROTNONE) != 0 or load_relaxed(mem.pte, at_child) != 0:
+        return 0
     pfn = word >> PTE_PFN_SHIFT
-    if word & PTE_PRESENT and word & (PTE_WRITE | PTE_PROTNONE) == 0:
-        desc = word_desc(load_relaxed(mem.memdesc, pfn))
-        pinned = word & PTE_EXCLUSIVE != 0 and load_relaxed(mem.pincount, desc) > 0
-        spin_lock(mem, cpu, ptl_of(mem, child, vpage), LC_PTL)
-        if load_relaxed(mem.pte, at_child) == 0 and not pinned:
-            ref_get(mem, desc, 1)
-            inherit_oracle(mem, at_child, load_relaxed(mem.contents, pfn * mem.words_per_frame + STAMP_VERSION))
-            map_page(mem, cpu, child, vpage, desc, pfn, PTE_ACCESSED)
-            # ORDER: acq_rel, against the walker's updates
-            fetch_and_acq_rel(mem.pte, at, ~PTE_EXCLUSIVE)
-            copied = 1
-        spin_unlock(mem, cpu, ptl_of(mem, child, vpage))
-        if pinned:
-            # The pin's page stays the parent's, which may write it at once: more rights need no flush.
-            ref_get(mem, desc, 1)
-            fetch_or_acq_rel(mem.pte, at, PTE_WRITE)  # ORDER: acq_rel, as above
-    spin_unlock(mem, cpu, ptl_of(mem, parent, vpage))
-    if pinned:
-        count(mem, cpu, counter.MET_COW_ON_PINNED, 1)
-        copied = copy_for_child(mem, cpu, child, vpage, pfn)
-        folio_put(mem, cpu, desc)
-    return copied
+    desc = word_desc(load_relaxed(mem.memdesc, pfn))
+    if word & PTE_EXCLUSIVE and load_relaxed(mem.pincount, desc) > 0:
+        ref_get(mem, desc, 1)
+        fetch_or_acq_rel(mem.pte, at, PTE_WRITE)  # ORDER: acq_rel, against the walker's updates; more rights need no flush
+        return -1
+    lock, shared = ptl_of(mem, child, vpage), 0
+    spin_lock(mem, cpu, lock, LC_PTL)
+    if load_relaxed(mem.pte, at_child) == 0:
+        ref_get(mem, desc, 1)
+        inherit_oracle(mem, at_child, load_relaxed(mem.contents, pfn * mem.words_per_frame + STAMP_VERSION))
+        map_page(mem, cpu, child, vpage, desc, pfn, PTE_ACCESSED)
+        fetch_and_acq_rel(mem.pte, at, ~PTE_EXCLUSIVE)  # ORDER: acq_rel, as above
+        shared = 1
+    spin_unlock(mem, cpu, lock)
+    return shared
 
 
 @kernel
@@ -326,27 +339,33 @@ def fork_range(mem, cpu, parent, child, vpage, nr_pages):
     """Share a range of a task's anonymous memory with a later task of its family, copy on write.
 
     Models      copy_pte_range(), mm/memory.c
-    Parameters  child > parent, of one family: the rmap walk ascends
+    Differs     protect, flush and share are one critical section of the PTL, where Linux has mmap_lock for the whole fork
+    Parameters  child > parent, of one family: the rmap walk ascends; the range is cut at FORK_BATCH
+                pages and at the end of its table
     Returns     pages that the child got
     Progress    blocking
     """
-    nr_pages = min(nr_pages, mem.anon_pages - vpage)
-    protected = 0
-    for k in range(nr_pages):
-        at = parent * mem.task_pages + vpage + k
-        if load_relaxed(mem.pte, at) & (PTE_PRESENT | PTE_WRITE) == PTE_PRESENT | PTE_WRITE:
-            lock = ptl_of(mem, parent, vpage + k)
-            spin_lock(mem, cpu, lock, LC_PTL)
-            if load_relaxed(mem.pte, at) & (PTE_PRESENT | PTE_WRITE) == PTE_PRESENT | PTE_WRITE:
-                # ORDER: acq_rel, against the walker's updates
-                fetch_and_acq_rel(mem.pte, at, ~(PTE_WRITE | PTE_DIRTY))
-                protected += 1
-            spin_unlock(mem, cpu, lock)
-    if protected:
+    in_table = mem.table_pages - vpage % mem.table_pages
+    nr_pages = min(min(nr_pages, FORK_BATCH), min(mem.anon_pages - vpage, in_table))
+    base, copied, nr_pinned = cpu * FORK_BATCH, 0, 0
+    lock = ptl_of(mem, parent, vpage)
+    spin_lock(mem, cpu, lock, LC_PTL)
+    if write_protect_range(mem, parent, vpage, nr_pages):
         flush_space(mem, cpu, parent)
     chaos_point(mem, cpu)
-    copied = 0
     for k in range(nr_pages):
-        copied += copy_present_pte(mem, cpu, parent, child, vpage + k)
+        result = share_page(mem, cpu, parent, child, vpage + k)
+        if result < 0:
+            mem.fork_vpage[base + nr_pinned] = vpage + k
+            mem.fork_pfn[base + nr_pinned] = current_pte(mem, parent, vpage + k) >> PTE_PFN_SHIFT
+            nr_pinned += 1
+        copied += max(result, 0)
+    spin_unlock(mem, cpu, lock)
+    for k in range(nr_pinned):
+        pfn = mem.fork_pfn[base + k]
+        count(mem, cpu, counter.MET_COW_ON_PINNED, 1)
+        copied += copy_for_child(mem, cpu, child, mem.fork_vpage[base + k], pfn)
+        # The reference has kept the page a part of this folio: no split, no migration.
+        folio_put(mem, cpu, word_desc(load_relaxed(mem.memdesc, pfn)))
     count(mem, cpu, counter.FORK, 1)
     return copied

@@ -65,7 +65,7 @@ def anon_step(mem, cpu):
     choice = random_below(mem, cpu, 1000)
     if choice < 15:
         return fork_some(mem, cpu)
-    if choice >= 850:
+    if choice >= 750:
         return churn(mem, cpu)
     space = pick_space(mem, cpu)
     if choice < 60:

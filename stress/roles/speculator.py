@@ -28,6 +28,8 @@ from kernels.page.refcount import ref_try_get
 from stress.role import Role
 from stress.roles._pick import pick_anon_page, pick_file_index, pick_space
 
+STALE_TRIES = 64  # how often, on average, a word that leads nowhere is tried
+
 
 @kernel
 def pick_fresh_pfn(mem, cpu):
@@ -69,19 +71,24 @@ def put_speculative(mem, cpu, desc):
 
 
 @kernel
-def walk_gang(mem, cpu):
-    """Read a gang of words first, then reference what each led to, then check each: the widest window that is allowed.
+def read_word(mem, cpu, k):
+    """Put the word of a frame in place `k` of the gang, to be tried by the next walk.
 
-    Models      a pfn walker that prefetches: page_idle, DAMON
-    Returns     references that held
+    Progress    wait-free
+    """
+    pfn = pick_pfn(mem, cpu)
+    mem.gang_pfn[cpu * GANG + k] = pfn
+    # ORDER: acquire, pairs with the publication; only the re-check decides
+    mem.gang_word[cpu * GANG + k] = load_acquire(mem.memdesc, pfn)
+
+
+@kernel
+def reference_gang(mem, cpu):
+    """Take a reference on what each word of the gang led to when it was read.
+
     Progress    lock-free
     """
     base = cpu * GANG
-    for k in range(GANG):
-        pfn = pick_pfn(mem, cpu)
-        mem.gang_pfn[base + k] = pfn
-        # ORDER: acquire, pairs with the publication; only the re-check decides
-        mem.gang_word[base + k] = load_acquire(mem.memdesc, pfn)
     for k in range(GANG):
         word = mem.gang_word[base + k]
         mem.gang_desc[base + k] = -1
@@ -93,13 +100,32 @@ def walk_gang(mem, cpu):
                 count(mem, cpu, counter.SPEC_FAILED_ON_ZERO, 1)
                 if load_relaxed(mem.memdesc, mem.gang_pfn[base + k]) == word:
                     count(mem, cpu, counter.MET_SPECULATION_ON_FROZEN, 1)
+
+
+@kernel
+def walk_gang(mem, cpu):
+    """References on the words that earlier walks read, then their re-checks, then words for the next walk.
+
+    The widest windows that the protocol allows: a reader that is held up between the word and the reference, and again before
+    the re-check. A word that led nowhere is mostly kept: its descriptor is one of those that are being reused, and as
+    descriptors never become anything else, a word may be as old as it likes.
+
+    Models      a pfn walker that is preempted in its RCU section: page_idle, DAMON
+    Returns     references that held
+    Progress    lock-free
+    """
+    base = cpu * GANG
+    reference_gang(mem, cpu)
     held = 0
     for k in range(GANG):
-        if mem.gang_desc[base + k] >= 0:
-            desc = recheck_through(mem, cpu, mem.gang_pfn[base + k], mem.gang_word[base + k], mem.gang_desc[base + k])
-            if desc >= 0:
-                put_speculative(mem, cpu, desc)
-                held += 1
+        desc = mem.gang_desc[base + k]
+        if desc >= 0:
+            desc = recheck_through(mem, cpu, mem.gang_pfn[base + k], mem.gang_word[base + k], desc)
+        if desc >= 0:
+            put_speculative(mem, cpu, desc)
+            held += 1
+        if desc >= 0 or not is_counted(mem.gang_word[base + k]) or random_below(mem, cpu, STALE_TRIES) == 0:
+            read_word(mem, cpu, k)
     return held
 
 
@@ -185,9 +211,9 @@ def speculator_step(mem, cpu):
     Progress    lock-free
     """
     choice = random_below(mem, cpu, 16)
-    if choice < 6:
+    if choice < 9:
         walk_gang(mem, cpu)
-    elif choice < 10:
+    elif choice < 11:
         lookup_gang(mem, cpu)
     elif choice < 12:
         desc = try_get_pfn(mem, cpu, pick_pfn(mem, cpu))
