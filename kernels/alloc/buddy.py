@@ -132,7 +132,21 @@ def is_buddy_block(mem, pfn, order):
 
 @kernel
 def free_one_block(mem, cpu, pfn, order):
-    """Give 2^order frames back, merging with free buddies; zone->lock held.
+    """Give 2^order frames back; a block of several pageblocks piece by piece, since one may be isolated by now; zone->lock held.
+
+    Models      split_large_buddy(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    if order <= mem.pageblock_order:
+        free_one_piece(mem, cpu, pfn, order)
+    else:
+        for k in range(1 << (order - mem.pageblock_order)):
+            free_one_piece(mem, cpu, pfn + (k << mem.pageblock_order), mem.pageblock_order)
+
+
+@kernel
+def free_one_piece(mem, cpu, pfn, order):
+    """Give 2^order frames of one pageblock back, merging with free buddies; zone->lock held.
 
     Models      __free_one_page(), mm/page_alloc.c
     Progress    wait-free, at most NR_ORDERS merges

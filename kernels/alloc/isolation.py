@@ -6,7 +6,7 @@ Invariants  I17, I18: after the drain returns, nothing of the block is allocated
 Protocol    isolate under zone->lock (two isolators exclude each other there), then zone_pcp_disable(), which drains
 """
 
-from kernels.alloc.buddy import del_from_free_list, get_pageblock_migratetype, is_buddy_block, move_freepages_block, nid_of
+from kernels.alloc.buddy import del_from_free_list, free_one_block, get_pageblock_migratetype, is_buddy_block, move_freepages_block, nid_of
 from kernels.alloc.pages import zone_pcp_disable, zone_pcp_enable, zone_watermark_ok
 from kernels.base.atomics import load_relaxed, store_release
 from kernels.base.jit import kernel
@@ -75,6 +75,10 @@ def unisolate_pageblock(mem, cpu, block):
     spin_lock(mem, cpu, nid, LC_ZONE)
     store_release(mem.block_drained, block, 0)  # ORDER: release, pairs with the checker's read of the count before it
     move_freepages_block(mem, cpu, block, mem.block_saved[block])
+    first = block << mem.pageblock_order
+    if is_buddy_block(mem, first, mem.pageblock_order):  # free as a whole: merge with the neighbour it was kept from
+        del_from_free_list(mem, cpu, first, mem.pageblock_order, mem.block_saved[block])
+        free_one_block(mem, cpu, first, mem.pageblock_order)
     mem.zone_nr_isolate[nid] -= 1
     spin_unlock(mem, cpu, nid)
     zone_pcp_enable(mem, cpu, nid)
@@ -89,6 +93,8 @@ def capture_free_block(mem, cpu, pfn, order):
     Returns     False if it is no longer a free block of that order, or the zone is at its low watermark
     Progress    wait-free
     """
+    if get_pageblock_migratetype(mem, pfn) == MT_ISOLATE:
+        return False  # isolated since the scanner looked: what is captured is as good as allocated (I18)
     if not is_buddy_block(mem, pfn, order) or not zone_watermark_ok(mem, nid_of(mem, pfn), order, mem.zone_min[nid_of(mem, pfn)]):
         return False
     del_from_free_list(mem, cpu, pfn, order, get_pageblock_migratetype(mem, pfn))

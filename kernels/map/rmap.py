@@ -237,13 +237,14 @@ def zap_table(mem, cpu, space, vpage, nr_pages):
             # ORDER: acq_rel exchange, against the walker's updates
             old = exchange_acq_rel(mem.pte, at, 0)
             cleared += 1
-            if vpage + k < mem.anon_pages:
-                forget_page(mem, space, vpage + k)
             if old & PTE_PRESENT:
                 mem.folio_list[base + gathered] = word_desc(load_relaxed(mem.memdesc, old >> PTE_PFN_SHIFT))
                 gathered += 1
     if cleared:
         flush_space(mem, cpu, space)
+        # After the flush: until then others may write through the old translation, and count it in the old incarnation.
+        for k in range(min(nr_pages, mem.anon_pages - vpage)):
+            forget_page(mem, space, vpage + k)
     spin_unlock(mem, cpu, lock)
     for k in range(gathered):
         remove_rmap(mem, cpu, mem.folio_list[base + k])

@@ -74,6 +74,8 @@ def split_folio(mem, cpu, desc):
     if in_cache:
         spin_lock(mem, cpu, mem.lock_i_pages + (mapping >> 1) - 1, LC_I_PAGES)
     frozen = ref_freeze(mem, cpu, desc, expected)
+    # While it is frozen nobody can isolate it; from the unfreeze on anybody may, and the flags are theirs.
+    isolated, on_lru = folio_test(mem, desc, FL_ISOLATED), folio_test(mem, desc, FL_LRU)
     if frozen:
         for k in range(1, 1 << order):
             make_piece(mem, cpu, desc, k, in_cache)
@@ -88,8 +90,8 @@ def split_folio(mem, cpu, desc):
         count(mem, cpu, counter.THP_SPLIT_PAGE_FAILED, 1)
         count(mem, cpu, counter.MET_SPLIT_REFUSED_BY_REFERENCE, 1)
         return -EAGAIN
-    if not folio_test(mem, desc, FL_ISOLATED):
-        settle_pieces(mem, cpu, pfn, order, folio_test(mem, desc, FL_LRU))
+    if not isolated:
+        settle_pieces(mem, cpu, pfn, order, on_lru)
     count(mem, cpu, counter.THP_SPLIT_PAGE, 1)
     trace(mem, cpu, EV_FOLIO_SPLIT, pfn, order)
     return 0

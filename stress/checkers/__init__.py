@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from kernels.base.layout import PARAM
 from stress import registry
+from stress.checkers._view import View
 
 #: the fields of a machine at rest by name, as Memory.arrays or as loaded from a file; the header is one of them
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -60,4 +61,5 @@ def all_checkers() -> dict[str, Checker]:
 
 def check_all(mem: Any) -> list[Violation]:
     """Every checker's violations of a Memory at rest: all workers parked, or gone."""
-    return [violation for checker in all_checkers().values() for violation in checker.check(mem.arrays)]
+    view = View(mem.arrays)  # decoded once for all of them
+    return [violation for checker in all_checkers().values() for violation in checker.check(view)]

@@ -1,0 +1,285 @@
+"""A machine at rest, decoded once: words, page tables and inventories as plain int64 arrays that all checkers share.
+
+Nothing here trusts what it reads. Indices that lead nowhere become -1, counts are clipped to their capacity; that they had to
+be is what the checker `bounds` says. A damaged machine is judged, it does not raise.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels.base.layout import (
+    BUDDY_ORDER_MASK,
+    BUDDY_ORDER_SHIFT,
+    CC_CAPACITY,
+    DESC_CACHE,
+    DESC_SHIFT,
+    HELD_CAPACITY,
+    LRU_BATCH,
+    NONE_WORD,
+    NR_ORDERS,
+    NR_PCPTYPES,
+    ORDER_MASK,
+    ORDER_SHIFT,
+    PARAM,
+    PCP_CAPACITY,
+    PCP_LISTS,
+    PCP_STRIDE,
+    PIN_CAPACITY,
+    PTE_PFN_SHIFT,
+    PTE_PRESENT,
+    SIBLING_BIT,
+    STAMP_OWNER,
+    STAMP_VERSION,
+    SUBTYPE_MASK,
+    SUBTYPE_SHIFT,
+    T_ANON,
+    T_BUDDY,
+    T_COUNTED,
+    T_FILE,
+    T_KSM,
+    T_MISC,
+    TAIL_BIT,
+    TYPE_MASK,
+)
+from stress.checkers._header import header_complaints
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_LEADS_TO_DESC = np.isin(np.arange(TYPE_MASK + 1), (T_FILE, T_ANON, T_KSM, T_COUNTED))
+#: words per CPU of lru_batch and of cc_count
+LRU_STRIDE = CC_STRIDE = 16
+
+
+class Entries(NamedTuple):
+    """What lies on a set of stacks: the stack of each entry, its place in the array, its value."""
+
+    owner: Ints
+    at: Ints
+    value: Ints
+
+
+def within(values: Ints, size: int) -> Bools:
+    """Which values are indices below `size`."""
+    found: Bools = (values >= 0) & (values < size)
+    return found
+
+
+def lookup(table: Ints, index: Ints, default: int = -1) -> Ints:
+    """table[index], `default` where the index leads nowhere."""
+    found = np.full(index.shape, default, np.int64)
+    valid = within(index, len(table))
+    found[valid] = table[index[valid]]
+    return found
+
+
+def tally(values: Ints, size: int) -> Ints:
+    """How often each index below `size` occurs; what lies outside is left out."""
+    return np.bincount(values[within(values, size)], minlength=size).astype(np.int64)
+
+
+def order_size(order: Ints) -> Ints:
+    """Frames of a block of an order, which may be garbage."""
+    return np.left_shift(1, np.clip(order, 0, NR_ORDERS - 1))
+
+
+class View(dict[str, npt.NDArray[Any]]):
+    """The arrays of a machine, and what they mean. Made anew for each check; decoded when first asked for."""
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        super().__init__(arrays)
+        self._wide: dict[str, Ints] = {}
+        self.complaints = header_complaints(arrays)
+
+    def param(self, name: str) -> int:
+        return int(self["header"][PARAM[name]])
+
+    def wide(self, name: str) -> Ints:
+        """A field as contiguous int64, so that shifts and masks do not depend on its width."""
+        if name not in self._wide:
+            self._wide[name] = np.ascontiguousarray(self[name], dtype=np.int64)
+        return self._wide[name]
+
+    def row(self, name: str, width: int) -> Ints:
+        """A field with `width` elements per CPU (or node), as a table."""
+        return self.wide(name).reshape(-1, width)
+
+    def _entries(self, name: str, counts: Ints, capacity: int, stride: int) -> Entries:
+        counts = np.clip(counts, 0, capacity)
+        owner = np.repeat(np.arange(len(counts)), counts)
+        at = owner * stride + np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return Entries(owner, at, self.wide(name)[at])
+
+    # -- frames
+
+    @cached_property
+    def nr_frames(self) -> int:
+        return len(self["memdesc"])
+
+    @cached_property
+    def nr_desc(self) -> int:
+        return len(self["refcount"])
+
+    @cached_property
+    def word_type(self) -> Ints:
+        return self.wide("memdesc") & TYPE_MASK
+
+    @cached_property
+    def word_desc(self) -> Ints:
+        """The descriptor that each frame's word leads to; -1: none, or none that exists."""
+        desc = self.wide("memdesc") >> DESC_SHIFT
+        return np.where(_LEADS_TO_DESC[self.word_type] & within(desc, self.nr_desc), desc, -1)
+
+    @cached_property
+    def leads_to_desc(self) -> Bools:
+        """Frames whose word is of a type with descriptors, whether or not there is one."""
+        found: Bools = _LEADS_TO_DESC[self.word_type]
+        return found
+
+    @cached_property
+    def frames_named(self) -> Ints:
+        """How many words lead to each descriptor."""
+        return tally(self.word_desc, self.nr_desc)
+
+    @cached_property
+    def live(self) -> Bools:
+        """Descriptors that some word leads to."""
+        found: Bools = self.frames_named > 0
+        return found
+
+    @cached_property
+    def free_heads(self) -> Ints:
+        """The frames with a Buddy word."""
+        return np.flatnonzero(self.word_type == T_BUDDY)
+
+    @cached_property
+    def free_orders(self) -> Ints:
+        return self.wide("memdesc")[self.free_heads] >> BUDDY_ORDER_SHIFT & BUDDY_ORDER_MASK
+
+    @cached_property
+    def is_misc(self) -> Bools:
+        """Frames with a Misc word that says who has them."""
+        found: Bools = (self.word_type == T_MISC) & (self.wide("memdesc") != NONE_WORD)
+        return found
+
+    @cached_property
+    def misc_heads(self) -> Ints:
+        return np.flatnonzero(self.is_misc & (self.wide("memdesc") & TAIL_BIT == 0))
+
+    @cached_property
+    def subtype(self) -> Ints:
+        return self.wide("memdesc") >> SUBTYPE_SHIFT & SUBTYPE_MASK
+
+    @cached_property
+    def misc_order(self) -> Ints:
+        return self.wide("memdesc") >> ORDER_SHIFT & ORDER_MASK
+
+    def coverage(self, first: Ints, nr_frames: Ints) -> Ints:
+        """How many of the ranges [first, first + nr_frames) hold each frame."""
+        valid = within(first, self.nr_frames)
+        begin = tally(first[valid], self.nr_frames + 1)
+        end = tally(np.minimum(first[valid] + nr_frames[valid], self.nr_frames), self.nr_frames + 1)
+        return np.cumsum(begin - end)[:-1]
+
+    # -- page tables and page cache
+
+    @cached_property
+    def mapped(self) -> Ints:
+        """Places in `pte` of present entries whose frame exists."""
+        pte = self.wide("pte")
+        return np.flatnonzero((pte & PTE_PRESENT != 0) & within(pte >> PTE_PFN_SHIFT, self.nr_frames))
+
+    @cached_property
+    def mapped_pfn(self) -> Ints:
+        return self.wide("pte")[self.mapped] >> PTE_PFN_SHIFT
+
+    @cached_property
+    def mapped_desc(self) -> Ints:
+        return self.word_desc[self.mapped_pfn]
+
+    @cached_property
+    def cache_desc(self) -> Ints:
+        """The descriptor that each page-cache slot leads to, siblings followed once; -1: none."""
+        entry = self.wide("cache")
+        file_pages = self.param("file_pages")
+        slot = np.arange(len(entry))
+        sibling = entry & SIBLING_BIT != 0
+        head = np.where(sibling & within(entry >> 1, file_pages), slot // file_pages * file_pages + (entry >> 1), slot)
+        at_head = entry[head]
+        desc = np.where((at_head & SIBLING_BIT == 0) & (at_head != 0), (at_head >> 1) - 1, -1)
+        return np.where(within(desc, self.nr_desc), desc, -1)
+
+    # -- contents; of length 0 in a machine that was saved without them
+
+    def stamp(self, word: int) -> Ints:
+        """One word of each frame's contents; -1 the last one, which mirrors the version."""
+        table = self["contents"].reshape(-1, self.param("words_per_frame"))
+        return np.ascontiguousarray(table[:, word])
+
+    @cached_property
+    def has_contents(self) -> bool:
+        return len(self["contents"]) > 0
+
+    @cached_property
+    def owner(self) -> Ints:
+        return self.stamp(STAMP_OWNER)
+
+    @cached_property
+    def version(self) -> Ints:
+        return self.stamp(STAMP_VERSION)
+
+    @cached_property
+    def mirror(self) -> Ints:
+        return self.stamp(-1)
+
+    # -- inventories
+
+    @cached_property
+    def pcp(self) -> Entries:
+        """Blocks on per-CPU lists; owner: (cpu * nodes + node) * PCP_LISTS + list."""
+        counts = self.row("pcp_nr", PCP_STRIDE)[:, :PCP_LISTS].reshape(-1)
+        return self._entries("pcp_frames", counts, PCP_CAPACITY, PCP_CAPACITY)
+
+    @cached_property
+    def pcp_order(self) -> Ints:
+        return self.pcp.owner % PCP_LISTS // NR_PCPTYPES
+
+    @cached_property
+    def pcp_cpu(self) -> Ints:
+        return self.pcp.owner // (PCP_LISTS * self.param("nr_nodes"))
+
+    @cached_property
+    def captured(self) -> Entries:
+        """Blocks on the stacks of free scanners; owner: cpu * NR_ORDERS + order."""
+        counts = self.row("cc_count", CC_STRIDE)[:, :NR_ORDERS].reshape(-1)
+        return self._entries("cc_frames", counts, CC_CAPACITY, CC_CAPACITY)
+
+    @cached_property
+    def held(self) -> Entries:
+        """What the role `kernel` holds; owner: cpu."""
+        return self._entries("held_pfn", self.wide("held_count"), HELD_CAPACITY, HELD_CAPACITY)
+
+    @cached_property
+    def balloon(self) -> Entries:
+        return self._entries("balloon_pfn", self.wide("balloon_pages"), HELD_CAPACITY, HELD_CAPACITY)
+
+    @cached_property
+    def pins(self) -> Entries:
+        return self._entries("pin_desc", self.wide("pin_count"), PIN_CAPACITY, PIN_CAPACITY)
+
+    @cached_property
+    def batch(self) -> Entries:
+        return self._entries("lru_batch", self.wide("lru_batched"), LRU_BATCH, LRU_STRIDE)
+
+    @cached_property
+    def cached_descs(self) -> Entries:
+        return self._entries("desc_cache", self.wide("desc_cached"), DESC_CACHE, DESC_CACHE)
+
+    @cached_property
+    def pooled_descs(self) -> Ints:
+        top = int(np.clip(self["desc_top"][0], 0, self.nr_desc))
+        return self.wide("desc_stack")[:top]

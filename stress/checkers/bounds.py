@@ -1,0 +1,51 @@
+"""The header tells the truth, and every count of what lies on a stack fits it. Without this the other checkers read nonsense."""
+
+import numpy as np
+
+from kernels.base.layout import (
+    CC_CAPACITY,
+    DESC_CACHE,
+    HELD_CAPACITY,
+    LRU_BATCH,
+    NR_ORDERS,
+    PCP_CAPACITY,
+    PCP_LISTS,
+    PCP_STRIDE,
+    PIN_CAPACITY,
+)
+from stress.checkers._report import Report, checking
+from stress.checkers._view import CC_STRIDE, View
+
+_CAPACITIES = (
+    ("desc_cached", DESC_CACHE),
+    ("lru_batched", LRU_BATCH - 1),  # a full batch is drained at once
+    ("held_count", HELD_CAPACITY),
+    ("balloon_pages", HELD_CAPACITY),
+    ("pin_count", PIN_CAPACITY),
+)
+
+
+def _check(view: View, report: Report) -> None:
+    for complaint in view.complaints:
+        report.say(f"header: {complaint}; the other checkers are skipped")
+    if view.complaints:
+        return
+    for name, capacity in _CAPACITIES:
+        counts = view.wide(name)
+        beyond = np.flatnonzero((counts < 0) | (counts > capacity))
+        report.add(f"{name} is outside of 0..{capacity}", cpus=beyond, count=counts[beyond])
+    _check_table(view, report, "pcp_nr", PCP_STRIDE, PCP_LISTS, PCP_CAPACITY)
+    _check_table(view, report, "cc_count", CC_STRIDE, NR_ORDERS, CC_CAPACITY)
+    top = view.wide("desc_top")
+    report.add("desc_top is outside of the pool", count=top[(top < 0) | (top > view.nr_desc)])
+
+
+def _check_table(view: View, report: Report, name: str, stride: int, used: int, capacity: int) -> None:
+    counts = view.row(name, stride)[:, :used]
+    row, column = np.nonzero((counts < 0) | (counts > capacity))
+    report.add(f"{name} is outside of 0..{capacity}", row=row, column=column, count=counts[row, column])
+
+
+CHECKER = checking(
+    "bounds", ("bounds",), "the header is that of the arrays, and no stack is deeper than it can be", _check, needs_header=False
+)

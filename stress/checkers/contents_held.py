@@ -1,0 +1,36 @@
+"""What the kernel holds nobody else writes: the first frame of each allocation keeps the stamp that was left there."""
+
+import numpy as np
+
+from stress.checkers._report import Report, checking
+from stress.checkers._view import View, lookup, within
+from stress.checkers.conservation import COUNTED
+
+KERNEL_STAMP = 1 << 60  # | CPU, as the role `kernel` stamps, or | slot, as `replay` does; such frames are never written again
+
+
+def _check(view: View, report: Report) -> None:
+    if not view.has_contents:
+        return
+    held, counted = view.held.value.copy(), view.wide("held_kind")[view.held.at] == COUNTED
+    held[counted] = lookup(view.wide("folio_pfn"), held[counted])
+    pfn = np.concatenate((held, view.wide("ev_pfn")))
+    holder = np.concatenate((view.held.owner, np.arange(len(view["ev_pfn"]))))
+    known = within(pfn, view.nr_frames)  # what is not is reported by `inventories`
+    pfn, holder = pfn[known], holder[known]
+    owner, version, mirror = view.owner[pfn], view.version[pfn], view.mirror[pfn]
+    wrong = owner != KERNEL_STAMP | holder
+    report.add(
+        "kernel's allocation holds somebody else's contents", pfn=pfn[wrong], owner=owner[wrong], wanted=KERNEL_STAMP | holder[wrong]
+    )
+    written = ~wrong & ((version != 0) | (mirror != 0))
+    report.add(
+        "somebody wrote to a kernel's allocation",
+        pfn=pfn[written],
+        holder=holder[written],
+        version=version[written],
+        mirror=mirror[written],
+    )
+
+
+CHECKER = checking("contents_held", ("I13",), "nobody writes to what the kernel and replay roles hold", _check)

@@ -1,0 +1,34 @@
+"""What was freed keeps nothing: no lock, no place on a list, no mapping, no isolation."""
+
+import numpy as np
+
+from kernels.base.layout import FL_BATCHED, FL_ISOLATED, FL_LOCKED, FL_LRU, FL_WRITEBACK
+from stress.checkers._report import Report, checking
+from stress.checkers._view import View, within
+
+_BOUND = FL_LOCKED | FL_LRU | FL_ISOLATED | FL_WRITEBACK | FL_BATCHED
+
+
+def _check(view: View, report: Report) -> None:
+    flags, mapcount, pfn = view.wide("flags"), view.wide("mapcount"), view.wide("folio_pfn")
+    kept = np.flatnonzero(~view.live & (flags & _BOUND != 0))
+    report.add("freed while locked, isolated, under writeback or on a list", pfn=pfn[kept], desc=kept, flags=flags[kept])
+    kept = np.flatnonzero(~view.live & (mapcount != 0))
+    report.add("freed while mapped", pfn=pfn[kept], desc=kept, mapcount=mapcount[kept])
+    stale = view.mapped_desc < 0
+    task_pages = view.param("task_pages")
+    report.add(
+        "page table entry of a frame that is no folio",
+        pfn=view.mapped_pfn[stale],
+        word=view.wide("memdesc")[view.mapped_pfn[stale]],
+        pte=view.wide("pte")[view.mapped[stale]],
+        space=view.mapped[stale] // task_pages,
+        vpage=view.mapped[stale] % task_pages,
+    )
+    for name, entries in (("pin", view.pins), ("LRU batch entry", view.batch)):
+        gone = ~within(entries.value, view.nr_desc)
+        gone[~gone] = ~view.live[entries.value[~gone]]
+        report.add(f"{name} of a descriptor that is free", cpus=entries.owner[gone], desc=entries.value[gone])
+
+
+CHECKER = checking("freed", ("I8",), "freed objects keep no lock, list, mapping or isolation, and nothing leads to them", _check)

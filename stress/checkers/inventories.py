@@ -1,0 +1,91 @@
+"""What roles believe to hold is what the words say: kernel allocations, balloons, and what a replayed trace has allocated."""
+
+import numpy as np
+
+from kernels.base.layout import (
+    HELD_CAPACITY,
+    M_KMALLOC_LARGE,
+    M_OFFLINE,
+    M_UNKNOWN,
+    OWNER_MASK,
+    OWNER_SHIFT,
+    T_COUNTED,
+    TAIL_BIT,
+)
+from stress.checkers._report import Report, checking
+from stress.checkers._view import Bools, Ints, View, lookup, tally, within
+from stress.checkers.conservation import COUNTED
+
+
+def _check(view: View, report: Report) -> None:
+    kind = view.wide("held_kind")[view.held.at]
+    _check_held_frames(view, report, kind)
+    _check_counted(view, report, kind)
+    _check_balloons(view, report)
+
+
+def _head(view: View, pfn: Ints, subtypes: tuple[int, ...]) -> Bools:
+    """Whether each pfn is the head of a block of one of these subtypes."""
+    here = np.where(within(pfn, view.nr_frames), pfn, 0)
+    tail = view.wide("memdesc")[here] & TAIL_BIT != 0
+    found: Bools = within(pfn, view.nr_frames) & view.is_misc[here] & ~tail & np.isin(view.subtype[here], subtypes)
+    return found
+
+
+def _check_held_frames(view: View, report: Report, kind: Ints) -> None:
+    plain = kind != COUNTED
+    pfn, cpu = view.held.value[plain], view.held.owner[plain]
+    order = view.wide("held_order")[view.held.at[plain]]
+    word = lookup(view.wide("memdesc"), pfn)
+    wrong = ~_head(view, pfn, (M_KMALLOC_LARGE, M_UNKNOWN)) | (lookup(view.misc_order, pfn) != order)
+    report.add("held block is not what its word says", pfn=pfn[wrong], cpus=cpu[wrong], word=word[wrong], order=order[wrong])
+    replayed = view.wide("ev_pfn")
+    replayed = replayed[replayed >= 0]
+    wrong = ~_head(view, replayed, (M_KMALLOC_LARGE, M_UNKNOWN))
+    report.add("replayed allocation is gone", pfn=replayed[wrong], word=lookup(view.wide("memdesc"), replayed[wrong]))
+    held = tally(np.concatenate((pfn, replayed)), view.nr_frames)
+    twice = np.flatnonzero(held > 1)
+    report.add("block is held twice", pfn=twice, invariant="I2", word=view.wide("memdesc")[twice])
+    heads = view.misc_heads[view.subtype[view.misc_heads] != M_OFFLINE]
+    orphan = heads[held[heads] == 0]
+    report.add("block that nobody remembers to hold", pfn=orphan, word=view.wide("memdesc")[orphan])
+
+
+def _check_counted(view: View, report: Report, kind: Ints) -> None:
+    desc, cpu = view.held.value[kind == COUNTED], view.held.owner[kind == COUNTED]
+    counted = view.live & (view.wide("folio_type") == T_COUNTED)
+    wrong = ~within(desc, view.nr_desc)
+    wrong[~wrong] = ~counted[desc[~wrong]]
+    pfn = lookup(view.wide("folio_pfn"), desc)
+    report.add("held counted allocation is gone", pfn=pfn[wrong], cpus=cpu[wrong], desc=desc[wrong])
+    held = tally(desc, view.nr_desc)
+    twice = np.flatnonzero(held > 1)
+    report.add("counted allocation is held twice", pfn=view.wide("folio_pfn")[twice], invariant="I2", desc=twice)
+    orphan = np.flatnonzero(counted & (held == 0))
+    report.add("counted allocation that nobody remembers to hold", pfn=view.wide("folio_pfn")[orphan], desc=orphan)
+
+
+def _check_balloons(view: View, report: Report) -> None:
+    pfn, balloon = view.balloon.value, view.balloon.owner
+    word = lookup(view.wide("memdesc"), pfn)
+    wrong = ~_head(view, pfn, (M_OFFLINE,)) | (word >> OWNER_SHIFT & OWNER_MASK != balloon)
+    report.add("balloon's block is not Offline, or another balloon's", pfn=pfn[wrong], cpus=balloon[wrong], word=word[wrong])
+    place = view.balloon.at % HELD_CAPACITY
+    believed = lookup(view.wide("frame_next"), pfn)
+    astray = ~wrong & (believed != place)
+    report.add(
+        "balloon's block believes to be elsewhere in the inventory",
+        pfn=pfn[astray],
+        cpus=balloon[astray],
+        place=place[astray],
+        believed=believed[astray],
+    )
+    held = tally(pfn, view.nr_frames)
+    twice = np.flatnonzero(held > 1)
+    report.add("block is in balloons twice", pfn=twice, invariant="I2", word=view.wide("memdesc")[twice])
+    heads = view.misc_heads[view.subtype[view.misc_heads] == M_OFFLINE]
+    orphan = heads[held[heads] == 0]
+    report.add("Offline block that is in no balloon", pfn=orphan, word=view.wide("memdesc")[orphan])
+
+
+CHECKER = checking("inventories", ("I1", "I2"), "what roles hold and what words say is the same", _check)

@@ -1,0 +1,59 @@
+"""Nothing is allocated from a pageblock that was isolated and drained, until the one CPU that isolated it gives it back."""
+
+import numpy as np
+
+from kernels.base.layout import MT_ISOLATE
+from stress.checkers._report import Report, checking
+from stress.checkers._view import View, order_size, tally, within
+
+
+def _check(view: View, report: Report) -> None:
+    shift = view.param("pageblock_order")
+    isolate, drained = view.wide("block_migratetype") == MT_ISOLATE, view.wide("block_drained")
+    nr_blocks = len(drained)
+    by_block = view.coverage(view.free_heads, order_size(view.free_orders)) > 0
+    allocated = tally(np.flatnonzero(~by_block) >> shift, nr_blocks)
+    allowed = view.wide("block_allocated")
+    more = np.flatnonzero(isolate & (drained != 0) & (allocated > allowed))
+    report.add(
+        "allocation from an isolated pageblock after its drain",
+        pfn=more << shift,
+        block=more,
+        allocated=allocated[more],
+        at_drain=allowed[more],
+    )
+    inside = within(view.pcp.value, view.nr_frames)
+    pfn, cpu = view.pcp.value[inside], view.pcp_cpu[inside]
+    kept = isolate[pfn >> shift] & (drained[pfn >> shift] != 0)
+    report.add("per-CPU list has a frame of an isolated pageblock after its drain", pfn=pfn[kept], cpus=cpu[kept], block=pfn[kept] >> shift)
+    holders = tally(view.wide("isolated_block") - 1, nr_blocks)
+    wrong = np.flatnonzero((holders != isolate) | (isolate & (drained == 0)))
+    report.add(
+        "pageblock's isolation is not held by exactly one CPU",
+        pfn=wrong << shift,
+        invariant="I16",
+        block=wrong,
+        isolated=isolate[wrong],
+        holders=holders[wrong],
+        drained=drained[wrong],
+    )
+    _check_zones(view, report)
+
+
+def _check_zones(view: View, report: Report) -> None:
+    """A zone's per-CPU lists are disabled once for each of its isolated pageblocks."""
+    blocks = np.flatnonzero(view.wide("block_migratetype") == MT_ISOLATE) << view.param("pageblock_order")
+    isolated = tally(blocks // view.param("frames_per_node"), view.param("nr_nodes"))
+    for name in ("zone_nr_isolate", "zone_pcp_disabled"):
+        counted = view.wide(name)
+        wrong = np.flatnonzero(counted != isolated)
+        report.add(
+            f"{name} is not the number of isolated pageblocks",
+            invariant="I16",
+            node=wrong,
+            counted=counted[wrong],
+            isolated=isolated[wrong],
+        )
+
+
+CHECKER = checking("isolated_blocks", ("I18", "I16"), "nothing is allocated from an isolated and drained pageblock", _check)

@@ -1,0 +1,33 @@
+"""A migration that ended, well or not, leaves nothing of itself: no target, no captured frame, no bit.
+
+`dst` is scratch and keeps the targets of the last window; what must not be left is the target itself.
+"""
+
+import numpy as np
+
+from kernels.base.layout import BITMAP_WORDS, DONE, ISOLATED, NR_BITMAPS, NR_ORDERS, T_ANON
+from stress.checkers._report import Report, checking
+from stress.checkers._view import CC_STRIDE, View
+
+
+def _check(view: View, report: Report) -> None:
+    # Anonymous folios are published with their mapping; only a migration's target lives without one. (A truncated file folio may, too.)
+    target = np.flatnonzero(view.live & (view.wide("folio_type") == T_ANON) & (view.wide("mapping") == 0))
+    report.add(
+        "migration target that was neither used nor freed",
+        pfn=view.wide("folio_pfn")[target],
+        desc=target,
+        refcount=view.wide("refcount")[target],
+    )
+    cpu, order = np.nonzero(view.row("cc_count", CC_STRIDE)[:, :NR_ORDERS])
+    report.add("free scanner's stack is not empty at rest", cpus=cpu, order=order, count=view.row("cc_count", CC_STRIDE)[cpu, order])
+    pages = view.wide("cc_pages")
+    kept = np.flatnonzero(pages != 0)
+    report.add("free scanner counts captured frames at rest", cpus=kept, frames=pages[kept])
+    bitmaps = view.wide("bitmap").reshape(-1, NR_BITMAPS, BITMAP_WORDS)
+    for which, name in ((ISOLATED, "isolated"), (DONE, "unmapped")):
+        cpu, word = np.nonzero(bitmaps[:, which])
+        report.add(f"bit of a frame that is {name} at rest", cpus=cpu, word=word, bits=bitmaps[cpu, which, word])
+
+
+CHECKER = checking("leftovers", ("I15",), "migrations leave no target, no captured frame and no bit behind", _check)

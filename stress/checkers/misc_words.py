@@ -1,0 +1,61 @@
+"""Frames without a descriptor say what they are in their words: a head, and tails that repeat it."""
+
+import numpy as np
+
+from kernels.base.layout import (
+    M_KMALLOC_LARGE,
+    M_OFFLINE,
+    M_UNKNOWN,
+    NODE_MASK,
+    NODE_SHIFT,
+    NR_ORDERS,
+    ORDER_MASK,
+    ORDER_SHIFT,
+    SUBTYPE_MASK,
+    SUBTYPE_SHIFT,
+    T_ANON,
+    T_BUDDY,
+    T_COUNTED,
+    T_FILE,
+    T_MISC,
+    TAIL_BIT,
+    TYPE_MASK,
+)
+from stress.checkers._report import Report, checking
+from stress.checkers._view import View, order_size, tally
+
+#: what head and tails of a block have in common
+_SHARED = TYPE_MASK | SUBTYPE_MASK << SUBTYPE_SHIFT | ORDER_MASK << ORDER_SHIFT | NODE_MASK << NODE_SHIFT
+
+
+def _check(view: View, report: Report) -> None:
+    memdesc = view.wide("memdesc")
+    unknown = np.flatnonzero(~np.isin(view.word_type, (T_MISC, T_BUDDY, T_FILE, T_ANON, T_COUNTED)))
+    report.add("word of a type that nothing here writes", pfn=unknown, word=memdesc[unknown])
+    unknown = np.flatnonzero(view.is_misc & ~np.isin(view.subtype, (M_UNKNOWN, M_OFFLINE, M_KMALLOC_LARGE)))
+    report.add("Misc word of a subtype that nothing here writes", pfn=unknown, word=memdesc[unknown])
+    _check_heads(view, report)
+    tails = np.flatnonzero(view.is_misc & (memdesc & TAIL_BIT != 0))
+    head = tails & ~(order_size(view.misc_order[tails]) - 1)
+    torn = (memdesc[head] & TAIL_BIT != 0) | ((memdesc[head] ^ memdesc[tails]) & _SHARED != 0) | (head == tails)
+    report.add("tail without the head that it belongs to", pfn=tails[torn], word=memdesc[tails[torn]], head=memdesc[head[torn]])
+    nr_tails = tally(head[~torn], view.nr_frames)[view.misc_heads]
+    short = view.misc_heads[nr_tails != order_size(view.misc_order[view.misc_heads]) - 1]
+    report.add("block whose tails are not all there", pfn=short, word=memdesc[short])
+
+
+def _check_heads(view: View, report: Report) -> None:
+    heads, order = view.misc_heads, view.misc_order[view.misc_heads]
+    memdesc = view.wide("memdesc")
+    wrong = (order >= NR_ORDERS) | (heads & (order_size(order) - 1) != 0)
+    report.add(
+        "block has an order that cannot be, or is not aligned to it", pfn=heads[wrong], word=memdesc[heads[wrong]], order=order[wrong]
+    )
+    nid = memdesc[heads] >> NODE_SHIFT & NODE_MASK
+    stray = nid != heads // view.param("frames_per_node") & NODE_MASK
+    report.add("word names another node", pfn=heads[stray], word=memdesc[heads[stray]], node=nid[stray])
+
+
+CHECKER = checking(
+    "misc_words", ("I6",), "blocks without a descriptor: head and tails agree, nothing was half published or half retired", _check
+)

@@ -1,0 +1,55 @@
+"""Page cache and folios agree: whatever a lookup can find covers the index that it was found at."""
+
+import numpy as np
+
+from kernels.base.layout import FL_UPTODATE, SIBLING_BIT, T_FILE
+from stress.checkers._report import Report, checking
+from stress.checkers._view import View, order_size, tally
+
+
+def _check(view: View, report: Report) -> None:
+    entry, desc = view.wide("cache"), view.cache_desc
+    file_pages = view.param("file_pages")
+    dangling = np.flatnonzero((entry != 0) & (desc < 0))
+    report.add("slot leads to no folio", file=dangling // file_pages, index=dangling % file_pages, entry=entry[dangling])
+    slot = np.flatnonzero(desc >= 0)
+    desc = desc[slot]
+    file, index, entry = slot // file_pages, slot % file_pages, entry[slot]
+    pfn, first = view.wide("folio_pfn")[desc], view.wide("folio_index")[desc]
+    stranger = ~view.live[desc] | (view.wide("folio_type")[desc] != T_FILE) | (view.wide("mapping")[desc] != (file + 1) << 1)
+    report.add(
+        "slot leads to a folio of something else", pfn=pfn[stranger], file=file[stranger], index=index[stranger], desc=desc[stranger]
+    )
+    outside = ~stranger & ((index < first) | (index >= first + order_size(view.wide("folio_order")[desc])))
+    report.add("folio does not cover the index", pfn=pfn[outside], file=file[outside], index=index[outside], folio_index=first[outside])
+    wanted = np.where(index == first, (desc + 1) << 1, first << 1 | SIBLING_BIT)
+    odd = ~stranger & ~outside & (entry != wanted)
+    report.add(
+        "slot is neither the folio's head nor a sibling of it",
+        pfn=pfn[odd],
+        file=file[odd],
+        index=index[odd],
+        entry=entry[odd],
+        wanted=wanted[odd],
+    )
+    _check_folios(view, report)
+
+
+def _check_folios(view: View, report: Report) -> None:
+    slots, order = tally(view.cache_desc, view.nr_desc), view.wide("folio_order")
+    cached = view.live & (view.wide("folio_type") == T_FILE) & (view.wide("mapping") != 0)
+    short = np.flatnonzero(cached & (slots != order_size(order)))
+    report.add(
+        "folio of a file is not in all of its slots",
+        pfn=view.wide("folio_pfn")[short],
+        desc=short,
+        slots=slots[short],
+        folio_order=order[short],
+    )
+    unread = np.flatnonzero(cached & (view.wide("flags") & FL_UPTODATE == 0))
+    report.add(
+        "cached folio was never read in", pfn=view.wide("folio_pfn")[unread], invariant="I13", desc=unread, flags=view.wide("flags")[unread]
+    )
+
+
+CHECKER = checking("pagecache", ("I10", "I13"), "page cache slots and folios agree", _check)

@@ -1,0 +1,62 @@
+"""Page tables and folios agree: rmap finds every mapping, and what one task may write is mapped by no other."""
+
+import numpy as np
+
+from kernels.base.layout import (
+    FAMILY_TASKS,
+    MAPPING_ANON,
+    PTE_EXCLUSIVE,
+    PTE_PRESENT,
+    PTE_WRITE,
+    T_ANON,
+    T_FILE,
+)
+from stress.checkers._report import Report, checking
+from stress.checkers._view import View, tally
+
+
+def _check(view: View, report: Report) -> None:
+    pte = view.wide("pte")
+    lost = np.setdiff1d(np.flatnonzero(pte & PTE_PRESENT != 0), view.mapped, assume_unique=True)
+    task_pages = view.param("task_pages")
+    report.add("page table entry of a frame that does not exist", space=lost // task_pages, vpage=lost % task_pages, pte=pte[lost])
+    found = view.mapped_desc >= 0  # what leads nowhere is reported by `freed`
+    at, pfn, desc = view.mapped[found], view.mapped_pfn[found], view.mapped_desc[found]
+    space, vpage, anon_pages = at // task_pages, at % task_pages, view.param("anon_pages")
+    anon = vpage < anon_pages
+    mapping = np.where(anon, (space // FAMILY_TASKS + 1) << 1 | MAPPING_ANON, (space % view.param("nr_files") + 1) << 1)
+    index = np.where(anon, vpage, vpage - anon_pages)
+    covered = view.wide("folio_index")[desc] + pfn - view.wide("folio_pfn")[desc]
+    seen = view.wide("mapping")[desc]
+    wrong = (view.wide("folio_type")[desc] != np.where(anon, T_ANON, T_FILE)) | (seen != mapping) | (covered != index)
+    report.add(
+        "task maps a page that is not the one at its address",
+        pfn=pfn[wrong],
+        space=space[wrong],
+        vpage=vpage[wrong],
+        pte=pte[at[wrong]],
+        mapping=seen[wrong],
+        index=covered[wrong],
+        wanted_mapping=mapping[wrong],
+    )
+    _check_rights(view, report)
+
+
+def _check_rights(view: View, report: Report) -> None:
+    at, pfn, task_pages = view.mapped, view.mapped_pfn, view.param("task_pages")
+    pte = view.wide("pte")[at]
+    file = at % task_pages >= view.param("anon_pages")
+    loose = (pte & PTE_WRITE != 0) & ((pte & PTE_EXCLUSIVE == 0) | file)
+    report.add("writable entry of a page that is not the task's alone", pfn=pfn[loose], invariant="I13", at=at[loose], pte=pte[loose])
+    shared = (pte & PTE_EXCLUSIVE != 0) & (tally(pfn, view.nr_frames)[pfn] > 1)
+    report.add(
+        "exclusive page is mapped more than once",
+        pfn=pfn[shared],
+        invariant="I13",
+        space=at[shared] // task_pages,
+        vpage=at[shared] % task_pages,
+        pte=pte[shared],
+    )
+
+
+CHECKER = checking("rmap", ("I10", "I13"), "page tables and folios agree; what one task may write no other maps", _check)

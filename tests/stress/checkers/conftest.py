@@ -1,0 +1,86 @@
+"""One small machine that every role has worked on, and copies of it to break."""
+
+import numpy as np
+import pytest
+
+from kernels.base.layout import Geometry
+from stress.checkers import all_checkers
+from stress.checkers._view import View
+from stress.machine import create_machine
+from stress.sizes import anon_pages_of, derived_params
+
+GEOMETRY = Geometry(
+    nr_cpus=2,
+    nr_nodes=2,
+    frames_per_node=512,
+    pageblock_order=3,
+    words_per_frame=8,
+    nr_tasks=8,
+    task_pages=128,
+    table_pages=32,
+    nr_files=4,
+    file_pages=64,
+)
+ROUNDS, OPS_PER_BATCH = 6, 60
+
+
+def run_every_role(mem):
+    """Batches of all roles, on both CPUs in turn; none of them runs beside another."""
+    from stress import roles  # late: it builds kernels
+
+    for _ in range(ROUNDS):
+        for role in range(len(roles.ROLES)):
+            if roles.ROLES[role].name != "replay":  # has no events here
+                for cpu in range(GEOMETRY.nr_cpus):
+                    roles.run_batch(mem, cpu, role, OPS_PER_BATCH)
+
+
+@pytest.fixture(scope="package")
+def used():
+    """The arrays of a machine at rest that has been used."""
+    from kernels.policy.boot import boot
+
+    mem = create_machine(GEOMETRY, derived_params(GEOMETRY) | {"seed": 11, "anon_pages": anon_pages_of(GEOMETRY.task_pages)})
+    boot(mem, 0)
+    run_every_role(mem)
+    _prepare(mem)
+    return {name: array.copy() for name, array in mem.arrays.items()}
+
+
+def _prepare(mem):
+    """Go on until some CPU keeps a pageblock isolated and something clean is cached: sound, and what corruptions need."""
+    from stress import roles
+
+    while not mem.arrays["isolated_block"].any():
+        roles.run_batch(mem, 0, roles.ROLE_INDEX["compactor"], 1)
+    for cpu in range(GEOMETRY.nr_cpus):
+        roles.run_batch(mem, cpu, roles.ROLE_INDEX["filecache"], 20)
+    assert not mem.arrays["bug_count"][0]
+
+
+@pytest.fixture
+def arrays(used):
+    """A copy to break."""
+    return {name: array.copy() for name, array in used.items()}
+
+
+@pytest.fixture
+def view(arrays):
+    """Where things are on the machine before it is broken."""
+    return View({name: array.copy() for name, array in arrays.items()})
+
+
+@pytest.fixture
+def found_by(arrays):
+    """What a checker says of the broken copy: (invariants, messages)."""
+
+    def check(name):
+        violations = all_checkers()[name].check(arrays)
+        return {each.invariant for each in violations}, [each.message for each in violations]
+
+    return check
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)

@@ -1,0 +1,63 @@
+"""How a checker is proved: a sound machine, one thing broken by hand, and the violation that must name it."""
+
+import numpy as np
+import pytest
+
+from kernels.base import layout as at
+from stress.checkers import all_checkers
+
+
+class Cases:
+    """The cases of one test file: functions that break `arrays`, with a view of how they were.
+
+    A case returns nothing, or the pfn that the violation must name.
+    """
+
+    def __init__(self):
+        self.params = []
+
+    def breaks(self, checker, invariant, message):
+        """Register a case: it must be found by `checker`, as `invariant`, with `message` in its words."""
+
+        def register(case):
+            self.params.append(pytest.param(checker, invariant, message, case, id=f"{checker}-{case.__name__}"))
+            return case
+
+        return register
+
+    def parametrize(self, test):
+        return pytest.mark.parametrize(("checker", "invariant", "message", "case"), self.params)(test)
+
+    def expect(self, arrays, view, checker, invariant, message, case):
+        pfn = case(arrays, view)
+        violations = [each for each in all_checkers()[checker].check(arrays) if message in each.message]
+        assert violations
+        assert {each.invariant for each in violations} == {invariant}
+        assert pfn is None or int(pfn) in [each.pfn for each in violations]
+
+    @property
+    def proved(self):
+        """What is proved here: pairs of a checker and an invariant."""
+        return {(param.values[0], param.values[1]) for param in self.params}
+
+
+def anon_folio(view):
+    """A live, mapped anonymous folio of one page."""
+    return np.flatnonzero(view.live & (view["folio_type"] == at.T_ANON) & (view["mapcount"] > 0) & (view["folio_order"] == 0))[0]
+
+
+def cached_folio(view):
+    """A clean folio of the page cache."""
+    return np.flatnonzero(view.live & (view["folio_type"] == at.T_FILE) & (view["mapping"] != 0) & (view["flags"] & at.FL_DIRTY == 0))[0]
+
+
+def anon_pte(view):
+    """Place and frame of a writable PTE of anonymous memory."""
+    pte = view["pte"][view.mapped] & (at.PTE_WRITE | at.PTE_PROTNONE)
+    k = np.flatnonzero((view.mapped % view.param("task_pages") < view.param("anon_pages")) & (pte == at.PTE_WRITE))[0]
+    return view.mapped[k], view.mapped_pfn[k]
+
+
+def stamp_at(view, pfn, word):
+    """Where a word of a frame's contents stands."""
+    return pfn * view.param("words_per_frame") + word

@@ -1,0 +1,104 @@
+"""Broken by hand: where frames are, what their words say, who believes to hold them."""
+
+import pytest
+
+from kernels.base import layout as at
+from stress.checkers import all_checkers
+from tests.stress.checkers.corruption import Cases, anon_folio
+
+pytestmark = pytest.mark.slow
+
+CASES = Cases()
+breaks = CASES.breaks
+
+
+@breaks("bounds", "bounds", "header: memdesc has 1024 records")
+def header_of_another_machine(arrays, view):
+    arrays["header"][at.PARAM["frames_per_node"]] += 8
+
+
+@breaks("bounds", "bounds", "pin_count is outside")
+def too_many_pins(arrays, view):
+    arrays["pin_count"][0] = at.PIN_CAPACITY + 1
+
+
+@breaks("conservation", "I1", "frame is lost")
+def leaked_from_a_pcp_list(arrays, view):
+    owner, pfn = view.pcp.owner[-1], view.pcp.value[-1]
+    arrays["pcp_nr"][owner // at.PCP_LISTS * at.PCP_STRIDE + owner % at.PCP_LISTS] -= 1
+    return pfn
+
+
+@breaks("conservation", "I1", "frame is lost")
+def only_the_head_of_a_counted_block_is_known(arrays, view):
+    """Re-creates the leak of a put that frees only the first frame of a block that is not compound."""
+    place = view.held.at[(view["held_kind"][view.held.at] == 2) & (view["held_order"][view.held.at] > 0)][0]
+    arrays["held_order"][place] = 0
+    return view["folio_pfn"][view["held_pfn"][place]] + 1
+
+
+@breaks("conservation", "I2", "more than one place")
+def on_two_pcp_lists(arrays, view):
+    arrays["pcp_frames"][view.pcp.at[0]] = view.pcp.value[-1]
+
+
+@breaks("conservation", "I2", "more than one place")
+def captured_and_free(arrays, view):
+    arrays["cc_count"][0], arrays["cc_frames"][0] = 1, view.free_heads[0]
+    return view.free_heads[0]
+
+
+@breaks("conservation", "I2", "more than one place")
+def owned_inside_a_free_block(arrays, view):
+    pfn = view.free_heads[view.free_orders > 0][0] + 1
+    arrays["memdesc"][pfn] = at.T_ANON | int(anon_folio(view)) << at.DESC_SHIFT
+    return pfn
+
+
+@breaks("misc_words", "I6", "tail without the head")
+def head_was_retired_before_its_tails(arrays, view):
+    head = view.misc_heads[view.misc_order[view.misc_heads] > 0][0]
+    arrays["memdesc"][head] = at.NONE_WORD
+    return head + 1
+
+
+@breaks("misc_words", "I6", "type that nothing here writes")
+def word_of_a_slab(arrays, view):
+    arrays["memdesc"][view.misc_heads[0]] = at.T_SLAB
+    return view.misc_heads[0]
+
+
+@breaks("inventories", "I1", "nobody remembers")
+def forgotten_allocation(arrays, view):
+    place = view.held.at[view["held_kind"][view.held.at] != 2][0]
+    arrays["held_pfn"][place] = view["held_pfn"][view.held.at[-1]]
+    return view["held_pfn"][place]
+
+
+@breaks("inventories", "I1", "in no balloon")
+def block_fell_out_of_its_balloon(arrays, view):
+    arrays["balloon_pages"][view.balloon.owner[-1]] -= 1
+    return view.balloon.value[-1]
+
+
+@breaks("inventories", "I2", "held twice")
+def held_by_two(arrays, view):
+    plain = view.held.at[view["held_kind"][view.held.at] != 2]
+    arrays["held_pfn"][plain[0]] = arrays["held_pfn"][plain[1]]
+
+
+@breaks("shadow", "I2", "shadow believes")
+def shadow_of_a_free_frame(arrays, view):
+    arrays["header"][at.PARAM["shadow_on"]] = 1
+    arrays["shadow"][:] = at.SH_OWNED
+    for heads, orders, place in ((view.free_heads, view.free_orders, at.SH_BUDDY), (view.pcp.value, view.pcp_order, at.SH_PCP)):
+        for pfn, order in zip(heads.tolist(), orders.tolist(), strict=True):
+            arrays["shadow"][pfn : pfn + (1 << order)] = place
+    assert not all_checkers()["shadow"].check(arrays)
+    arrays["shadow"][view.free_heads[0]] = at.SH_OWNED
+    return view.free_heads[0]
+
+
+@CASES.parametrize
+def test_is_caught(arrays, view, checker, invariant, message, case):
+    CASES.expect(arrays, view, checker, invariant, message, case)

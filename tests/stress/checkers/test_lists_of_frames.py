@@ -1,0 +1,182 @@
+"""Broken by hand: LRU lists, free lists, isolation, and what migrations leave behind."""
+
+import numpy as np
+import pytest
+
+from kernels.base import layout as at
+from tests.stress.checkers.corruption import Cases, anon_folio
+
+pytestmark = pytest.mark.slow
+
+CASES = Cases()
+breaks = CASES.breaks
+
+
+@breaks("leftovers", "I15", "target that was neither used nor freed")
+def target_left(arrays, view):
+    arrays["mapping"][anon_folio(view)] = 0
+
+
+@breaks("leftovers", "I15", "stack is not empty")
+def captured_block_left(arrays, view):
+    arrays["cc_count"][16 + 2] = 1
+
+
+@breaks("leftovers", "I15", "is isolated at rest")
+def bit_of_an_isolated_frame_left(arrays, view):
+    arrays["bitmap"][(at.NR_BITMAPS + at.ISOLATED) * at.BITMAP_WORDS] = 1 << 40
+
+
+@breaks("isolation", "I16", "folio is isolated")
+def isolated_and_forgotten(arrays, view):
+    arrays["flags"][anon_folio(view)] |= at.FL_ISOLATED
+
+
+@breaks("isolation", "I16", "count of isolated folios")
+def isolation_counted_twice(arrays, view):
+    arrays["lru_isolated"][1] = 1
+
+
+@breaks("isolation", "I16", "being scanned")
+def two_scanners_one_block(arrays, view):
+    arrays["block_skip"][3] = 2
+    return 3 << view.param("pageblock_order")
+
+
+@pytest.mark.parametrize("state", [at.OFF_PRIVATE, at.OFF_ISOLATED, at.OFF_TRANSIT, at.OFF_RELEASED, at.OFF_DEFLATING])
+def test_offline_block_on_its_way_is_caught(arrays, view, state):
+    def stopped_half_way(arrays, view):
+        pfn = view.balloon.value[0]
+        arrays["memdesc"][pfn] += (state - at.OFF_INFLATED) << at.STATE_SHIFT
+        return pfn
+
+    CASES.expect(arrays, view, "isolation", "I16", "on its way", stopped_half_way)
+
+
+def on_lru(view):
+    """Folios on the longest LRU list, in its order."""
+    lruvec = np.argmax(view["lru_count"])
+    nodes, node = [], view["lru_head"][lruvec]
+    while node:
+        nodes.append(node - 1)
+        node = view["folio_next"][node - 1]
+    return nodes
+
+
+@breaks("lru", "I16", "lost to the LRU")
+def not_put_back(arrays, view):
+    desc = on_lru(view)[2]
+    arrays["flags"][desc] &= ~at.FL_LRU
+    return view["folio_pfn"][desc]
+
+
+@breaks("lru", "I16", "runs in a ring")
+def lru_ring(arrays, view):
+    nodes = on_lru(view)
+    arrays["folio_prev"][nodes[1]], arrays["folio_next"][nodes[-1]] = nodes[-1] + 1, nodes[1] + 1
+
+
+@breaks("lru", "I16", "does not link back")
+def lru_link_torn(arrays, view):
+    nodes = on_lru(view)
+    arrays["folio_next"][nodes[0]] = nodes[2] + 1
+
+
+@breaks("lru", "I16", "not on its list")
+def linked_to_another_list(arrays, view):
+    arrays["lru_head"][:] = arrays["lru_head"][::-1].copy()
+
+
+@breaks("lru", "I16", "another length")
+def lru_miscounted(arrays, view):
+    arrays["lru_count"][0] += 1
+
+
+@breaks("lru", "I16", "at its end")
+def lru_tail_lost(arrays, view):
+    arrays["lru_tail"][np.argmax(view["lru_count"])] = on_lru(view)[0] + 1
+
+
+@breaks("lru", "I16", "batched flag")
+def batched_without_a_batch(arrays, view):
+    arrays["flags"][on_lru(view)[0]] |= at.FL_BATCHED
+
+
+@breaks("freelists", "I17", "list of another migratetype")
+def pageblock_changed_without_its_blocks(arrays, view):
+    """Re-creates a migratetype that was read before zone->lock was taken."""
+    pfn = view.free_heads[view.free_orders <= view.param("pageblock_order")][0]
+    arrays["block_migratetype"][pfn >> view.param("pageblock_order")] ^= 1
+    return pfn
+
+
+@breaks("freelists", "I17", "runs in a ring")
+def free_list_ring(arrays, view):
+    area = np.argmax(view["nr_free"])
+    first = view["free_head"][area] - 1
+    second = view["frame_next"][first] - 1
+    after = view["frame_next"][second] - 1
+    arrays["frame_next"][second], arrays["frame_prev"][first] = first + 1, second + 1
+    arrays["free_head"][area], arrays["frame_prev"][after] = after + 1, 0
+    return first
+
+
+@breaks("freelists", "I17", "nr_free is not")
+def free_blocks_miscounted(arrays, view):
+    arrays["nr_free"][0] += 1
+
+
+@breaks("freelists", "I17", "zone_free is not")
+def free_frames_miscounted(arrays, view):
+    arrays["zone_free"][1] -= 1
+
+
+@breaks("freelists", "I17", "zone_isolate_free is not")
+def isolated_frames_miscounted(arrays, view):
+    arrays["zone_isolate_free"][0] += 1
+
+
+@breaks("freelists", "I17", "not merged")
+def halves_of_a_block(arrays, view):
+    pfn = view.free_heads[(view.free_orders > 0) & (view.free_orders <= view.param("pageblock_order"))][0]
+    order = int(view["memdesc"][pfn] >> at.BUDDY_ORDER_SHIFT) - 1
+    arrays["memdesc"][pfn] = arrays["memdesc"][pfn + (1 << order)] = at.T_BUDDY | order << at.BUDDY_ORDER_SHIFT
+    return pfn
+
+
+@breaks("freelists", "I17", "not aligned")
+def crooked_block(arrays, view):
+    pfn = view.free_heads[view.free_orders > 1][0]
+    arrays["memdesc"][pfn + 1], arrays["memdesc"][pfn] = arrays["memdesc"][pfn], at.NONE_WORD
+    return pfn + 1
+
+
+def isolated_block(view):
+    return view["isolated_block"].max() - 1
+
+
+@breaks("isolated_blocks", "I18", "allocation from an isolated")
+def allocated_after_the_drain(arrays, view):
+    arrays["block_allocated"][isolated_block(view)] = -1
+
+
+@breaks("isolated_blocks", "I18", "per-CPU list has a frame")
+def pcp_kept_a_frame_of_an_isolated_block(arrays, view):
+    pfn = isolated_block(view) << view.param("pageblock_order")
+    arrays["pcp_frames"][view.pcp.at[0]] = pfn
+    return pfn
+
+
+@breaks("isolated_blocks", "I16", "exactly one CPU")
+def isolated_by_two(arrays, view):
+    arrays["isolated_block"][:] = isolated_block(view) + 1
+
+
+@breaks("isolated_blocks", "I16", "zone_pcp_disabled is not")
+def pcp_never_enabled_again(arrays, view):
+    arrays["zone_pcp_disabled"][0] += 1
+
+
+@CASES.parametrize
+def test_is_caught(arrays, view, checker, invariant, message, case):
+    CASES.expect(arrays, view, checker, invariant, message, case)

@@ -1,0 +1,119 @@
+"""Broken by hand: page cache, page tables, translations and contents."""
+
+import numpy as np
+import pytest
+
+from kernels.base import layout as at
+from tests.stress.checkers.corruption import Cases, anon_folio, anon_pte, cached_folio, stamp_at
+
+pytestmark = pytest.mark.slow
+
+CASES = Cases()
+breaks = CASES.breaks
+
+
+@breaks("pagecache", "I10", "something else")
+def slot_of_another_file(arrays, view):
+    arrays["mapping"][cached_folio(view)] += 2
+
+
+@breaks("pagecache", "I10", "does not cover the index")
+def slot_kept_a_folio_that_moved_on(arrays, view):
+    arrays["folio_index"][cached_folio(view)] += 8
+
+
+@breaks("pagecache", "I10", "leads to no folio")
+def sibling_of_nothing(arrays, view):
+    arrays["cache"][np.flatnonzero(view["cache"] == 0)[0]] = 1 | np.flatnonzero(view["cache"][:64] == 0)[0] << 1
+
+
+@breaks("pagecache", "I13", "never read in")
+def not_uptodate(arrays, view):
+    arrays["flags"][cached_folio(view)] &= ~at.FL_UPTODATE
+
+
+@breaks("rmap", "I10", "not the one at its address")
+def mapped_at_the_wrong_address(arrays, view):
+    arrays["folio_index"][anon_folio(view)] += 1
+
+
+@breaks("rmap", "I13", "mapped more than once")
+def exclusive_page_shared(arrays, view):
+    exclusive = view.mapped[view["pte"][view.mapped] & at.PTE_EXCLUSIVE != 0]
+    arrays["pte"][exclusive[0]] = arrays["pte"][exclusive[1]]
+
+
+@breaks("migration_entries", "I14", "after the migration ended")
+def migration_entry_left(arrays, view):
+    place, pfn = anon_pte(view)
+    arrays["pte"][place] = int(pfn) << at.PTE_PFN_SHIFT | at.PTE_MIGRATION
+    return pfn
+
+
+def fill_tlb(arrays, view, place, value):
+    space, vpage = divmod(int(place), view.param("task_pages"))
+    arrays["tlb_tag"][5], arrays["tlb_value"][5] = space << 32 | vpage, value
+    arrays["tlb_filled"][5] = view["tlb_generation"][space]
+
+
+@breaks("tlb", "I12", "no longer mapped there")
+def flush_was_skipped(arrays, view):
+    place, pfn = anon_pte(view)
+    fill_tlb(arrays, view, place, view["pte"][place])
+    arrays["pte"][place] = 0
+    return pfn
+
+
+@breaks("tlb", "I12", "may write what")
+def write_protected_without_a_flush(arrays, view):
+    place, _ = anon_pte(view)
+    fill_tlb(arrays, view, place, view["pte"][place] | at.PTE_DIRTY)
+    arrays["pte"][place] &= ~at.PTE_WRITE
+
+
+@breaks("contents_anon", "I13", "writes of the task are missing")
+def write_lost_by_the_copy(arrays, view):
+    arrays["oracle"][anon_pte(view)[0]] += 1
+
+
+@breaks("contents_anon", "I13", "somebody else's")
+def anonymous_page_of_a_stranger(arrays, view):
+    _, pfn = anon_pte(view)
+    arrays["contents"][stamp_at(view, pfn, at.STAMP_OWNER)] ^= 1
+    return pfn
+
+
+@breaks("contents_anon", "I13", "torn")
+def copy_torn(arrays, view):
+    _, pfn = anon_pte(view)
+    arrays["contents"][stamp_at(view, pfn + 1, -1)] += 1
+    return pfn
+
+
+@breaks("contents_file", "I13", "not the writes that were counted")
+def write_to_a_file_lost(arrays, view):
+    desc = cached_folio(view)
+    arrays["file_oracle"][np.flatnonzero(view.cache_desc == desc)[0]] += 1
+    return view["folio_pfn"][desc]
+
+
+@breaks("contents_file", "I13", "not what the disk has")
+def dirty_bit_lost(arrays, view):
+    arrays["disk"][np.flatnonzero(view.cache_desc == cached_folio(view))[0]] += 1
+
+
+@breaks("contents_file", "I13", "disk misses writes")
+def dropped_while_dirty(arrays, view):
+    arrays["file_oracle"][np.flatnonzero(view["cache"] == 0)[0]] += 1
+
+
+@breaks("contents_held", "I13", "wrote to a kernel")
+def stale_translation_wrote_to_the_kernels_frame(arrays, view):
+    pfn = view.held.value[view["held_kind"][view.held.at] != 2][0]
+    arrays["contents"][stamp_at(view, pfn, at.STAMP_VERSION)] += 1
+    return pfn
+
+
+@CASES.parametrize
+def test_is_caught(arrays, view, checker, invariant, message, case):
+    CASES.expect(arrays, view, checker, invariant, message, case)

@@ -1,0 +1,94 @@
+"""Broken by hand: descriptors, their counts, their locks, and what was freed."""
+
+import pytest
+
+from kernels.base import layout as at
+from tests.stress.checkers.corruption import Cases, anon_folio, anon_pte, cached_folio
+
+pytestmark = pytest.mark.slow
+
+CASES = Cases()
+breaks = CASES.breaks
+
+
+@breaks("descriptors", "I4", "different types")
+def type_changed_under_its_words(arrays, view):
+    arrays["folio_type"][anon_folio(view)] = at.T_FILE
+
+
+@breaks("descriptors", "I4", "does not cover the frame")
+def descriptor_of_another_frame(arrays, view):
+    arrays["folio_pfn"][anon_folio(view)] += 1
+
+
+@breaks("descriptors", "I5", "number of its words")
+def put_would_free_a_stranger(arrays, view):
+    arrays["folio_order"][anon_folio(view)] += 1
+
+
+@breaks("descriptors", "I1", "neither free nor in use")
+def descriptor_leaked(arrays, view):
+    arrays["desc_top"][0] -= 1
+
+
+@breaks("descriptors", "I2", "free twice")
+def descriptor_freed_twice(arrays, view):
+    arrays["desc_stack"][0] = arrays["desc_stack"][1]
+
+
+@breaks("refcounts", "I3", "without a holder")
+def leaked_reference(arrays, view):
+    arrays["refcount"][anon_folio(view)] += 1
+
+
+@breaks("refcounts", "I3", "frozen and forgotten")
+def never_unfrozen(arrays, view):
+    arrays["refcount"][cached_folio(view)] = 0
+
+
+@breaks("refcounts", "I3", "no word leads to")
+def reference_on_a_free_descriptor(arrays, view):
+    arrays["refcount"][view.pooled_descs[0]] = 1
+
+
+@breaks("refcounts", "I3", "mapcount is not")
+def mapcount_off(arrays, view):
+    arrays["mapcount"][anon_folio(view)] -= 1
+
+
+@breaks("refcounts", "I3", "pincount is not")
+def pin_never_taken_back(arrays, view):
+    arrays["pincount"][anon_folio(view)] += 1
+
+
+@breaks("freed", "I8", "freed while locked")
+def freed_with_the_lock_bit(arrays, view):
+    arrays["flags"][view.pooled_descs[0]] = at.FL_LOCKED
+
+
+@breaks("freed", "I8", "frame that is no folio")
+def freed_under_a_mapping(arrays, view):
+    place, _ = anon_pte(view)
+    pfn = view.free_heads[0]
+    arrays["pte"][place] = int(pfn) << at.PTE_PFN_SHIFT | at.PTE_PRESENT
+    return pfn
+
+
+@breaks("locks", "I9", "lock is held")
+def lock_kept(arrays, view):
+    arrays["lock_word"][3] = 2
+
+
+@breaks("locks", "I9", "folio is locked")
+def folio_lock_kept(arrays, view):
+    arrays["flags"][anon_folio(view)] |= at.FL_LOCKED
+
+
+@breaks("locks", "I12", "inside of a TLB section")
+def section_never_left(arrays, view):
+    arrays["section"][1] |= 3
+
+
+@CASES.parametrize
+def test_is_caught(arrays, view, checker, invariant, message, case):
+    CASES.expect(arrays, view, checker, invariant, message, case)
