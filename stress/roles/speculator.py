@@ -1,9 +1,9 @@
 """Role speculator: references without locks, by pfn, by page-cache lookup and by GUP-fast, some of them held for a while."""
 
-from kernels.alloc.pages import pcp_frames_base
+from kernels.alloc.pages import cpu_node, pcp_frames_base
 from kernels.alloc.release import folio_put, recheck_through, try_get_pfn
 from kernels.base import counter
-from kernels.base.atomics import load_acquire, load_relaxed
+from kernels.base.atomics import cpu_relax, load_acquire, load_relaxed
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -28,7 +28,10 @@ from kernels.page.refcount import ref_try_get
 from stress.role import Role
 from stress.roles._pick import pick_anon_page, pick_file_index, pick_space
 
-STALE_TRIES = 64  # how often, on average, a word that leads nowhere is tried
+# how often, on average, a word is tried whose descriptor was free, and so is likely to be the next one reused; and one whose
+# descriptor had become a stranger's
+DEAD_TRIES, STRANGER_TRIES = 64, 16
+INTERRUPTED_TURNS = 128  # at most, of a reader that is interrupted between its references and their re-checks: microseconds
 
 
 @kernel
@@ -38,8 +41,9 @@ def pick_fresh_pfn(mem, cpu):
     Returns     pfn, or any if the slot was never used
     Progress    wait-free
     """
-    pcp = random_below(mem, cpu, mem.nr_cpus) * mem.nr_nodes + random_below(mem, cpu, mem.nr_nodes)
-    which = random_below(mem, cpu, PCP_ORDERS) * NR_PCPTYPES + MT_MOVABLE
+    target_cpu = random_below(mem, cpu, mem.nr_cpus)
+    pcp = target_cpu * mem.nr_nodes + cpu_node(mem, target_cpu)
+    which = random_below(mem, cpu, PCP_ORDERS - 1) * NR_PCPTYPES + MT_MOVABLE
     top = load_relaxed(mem.pcp_nr, pcp * PCP_STRIDE + which) + random_below(mem, cpu, 2)
     return load_relaxed(mem.pcp_frames, pcp_frames_base(mem, pcp, which) + min(top, PCP_CAPACITY - 1))
 
@@ -116,15 +120,19 @@ def walk_gang(mem, cpu):
     """
     base = cpu * GANG
     reference_gang(mem, cpu)
+    if random_below(mem, cpu, 8) == 0:
+        for _ in range(random_below(mem, cpu, INTERRUPTED_TURNS)):
+            cpu_relax()
     held = 0
     for k in range(GANG):
-        desc = mem.gang_desc[base + k]
+        desc, tries = mem.gang_desc[base + k], DEAD_TRIES
         if desc >= 0:
+            tries = STRANGER_TRIES
             desc = recheck_through(mem, cpu, mem.gang_pfn[base + k], mem.gang_word[base + k], desc)
         if desc >= 0:
             put_speculative(mem, cpu, desc)
             held += 1
-        if desc >= 0 or not is_counted(mem.gang_word[base + k]) or random_below(mem, cpu, STALE_TRIES) == 0:
+        if desc >= 0 or not is_counted(mem.gang_word[base + k]) or random_below(mem, cpu, tries) == 0:
             read_word(mem, cpu, k)
     return held
 
