@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # more pytest arguments, such as ARGS="-k machine"
 ARGS ?=
 
-.PHONY: install run test lint bench clean
+.PHONY: install run test lint limits bench clean
 
 install: .venv/.run
 
@@ -33,6 +33,10 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# get + put and allocate + free against the C program of tests/reference/limits.c
+limits: .venv/.run
+	$(BIN)/python -m benchmarks.against_c
 
 bench: .venv/.dev
 	$(BIN)/asv machine --yes

@@ -21,6 +21,7 @@ _USAGE_ERROR = typer.BadParameter.__mro__[2]
 
 MAX_SECONDS = 366 * 24 * 3600.0
 DEFAULT_SECONDS = 15.0
+DEFAULT_SCENARIO, TRACE_SCENARIO = "storm", "kmem"  # the second one's machine suits any trace
 CHECKED_FLAVOURS = ("checked", "bounds")
 
 
@@ -46,7 +47,7 @@ def _pfnstorm() -> None:
 
 @app.command()
 def run(
-    scenario: Annotated[str, typer.Argument(help="a scenario's name, or a .toml file")] = "storm",
+    scenario: Annotated[str | None, typer.Argument(help=f"a scenario's name, or a .toml file [{DEFAULT_SCENARIO}]")] = None,
     seconds: Annotated[float | None, typer.Option(help=f"how long to storm [{DEFAULT_SECONDS:g}]")] = None,
     hours: Annotated[float | None, typer.Option(help="the same in hours")] = None,
     workers: Annotated[int | None, typer.Option(help="modelled CPUs, a process each [2 per core, at least 4]")] = None,
@@ -71,8 +72,9 @@ def run(
     _choose_flavour(checked=check is Check.full or chaos > 0)
     from stress.run import Options, execute
 
+    chosen = scenario or (TRACE_SCENARIO if trace is not None else DEFAULT_SCENARIO)
     options = Options(
-        scenario, duration_s, workers, nodes, memory, frame_bytes, seed, check.value, tuple(settings or ()), chaos, trace, json, save
+        chosen, duration_s, workers, nodes, memory, frame_bytes, seed, check.value, tuple(settings or ()), chaos, trace, json, save
     )
     return EXIT_OF_VERDICT[execute(options)["verdict"]]
 
@@ -111,6 +113,30 @@ def report(run: Annotated[str, typer.Argument(help='a run id, its folder, a JSON
     from stress.soak import read_run
 
     print(render(read_run(run)))
+
+
+@app.command()
+def bugs(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="seeded bugs, by name [all]")] = None,
+    tries: Annotated[int, typer.Option(min=1, max=1000, help="storms for each")] = 1,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="at most, for each storm")] = 30.0,
+    json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
+    control: Annotated[bool, typer.Option(help="storm the unchanged kernels too, which nothing may catch")] = True,
+    listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
+) -> int:
+    """Prove the nets: storm copies of the kernels that have a known bug each, and say what caught it."""
+    from stress.bugs import run_bugs
+    from stress.seeded import seeded_bugs
+
+    chosen = seeded_bugs(names)
+    if listing:
+        width = max(len(bug.name) for bug in chosen)
+        for bug in chosen:
+            print(f"{bug.name.ljust(width)}  {bug.story.title} ({bug.story.recreates})")
+        return EXIT_CLEAN
+    if json is not None and not json.resolve().parent.is_dir():
+        raise UserError(f"--json {json}: no such folder")
+    return run_bugs(chosen, tries, seconds, json, control=control)
 
 
 # ------------------------------------------------------------------------------------------------------------- arguments

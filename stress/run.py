@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from stress.machine import calibrate_cycles, create_machine, save_machine, segme
 from stress.outcome import collect, read_buddyinfo, read_totals
 from stress.report import render
 from stress.scenario import Scenario, find_scenario, parse_policies, policy_params, read_scenario
-from stress.sizes import Request, check_workers, default_memory, default_workers, derived_params, geometry_of, parse_size
+from stress.sizes import Request, check_workers, default_memory, default_workers, derived_params, geometry_of, memory_for, parse_size
 from stress.soak import RunStore, write_json
 from stress.supervisor import Ending, Interrupts, Supervisor
 from stress.trace import Trace, read_trace
@@ -97,6 +97,8 @@ def prepare(options: Options) -> Setup:
     if options.json is not None and not options.json.resolve().parent.is_dir():
         raise UserError(f"--json {options.json}: no such folder")
     trace = _trace_of(options, scenario, path)
+    if options.trace is not None:
+        scenario = scenario.model_copy(update={"meetings": ()})  # they belong to the roles that the trace replaces
     request = _request(options, scenario, trace)
     require_processes(request.nr_workers)
     geometry = geometry_of(request)
@@ -120,21 +122,21 @@ def _request(options: Options, scenario: Scenario, trace: Trace | None) -> Reque
     if trace is not None and options.workers not in (None, trace.nr_cpus):
         raise UserError(f"--workers {options.workers}: the trace has {trace.nr_cpus} CPUs, and each is a worker")
     wanted = options.memory or machine.memory
-    memory_bytes = parse_size(wanted) if wanted else default_memory()
-    if trace is not None and not wanted:
-        memory_bytes = max(memory_bytes, 2 * trace.peak_frames * frame_bytes)
-    return Request(
+    request = Request(
         nr_workers=trace.nr_cpus
         if trace
         else check_workers(options.workers if options.workers is not None else machine.workers or default_workers()),
         nr_nodes=options.nodes or machine.nodes,
-        memory_bytes=memory_bytes,
+        memory_bytes=parse_size(wanted) if wanted else default_memory(),
         frame_bytes=frame_bytes,
         pageblock_order=machine.pageblock_order,
         fill=machine.fill,
         nr_trace_events=trace.nr_events if trace else 0,
         max_trace_pfn=trace.nr_slots if trace else 0,
     )
+    if trace is not None and not wanted:
+        request = replace(request, memory_bytes=memory_for(trace.machine_frames, request))
+    return request
 
 
 def _plans(scenario: Scenario, trace: Trace | None, nr_workers: int, seed: int) -> list[Plan]:
@@ -144,6 +146,8 @@ def _plans(scenario: Scenario, trace: Trace | None, nr_workers: int, seed: int) 
     plans = []
     for cpu in range(nr_workers):
         weights = {REPLAY_ROLE: 1.0} if trace is not None else scenario.weights_of(cpu)
+        if trace is None and weights.get(REPLAY_ROLE, 0) > 0:
+            raise UserError(f'scenario {scenario.name!r}: role {REPLAY_ROLE!r} needs a trace: write trace = "file.npz" instead of roles')
         plans.append(Plan(cpu, tuple(weights.get(name, 0.0) for name in names), cpus[cpu % len(cpus)], seed))
     return plans
 

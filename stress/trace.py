@@ -1,12 +1,15 @@
 """Recorded kmem traces (mm_page_alloc, mm_page_free) read, checked, and packed for replay: every traced CPU a worker.
 
-A file is an .npz with arrays of equal length: cpu, alloc (True: allocation), pfn, order, migratetype (-1 on a free). A free
-names the frame that it frees; here it gets the slot of its allocation, in which the replaying CPU publishes the model's pfn and
-for which a free on another CPU waits. Frees of what was allocated before the recording, or of another order than the
-allocation, are left out.
+A file is an .npz with arrays of equal length in the order of time: t_ns, cpu, alloc (True: allocation), pfn, order, migratetype
+(-1 on a free). A free names the frame that it frees; here it gets the slot of its allocation, in which the replaying CPU
+publishes the model's pfn and for which a free on another CPU waits. Frees of what was allocated before the recording, or of
+another order than the allocation (a large block that was split first), are left out. What the recording never frees is freed by
+the CPU that allocated it, after its last event, so that a replay can start over.
 """
 
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,33 @@ from kernels.base.layout import NR_ORDERS, NR_PCPTYPES, TRACE_NONE
 from stress.errors import UserError
 
 KIND_FREE, KIND_ALLOC = 0, 1
-_COLUMNS = ("cpu", "alloc", "pfn", "order", "migratetype")
+#: frames of the machine for each frame of the recording's peak: CPUs drift apart at full speed, and watermarks keep some free
+ROOM = 1.5
+_COLUMNS = ("t_ns", "cpu", "alloc", "pfn", "order", "migratetype")
+#: the values that are allowed
+_RANGES = {
+    "t_ns": (0, (1 << 63) - 1),
+    "cpu": (0, 65535),
+    "alloc": (0, 1),
+    "pfn": (0, (1 << 52) - 1),
+    "order": (0, NR_ORDERS - 1),
+    "migratetype": (-1, NR_PCPTYPES - 1),
+}
+#: what numpy, zipfile and zlib raise for files that are not what they seem
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    LookupError,
+    SyntaxError,
+    RuntimeError,  # of zipfile: encrypted, or NotImplementedError for a compression that it does not know
+    MemoryError,
+    OverflowError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 Column = npt.NDArray[Any]
 
@@ -44,6 +73,11 @@ class Trace:
     @property
     def nr_events(self) -> int:
         return len(self.kind)
+
+    @property
+    def machine_frames(self) -> int:
+        """How many frames a machine needs for allocations to fail seldom."""
+        return int(self.peak_frames * ROOM)
 
     def write_to(self, mem: Any) -> None:
         """Put the events into the segment of a machine that was sized for them."""
@@ -75,9 +109,9 @@ def _read_columns(path: Path) -> dict[str, Column]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             missing = [name for name in _COLUMNS if name not in stored]
             columns = {name: np.atleast_1d(stored[name]) for name in _COLUMNS if name not in missing}
-    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except _UNREADABLE as error:
         # numpy's message goes on about pickles; its first sentence is for us
-        reason = str(error).partition(". ")[0]
+        reason = " ".join(str(error).partition(". ")[0].split())
         raise UserError(f"{path}: not a trace (.npz with {', '.join(_COLUMNS)}): {reason}") from error
     if missing:
         raise UserError(f"{path}: not a trace: array {missing[0]!r} is missing; needed: {', '.join(_COLUMNS)}")
@@ -94,43 +128,64 @@ def _check_columns(path: Path, columns: dict[str, Column]) -> None:
         raise UserError(f"{path}: arrays differ in length: {', '.join(f'{name} {length}' for name, length in lengths.items())}")
     if not len(columns["cpu"]) or not columns["alloc"].any():
         raise UserError(f"{path}: the trace has no allocations")
-    for name, least, most in (("order", 0, NR_ORDERS - 1), ("migratetype", -1, NR_PCPTYPES - 1)):
-        values = columns[name]
-        if values.min() < least or values.max() > most:
-            raise UserError(f"{path}: array {name!r} has values {values.min()}..{values.max()}, allowed are {least}..{most}")
+    for name, (least, most) in _RANGES.items():
+        low, high = int(columns[name].min()), int(columns[name].max())
+        if low < least or high > most:
+            raise UserError(f"{path}: array {name!r} has values {low}..{high}, allowed are {least}..{most}")
+    if (columns["t_ns"][1:] < columns["t_ns"][:-1]).any():
+        late = int(np.argmax(columns["t_ns"][1:] < columns["t_ns"][:-1])) + 1
+        raise UserError(f"{path}: the events are not in the order of time: event {late} is before the one before it")
     if (columns["migratetype"][columns["alloc"].astype(bool)] < 0).any():
         raise UserError(f"{path}: an allocation has migratetype -1")
 
 
 def _pack(columns: dict[str, Column]) -> Trace:
-    cpus, cpu_numbers = np.unique(columns["cpu"], return_inverse=True)
-    alloc, order = columns["alloc"].astype(bool), columns["order"]
-    slot, wait = np.full(len(alloc), TRACE_NONE, np.int64), np.full(len(alloc), TRACE_NONE, np.int64)
-    live: dict[int, tuple[int, int]] = {}  # traced pfn -> (slot, event of its allocation)
+    alloc, order, cpu = columns["alloc"].astype(bool), columns["order"], columns["cpu"]
+    slot, made_by, left, peak_frames = _pair(alloc, columns["pfn"], order)
+    paired = np.flatnonzero(slot != TRACE_NONE)
+    # what is left goes to the end, and a stable sort keeps it there on each CPU
+    events = np.concatenate([paired, left])
+    is_alloc = np.concatenate([alloc[paired], np.zeros(len(left), bool)])
+    _, cpu_numbers = np.unique(cpu[events], return_inverse=True)
+    by_cpu = np.argsort(cpu_numbers, kind="stable")
+    events, is_alloc, cpu_numbers = events[by_cpu], is_alloc[by_cpu], cpu_numbers[by_cpu]
+    number_of = dict(zip(cpu[events].tolist(), cpu_numbers.tolist(), strict=True))
+    maker = np.array([number_of[each] for each in cpu[made_by[events]].tolist()], np.int64)
+    return Trace(
+        kind=np.where(is_alloc, KIND_ALLOC, KIND_FREE),
+        order=order[events],
+        migratetype=np.where(is_alloc, columns["migratetype"][events], -1),
+        slot=slot[events],
+        wait=np.where(is_alloc | (maker == cpu_numbers), TRACE_NONE, maker),
+        first=np.searchsorted(cpu_numbers, np.arange(len(number_of) + 1)),
+        nr_slots=int(np.count_nonzero(alloc)),
+        peak_frames=peak_frames,
+        nr_left_out=len(alloc) - len(paired),
+    )
+
+
+def _pair(alloc: Column, pfn: Column, order: Column) -> tuple[Column, Column, Column, int]:
+    """Find the allocation of every free.
+
+    Returns     by event: its slot or TRACE_NONE, and the event of its allocation; the allocations that are never freed, in recorded
+                order; the most frames allocated at once
+    """
+    slot, made_by = np.full(len(alloc), TRACE_NONE, np.int64), np.arange(len(alloc))
+    live: dict[int, int] = {}  # traced pfn -> event of its allocation
+    never_freed: list[int] = []
     nr_slots = frames = peak_frames = 0
-    for event, (is_alloc, pfn, size) in enumerate(zip(alloc.tolist(), columns["pfn"].tolist(), order.tolist(), strict=True)):
+    for event, (is_alloc, frame, size) in enumerate(zip(alloc.tolist(), pfn.tolist(), order.tolist(), strict=True)):
         if is_alloc:
             slot[event] = nr_slots
-            live[pfn] = (nr_slots, event)
             nr_slots += 1
+            if frame in live:  # its free was lost, or came in pieces
+                never_freed.append(live[frame])
+            live[frame] = event
             frames += 1 << size
             peak_frames = max(peak_frames, frames)
-        elif pfn in live and order[live[pfn][1]] == size:
-            slot[event], made_by = live.pop(pfn)
+        elif frame in live and order[live[frame]] == size:
+            made_by[event] = live.pop(frame)
+            slot[event] = slot[made_by[event]]
             frames -= 1 << size
-            if cpu_numbers[made_by] != cpu_numbers[event]:
-                wait[event] = cpu_numbers[made_by]
-    kept = np.flatnonzero(slot != TRACE_NONE)
-    kept = kept[np.argsort(cpu_numbers[kept], kind="stable")]
-    first = np.searchsorted(cpu_numbers[kept], np.arange(len(cpus) + 1))
-    return Trace(
-        kind=np.where(alloc[kept], KIND_ALLOC, KIND_FREE),
-        order=order[kept],
-        migratetype=columns["migratetype"][kept],
-        slot=slot[kept],
-        wait=wait[kept],
-        first=first,
-        nr_slots=nr_slots,
-        peak_frames=peak_frames,
-        nr_left_out=len(alloc) - len(kept),
-    )
+    never_freed.extend(live.values())
+    return slot, made_by, np.array(sorted(never_freed), np.int64), peak_frames

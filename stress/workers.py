@@ -90,7 +90,7 @@ def fork_worker(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch) -> in
 def _be_worker(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch, supervisor_pid: int) -> NoReturn:
     status = EXIT_PYTHON_ERROR
     try:
-        _die_with(supervisor_pid)
+        die_with(supervisor_pid)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # a terminal signals the whole group; the supervisor answers for all
         gc.disable()  # a collection would write to every shared page
@@ -106,7 +106,7 @@ def _be_worker(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch, superv
         os._exit(status)  # no clean-up of what belongs to the supervisor
 
 
-def _die_with(supervisor_pid: int) -> None:
+def die_with(supervisor_pid: int) -> None:
     """Have the kernel kill this process when the supervisor goes, even by kill -9."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:

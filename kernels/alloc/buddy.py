@@ -37,7 +37,7 @@ def nid_of(mem, pfn):
     Models      pfn_to_nid()
     Progress    wait-free
     """
-    return pfn // mem.frames_per_node
+    return mem.block_nid[pfn >> mem.pageblock_order]
 
 
 @kernel

@@ -8,11 +8,12 @@ Protocol    isolate under zone->lock (two isolators exclude each other there), t
 
 from kernels.alloc.buddy import del_from_free_list, free_one_block, get_pageblock_migratetype, is_buddy_block, move_freepages_block, nid_of
 from kernels.alloc.pages import zone_pcp_disable, zone_pcp_enable, zone_watermark_ok
+from kernels.base import counter
 from kernels.base.atomics import load_relaxed, store_release
 from kernels.base.jit import kernel
-from kernels.base.layout import EV_SET_MIGRATETYPE, LC_ZONE, MT_ISOLATE, SH_BUDDY, SH_CAPTURED, T_BUDDY
+from kernels.base.layout import EV_SET_MIGRATETYPE, LC_ZONE, MT_ISOLATE, NR_ORDERS, SH_BUDDY, SH_CAPTURED, T_BUDDY
 from kernels.base.lock import spin_lock, spin_unlock
-from kernels.base.vmstat import trace
+from kernels.base.vmstat import count, trace
 from kernels.page.memdesc import buddy_order, word_type
 from kernels.page.shadow import shadow_move
 
@@ -25,6 +26,9 @@ def nr_allocated_in_block(mem, block):
     """
     pfn = block << mem.pageblock_order
     end = pfn + (1 << mem.pageblock_order)
+    for order in range(mem.pageblock_order + 1, NR_ORDERS):  # inside a larger free block whose head stands in a lower one
+        if is_buddy_block(mem, pfn & ~((1 << order) - 1), order):
+            return 0
     allocated = 0
     while pfn < end:
         word = load_relaxed(mem.memdesc, pfn)
@@ -94,7 +98,9 @@ def capture_free_block(mem, cpu, pfn, order):
     Progress    wait-free
     """
     if get_pageblock_migratetype(mem, pfn) == MT_ISOLATE:
-        return False  # isolated since the scanner looked: what is captured is as good as allocated (I18)
+        # Isolated since the scanner looked: what is captured is as good as allocated (I18).
+        count(mem, cpu, counter.MET_CAPTURE_IN_ISOLATED_BLOCK_REFUSED, 1)
+        return False
     if not is_buddy_block(mem, pfn, order) or not zone_watermark_ok(mem, nid_of(mem, pfn), order, mem.zone_min[nid_of(mem, pfn)]):
         return False
     del_from_free_list(mem, cpu, pfn, order, get_pageblock_migratetype(mem, pfn))

@@ -13,7 +13,7 @@ from kernels.alloc.buddy import free_one_block, get_pageblock_migratetype, nid_o
 from kernels.base import counter
 from kernels.base.atomics import fetch_add_seq_cst, load_relaxed
 from kernels.base.bug import bug, chaos_point
-from kernels.base.jit import CHECKED, kernel
+from kernels.base.jit import CHECKED, fast_kernel, kernel, slow_kernel
 from kernels.base.layout import (
     BUG_WORD_CHANGED,
     EV_PAGE_ALLOC,
@@ -37,7 +37,7 @@ from kernels.base.vmstat import count, trace
 from kernels.page.shadow import shadow_move
 
 
-@kernel
+@fast_kernel
 def check_none(mem, cpu, pfn, order):
     """A bug if a frame between two owners carries a word: somebody kept it, or never had it.
 
@@ -59,7 +59,7 @@ def pcp_frames_base(mem, pcp, which):
     return (pcp * PCP_LISTS + which) * PCP_CAPACITY
 
 
-@kernel
+@slow_kernel
 def pcp_refill(mem, cpu, pcp, nid, order, migratetype):
     """Take a batch of blocks from the zone; pcp->lock held.
 
@@ -86,7 +86,7 @@ def pcp_refill(mem, cpu, pcp, nid, order, migratetype):
     return taken
 
 
-@kernel
+@slow_kernel
 def pcp_drain_list(mem, cpu, pcp, nid, which, nr_blocks):
     """Give the `nr_blocks` coldest blocks of a list back to the zone; pcp->lock held.
 
@@ -113,7 +113,23 @@ def pcp_drain_list(mem, cpu, pcp, nid, which, nr_blocks):
     count(mem, cpu, counter.PCP_DRAIN, 1)
 
 
-@kernel
+@slow_kernel
+def pcp_drain_batch(mem, cpu, pcp, nid, which):
+    """Give a batch of frames back to the zone, from the lists after `which` first, and always something of `which` if it is full.
+
+    Models      free_pcppages_bulk()'s way round the lists, mm/page_alloc.c
+    Progress    blocking on zone->lock
+    """
+    if mem.pcp_nr[pcp * PCP_STRIDE + which] == PCP_CAPACITY:
+        pcp_drain_list(mem, cpu, pcp, nid, which, max(1, mem.pcp_batch >> which // NR_PCPTYPES))
+    for k in range(PCP_LISTS):
+        other = (which + 1 + k) % PCP_LISTS
+        if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + mem.pcp_batch <= mem.pcp_high:
+            break
+        pcp_drain_list(mem, cpu, pcp, nid, other, max(1, mem.pcp_batch >> other // NR_PCPTYPES))
+
+
+@fast_kernel
 def pcp_alloc(mem, cpu, nid, order, migratetype):
     """Take 2^order frames from this CPU's list, refilling it from the zone.
 
@@ -139,7 +155,7 @@ def pcp_alloc(mem, cpu, nid, order, migratetype):
     return pfn
 
 
-@kernel
+@slow_kernel
 def buddy_alloc(mem, cpu, nid, order, migratetype):
     """Take 2^order frames from a zone.
 
@@ -166,6 +182,21 @@ def zone_watermark_ok(mem, nid, order, mark):
 
 
 @kernel
+def finish_alloc(mem, cpu, pfn, order):
+    """Check and count frames on their way to a new owner.
+
+    Models      prep_new_page(), mm/page_alloc.c
+    Returns     pfn
+    Progress    wait-free
+    """
+    check_none(mem, cpu, pfn, order)
+    count(mem, cpu, counter.PGALLOC, 1 << order)
+    if CHECKED:
+        trace(mem, cpu, EV_PAGE_ALLOC, pfn, order)
+    return pfn
+
+
+@kernel
 def alloc_on_node(mem, cpu, nid, order, migratetype):
     """2^order frames of one node, or nothing.
 
@@ -179,10 +210,7 @@ def alloc_on_node(mem, cpu, nid, order, migratetype):
     if pfn < 0:
         pfn = buddy_alloc(mem, cpu, nid, order, migratetype)
     if pfn >= 0:
-        check_none(mem, cpu, pfn, order)
-        count(mem, cpu, counter.PGALLOC, 1 << order)
-        if CHECKED:
-            trace(mem, cpu, EV_PAGE_ALLOC, pfn, order)
+        finish_alloc(mem, cpu, pfn, order)
     return pfn
 
 
@@ -193,17 +221,15 @@ def cpu_node(mem, cpu):
     Models      cpu_to_node()
     Progress    wait-free
     """
-    return cpu % mem.nr_nodes
+    return mem.cpu_nid[cpu]
 
 
-@kernel
-def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
-    """2^order frames without a count, from `nid` or the nodes after it, respecting the low, then the min watermark.
+@slow_kernel
+def alloc_frozen_fallback(mem, cpu, nid, order, migratetype):
+    """2^order frames from `nid` or the nodes after it: above the low watermark, else above the min watermark.
 
-    Models      __alloc_frozen_pages_noprof(), get_page_from_freelist(), mm/page_alloc.c
-    Differs     does not reclaim or compact: policy/pagealloc.py does
-    Parameters  order: 0..10; migratetype: unmovable, movable, reclaimable
-    Returns     pfn of frames whose words are NONE, or -1
+    Models      get_page_from_freelist(), mm/page_alloc.c
+    Returns     pfn or -1
     Progress    as alloc_on_node
     """
     for attempt in range(2):
@@ -222,6 +248,25 @@ def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
 
 
 @kernel
+def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
+    """2^order frames without a count, from `nid` or the nodes after it, respecting the low, then the min watermark.
+
+    Models      __alloc_frozen_pages_noprof(), mm/page_alloc.c
+    Differs     does not reclaim or compact: policy/pagealloc.py does
+    Parameters  order: 0..10; migratetype: unmovable, movable, reclaimable
+    Returns     pfn of frames whose words are NONE, or -1
+    Progress    as alloc_on_node
+    """
+    # What nearly always succeeds: a frame of this CPU's list for this node.
+    if order < PCP_ORDERS and zone_watermark_ok(mem, nid, order, mem.zone_low[nid]) and load_relaxed(mem.zone_pcp_disabled, nid) == 0:
+        pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
+        if pfn >= 0:
+            count(mem, cpu, counter.NUMA_HIT, 1)
+            return finish_alloc(mem, cpu, pfn, order)
+    return alloc_frozen_fallback(mem, cpu, nid, order, migratetype)
+
+
+@slow_kernel
 def free_to_zone(mem, cpu, pfn, order, before):
     """Give 2^order frames straight to the zone.
 
@@ -236,7 +281,7 @@ def free_to_zone(mem, cpu, pfn, order, before):
     spin_unlock(mem, cpu, nid)
 
 
-@kernel
+@fast_kernel
 def pcp_free(mem, cpu, nid, pfn, order, migratetype):
     """Put 2^order frames on this CPU's list, draining a batch if it is full.
 
@@ -256,7 +301,7 @@ def pcp_free(mem, cpu, nid, pfn, order, migratetype):
     slot = pcp * PCP_STRIDE + which
     held = mem.pcp_nr[slot]
     if held == PCP_CAPACITY or mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + (1 << order) > mem.pcp_high:
-        pcp_drain_list(mem, cpu, pcp, nid, which, max(1, mem.pcp_batch >> order))
+        pcp_drain_batch(mem, cpu, pcp, nid, which)
         held = mem.pcp_nr[slot]
     shadow_move(mem, cpu, pfn, order, SH_OWNED, SH_PCP)
     mem.pcp_frames[pcp_frames_base(mem, pcp, which) + held] = pfn

@@ -5,12 +5,12 @@ machine is halted, so nobody spins on a lock whose owner is gone. Nothing unwind
 """
 
 from kernels.base.atomics import cpu_relax, cycles, exit_process, fetch_add_seq_cst, load_relaxed, sched_yield, store_release
-from kernels.base.jit import CHECKED, kernel
+from kernels.base.jit import CHECKED, kernel, slow_kernel
 from kernels.base.layout import EXIT_ABANDONED, EXIT_BUG
 from kernels.base.random import random_below
 
 
-@kernel
+@slow_kernel
 def bug(mem, cpu, code, pfn, seen, wanted):
     """Record a broken invariant (layout.Bug), halt the machine, leave this process.
 

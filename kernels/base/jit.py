@@ -92,6 +92,8 @@ class _InnerLibrary(codegen.JITCodeLibrary):
     def codegen(self):
         return _NoEnvironment(self._codegen)
 
+    inlining = ""  # an LLVM attribute, set by the pipeline for fast and slow kernels
+
     def finalize(self):
         self._finalized = True
         for library in self._linking_libraries:
@@ -108,6 +110,8 @@ class _InnerLibrary(codegen.JITCodeLibrary):
             for function in module.functions:
                 if not function.is_declaration and function.linkage == llvm.Linkage.external:
                     function.linkage = "linkonce_odr"
+                    if self.inlining:
+                        function.add_function_attribute(self.inlining)
             self._shared_module = module
         return self._shared_module
 
@@ -131,6 +135,13 @@ class _EntryLibrary(codegen.JITCodeLibrary):
         self._linking_libraries = order
         super().finalize()
 
+    def _optimize_final_module(self):
+        # nobody else can call them now: LLVM inlines what has one caller and drops what has none
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == llvm.Linkage.linkonce_odr:
+                function.linkage = "internal"
+        super()._optimize_final_module()
+
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class _UseInnerLibrary(FunctionPass):
@@ -144,6 +155,7 @@ class _UseInnerLibrary(FunctionPass):
         generator = state.targetctx.codegen()
         state.library = self.kind(generator, state.func_id.func_qualname)
         state.library.enable_object_caching()
+        state.library.inlining = _INLINING.get(state.func_id.func, "")
         return False
 
 
@@ -173,6 +185,7 @@ _COMMON = {"_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 #: every kernel, in order of declaration; entries by "module.name"
 KERNELS: list = []
+_INLINING: dict = {}  # function -> LLVM attribute, where the optimiser's own choice is a bad one
 ENTRIES: dict[str, "Entry"] = {}
 
 
@@ -207,6 +220,21 @@ def kernel(function):
     dispatcher = numba.njit(no_cpython_wrapper=True, pipeline_class=_InnerCompiler, **_COMMON)(function)
     dispatcher.__class__ = _KernelDispatcher  # njit() offers no way to choose it
     return dispatcher
+
+
+def slow_kernel(function):
+    """Declare a kernel for what happens seldom: never inlined, so that its callers' fast paths stay short.
+
+    Inlined, the record that bug() writes puts twenty address computations in front of every loop that may call it.
+    """
+    _INLINING[function] = "noinline"
+    return kernel(function)
+
+
+def fast_kernel(function):
+    """Declare a kernel that is always inlined: one of the few paths that are measured in nanoseconds."""
+    _INLINING[function] = "alwaysinline"
+    return kernel(function)
 
 
 class Entry:

@@ -22,7 +22,7 @@ def spin_trylock(mem, cpu, lock, klass):
     Progress    wait-free
     """
     # ORDER: acquire, pairs with spin_unlock's release
-    if load_relaxed(mem.lock_word, lock) == 0 and cas_acquire(mem.lock_word, lock, 0, cpu + 1) == 0:
+    if cas_acquire(mem.lock_word, lock, 0, cpu + 1) == 0:
         mem.lock_acquired[cpu * NR_LOCK_CLASSES + klass] += 1
         return True
     return False
@@ -39,7 +39,7 @@ def spin_lock(mem, cpu, lock, klass):
         mem.lock_contended[cpu * NR_LOCK_CLASSES + klass] += 1
         store_relaxed(mem.cpu_waits, cpu, lock + 1)
         spins = 0
-        while not spin_trylock(mem, cpu, lock, klass):
+        while load_relaxed(mem.lock_word, lock) != 0 or not spin_trylock(mem, cpu, lock, klass):
             spins = relax(mem, cpu, spins)
         store_relaxed(mem.cpu_waits, cpu, 0)
         mem.lock_spins[cpu * NR_LOCK_CLASSES + klass] += spins

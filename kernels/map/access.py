@@ -12,10 +12,10 @@ from kernels.alloc.release import folio_put, try_get_through
 from kernels.base import counter
 from kernels.base.atomics import (
     cas_acq_rel,
+    fence_seq_cst,
     fetch_add_acq_rel,
     fetch_add_relaxed,
     fetch_add_release,
-    fetch_add_seq_cst,
     load_acquire,
     load_relaxed,
     store_relaxed,
@@ -207,8 +207,8 @@ def gup_fast(mem, cpu, space, vpage, write):
         if is_folio(word):
             desc = try_get_through(mem, cpu, pfn, word)
         if desc >= 0:
-            # ORDER: seq_cst, so that the load of the PTE comes after it: the Dekker pair of unmap and fork
-            fetch_add_seq_cst(mem.pincount, desc, 1)
+            fetch_add_relaxed(mem.pincount, desc, 1)
+            fence_seq_cst()  # ORDER: full, reference and pin before the PTE is read again: the Dekker pair of unmap and fork
             now = current_pte(mem, space, vpage)
             changed = now & PTE_PRESENT == 0 or now >> PTE_PFN_SHIFT != pfn or (write and now & PTE_WRITE == 0)
             if changed or not write:

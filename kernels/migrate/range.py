@@ -119,9 +119,10 @@ def unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
     Progress    as folio_migrate_unmap
     """
     desc = isolated_desc(mem, cpu, base_pfn + at)
+    clear_bit(mem, bitmap_base(cpu, ISOLATED), at)  # before the isolation is given up, if it is
     if freed_under_us(mem, cpu, desc, reason):
-        clear_bit(mem, bitmap_base(cpu, ISOLATED), at)
         return pending
+    set_bit(mem, bitmap_base(cpu, ISOLATED), at)
     dst = alloc_target_folio(mem, cpu, desc, targets)
     if dst < 0:
         if mem.folio_order[desc] > 0:
@@ -204,10 +205,9 @@ def move_window(mem, cpu, base_pfn, reason, targets):
         dst = mem.dst[cpu * WINDOW_FRAMES + at]
         clear_bit(mem, done, at)
         src = isolated_desc(mem, cpu, base_pfn + at)
-        # The isolation passes with the move, so the bit clears before: nobody else looks at this CPU's bitmap.
-        if folio_migrate_move(mem, cpu, src, dst, reason) == 0:
-            clear_bit(mem, bitmap_base(cpu, ISOLATED), at)
-        else:
+        clear_bit(mem, bitmap_base(cpu, ISOLATED), at)  # a move gives the isolation up
+        if folio_migrate_move(mem, cpu, src, dst, reason) < 0:
+            set_bit(mem, bitmap_base(cpu, ISOLATED), at)
             free_target_folio(mem, cpu, dst, targets)
             again += 1
         at = find_next_bit(mem, done, at + 1)

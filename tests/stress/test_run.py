@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stress.errors import HostError, UserError
 from stress.run import Options, prepare, role_names
+from stress.scenario import SCENARIO_FOLDER
 
 DEFAULTS = Options(
     scenario="storm",
@@ -55,3 +57,22 @@ def test_mistakes_are_found_first(changed, error, expected):
     with pytest.raises(error, match=expected) as caught:
         prepare(options(**changed))
     assert "\n" not in str(caught.value)
+
+
+def test_a_trace_brings_its_workers_its_memory_and_no_meetings():
+    setup = prepare(options(scenario="kmem", workers=None, memory=None))
+    assert setup.geometry.nr_cpus == setup.trace.nr_cpus == len(setup.plans)
+    assert setup.trace.peak_frames < setup.geometry.nr_frames < 2 * setup.trace.peak_frames
+    replay = role_names().index("replay")
+    assert all(np.flatnonzero(plan.weights).tolist() == [replay] for plan in setup.plans)
+    with_storm = prepare(options(trace=SCENARIO_FOLDER / "kmem.npz", workers=2, memory=None))
+    assert with_storm.scenario.meetings == ()
+    with pytest.raises(UserError, match="the trace has 2 CPUs"):
+        prepare(options(scenario="kmem", workers=3))
+
+
+def test_replay_without_a_trace_is_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nsummary = ""\n[roles]\nreplay = 1\n')
+    with pytest.raises(UserError, match="needs a trace"):
+        prepare(options(scenario=str(path)))

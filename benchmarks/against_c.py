@@ -1,0 +1,158 @@
+"""The hot paths beside the same in C, interleaved, as ratios: python -m benchmarks.against_c [--rounds N] [--json PATH].
+
+Absolute figures drift twofold on a shared host, so each round takes the C program's and ours within a fraction of a second, in
+alternating order, and what is judged is the median of the rounds' ratios with its 95 % bootstrap interval. Both fork a pinned
+process for each figure, map everything, warm up, stop when the first of them is done, and take their own CPU time.
+
+Exit codes  0 within the bounds, 1 not, 4 no C compiler
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # processes are forked below
+os.environ["PFNSTORM_FLAVOUR"] = "fast"  # what --check none runs
+
+from stress import build
+from stress.benchmarks.forked import MODULES, Forked
+from stress.host import describe_host, usable_cpus
+
+SCHEMA = "pfnstorm-against-c/1"
+SOURCE = Path(__file__).parents[1] / "tests" / "reference" / "limits.c"
+NR_RESAMPLES = 10_000
+
+
+class Verdict(NamedTuple):
+    """One line of the table: the median of the rounds' ratios, its 95 % interval, and what the interval is held against."""
+
+    name: str
+    ours: float
+    theirs: float
+    ratio: float
+    low: float
+    high: float
+    bound: str
+    passed: bool
+
+
+# ------------------------------------------------------------------------------------------------------------------- theirs
+
+
+class CProgram:
+    """The compiled limits.c, waiting for requests."""
+
+    def __init__(self, folder: Path, cpus: tuple[int, int]) -> None:
+        compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
+        if compiler is None:
+            sys.exit(_complain("no C compiler (gcc, cc or clang) was found"))
+        program = folder / "limits"
+        built = subprocess.run(
+            [compiler, "-std=gnu11", "-O2", "-march=native", str(SOURCE), "-o", str(program)], capture_output=True, text=True, check=False
+        )
+        if built.returncode:
+            sys.exit(_complain(f"{compiler} cannot compile {SOURCE.name}: {built.stderr.splitlines()[0]}"))
+        self._process = subprocess.Popen([program, *map(str, cpus)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ns(self, name: str, nr_workers: int) -> float:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{name} {nr_workers}\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+# ---------------------------------------------------------------------------------------------------------------- judgement
+
+
+def interval(values: np.ndarray) -> tuple[float, float, float]:
+    """The median and its 95 % bootstrap interval."""
+    draws = np.random.default_rng(1).integers(len(values), size=(NR_RESAMPLES, len(values)))
+    low, high = np.percentile(np.median(values[draws], axis=1), [2.5, 97.5])
+    return float(np.median(values)), float(low), float(high)
+
+
+def judge(rounds: dict[str, np.ndarray]) -> list[Verdict]:
+    """Hold the rounds against the bounds: a cost by the lower end of its interval, a speed-up by the upper end."""
+
+    def verdict(name: str, ours: np.ndarray, theirs: np.ndarray, *, most: float | None = None, least: float | None = None) -> Verdict:
+        ratio, low, high = interval(ours / theirs)
+        passed = (most is None or low <= most) and (least is None or high >= least)
+        bound = f"<= {most:g}" if most is not None else f">= {least:g}"
+        return Verdict(name, float(np.median(ours)), float(np.median(theirs)), ratio, low, high, bound, passed)
+
+    r = rounds
+    c_scaling = r["c hot 1"] / r["c hot 2"]
+    return [
+        verdict("get + put, hot (ns)", r["hot 1"], r["c hot 1"], most=1.15),
+        verdict("get + put, random over 64 MiB (ns)", r["random 1"], r["c random 1"], most=1.15),
+        verdict("allocate + free, order 0 (ns), against C's hot pair", r["alloc 1"], r["c hot 1"], most=2.2),
+        verdict("get + put, two workers (scaling)", r["hot 1"] / r["hot 2"], c_scaling, least=0.9),
+        verdict("allocate + free, two workers (scaling)", r["alloc 1"] / r["alloc 2"], c_scaling, least=0.9),
+    ]
+
+
+def measure(nr_rounds: int, cpus: tuple[int, int]) -> dict[str, np.ndarray]:
+    """All figures of all rounds, in ns."""
+    taken: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="pfnstorm-") as folder:
+        theirs, ours = CProgram(Path(folder), cpus), Forked(list(cpus))
+        for number in range(nr_rounds):
+            for nr_workers in (1, 2):
+                wanted = [("c hot", theirs, "hot"), ("hot", ours, "hot"), ("alloc", ours, "alloc")]
+                if nr_workers == 1:
+                    wanted += [("c random", theirs, "random"), ("random", ours, "random")]
+                for label, program, name in wanted if number % 2 else wanted[::-1]:
+                    taken.setdefault(f"{label} {nr_workers}", []).append(program.ns(name, nr_workers))
+        theirs.close()
+    return {name: np.array(values) for name, values in taken.items()}
+
+
+def table(verdicts: list[Verdict]) -> str:
+    width = max(len(each.name) for each in verdicts)
+    lines = [f"{'':{width}}  {'ours':>7}  {'C':>7}  {'ratio':>6}  {'95 % interval':>15}  {'bound':>7}"]
+    for v in verdicts:
+        span = f"{v.low:.3f} - {v.high:.3f}"
+        result = "pass" if v.passed else "FAIL"
+        lines.append(f"{v.name:{width}}  {v.ours:7.3f}  {v.theirs:7.3f}  {v.ratio:6.3f}  {span:>15}  {v.bound:>7}  {result}")
+    return "\n".join(lines)
+
+
+def _complain(message: str) -> int:
+    print(f"against_c: {message}", file=sys.stderr)
+    return 4
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.against_c", description="The hot paths beside the same in C.")
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--json", type=Path, help="write figures and verdicts as one JSON object")
+    options = parser.parse_args()
+    cpus = usable_cpus()
+    if len(cpus) < 2:
+        return _complain("scaling needs two processors")
+    build.build_entries(build.entries_of(MODULES))
+    rounds = measure(options.rounds, (cpus[0], cpus[1]))
+    verdicts = judge(rounds)
+    host: dict[str, Any] = describe_host()
+    print(f"{host.get('cpu', '')}, {options.rounds} interleaved rounds, medians\n{table(verdicts)}")
+    if options.json is not None:
+        figures = {name: values.tolist() for name, values in rounds.items()}
+        result = {"schema": SCHEMA, "host": host, "rounds": figures, "verdicts": [each._asdict() for each in verdicts]}
+        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return 0 if all(each.passed for each in verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

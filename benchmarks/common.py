@@ -1,0 +1,45 @@
+"""What the asv suite shares. The operations live in stress/benchmarks, which every commit installs; only their timing is here.
+
+Every figure is a cost: asv takes lower for better, and a suite of throughputs would report a halved one as an improvement.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("PFNSTORM_FLAVOUR", "fast")
+
+REPEATS = 15
+BUILD_TIMEOUT_S = 600  # the first process of a commit compiles
+
+
+def seconds_per_op(run: Callable[[int], int], nr_ops: int) -> float:
+    """The median over REPEATS calls of run(nr_ops), which returns how many operations succeeded: all, or it is an error.
+
+    Own CPU time: on a busy host the wall clock measures others.
+    """
+    run(nr_ops)
+    figures = []
+    for _ in range(REPEATS):
+        start_ns = time.thread_time_ns()
+        done = run(nr_ops)
+        figures.append((time.thread_time_ns() - start_ns) / nr_ops / 1e9)
+        if done != nr_ops:
+            raise RuntimeError(f"{done} of {nr_ops} operations succeeded")
+    return statistics.median(figures)
+
+
+def forked(name: str, nr_workers: int) -> dict[str, float]:
+    """{"ns_per_op", "retries_per_op"} of forked and pinned workers, in a fresh process: asv's own is not fit to fork."""
+    if nr_workers > len(os.sched_getaffinity(0)):
+        raise NotImplementedError("more workers than processors")  # asv: not applicable
+    command = [sys.executable, "-m", "stress.benchmarks.forked", name, str(nr_workers)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_TIMEOUT_S)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout)

@@ -1,0 +1,75 @@
+"""The shortest operations, many in one call: references, and order-0 frames through the per-CPU list."""
+
+from kernels.alloc.pages import alloc_frozen_pages, cpu_node, free_frozen_pages
+from kernels.base.jit import entry
+from kernels.base.layout import HELD_CAPACITY, MT_MOVABLE
+from kernels.page.refcount import ref_put_testzero, ref_try_get
+
+#: descriptors that pair_random walks: 64 MiB of them, as the C program does
+NR_RANDOM = 1 << 20
+
+
+@entry
+def pair_hot(mem, cpu, desc, nr_ops):
+    """Get a reference to one descriptor, whose count is above zero, and put it.
+
+    Returns     references that held
+    Progress    lock-free
+    """
+    held = 0
+    for _ in range(nr_ops):
+        if ref_try_get(mem, cpu, desc):
+            ref_put_testzero(mem, cpu, desc, 1)
+            held += 1
+    return held
+
+
+@entry
+def pair_random(mem, cpu, first, nr_ops):
+    """The same over NR_RANDOM descriptors in the order of desc_stack, which the machine's maker has shuffled.
+
+    Returns     references that held
+    Progress    lock-free
+    """
+    held = 0
+    for k in range(first, first + nr_ops):
+        desc = mem.desc_stack[k & (NR_RANDOM - 1)]
+        if ref_try_get(mem, cpu, desc):
+            ref_put_testzero(mem, cpu, desc, 1)
+            held += 1
+    return held
+
+
+@entry
+def alloc_free(mem, cpu, order, nr_ops):
+    """Allocate 2^order movable frames without a count, and free them.
+
+    Returns     allocations that succeeded
+    Progress    as alloc_frozen_pages
+    """
+    done = 0
+    for _ in range(nr_ops):
+        pfn = alloc_frozen_pages(mem, cpu, cpu_node(mem, cpu), order, MT_MOVABLE)
+        if pfn >= 0:
+            free_frozen_pages(mem, cpu, pfn, order)
+            done += 1
+    return done
+
+
+@entry
+def alloc_free_bulk(mem, cpu, order, nr_ops):
+    """Allocate `nr_ops` blocks, then free them all in the same order: lists refill and drain. At most HELD_CAPACITY blocks.
+
+    Returns     allocations that succeeded
+    Progress    as alloc_frozen_pages
+    """
+    base = cpu * HELD_CAPACITY
+    done = 0
+    for _ in range(nr_ops):
+        pfn = alloc_frozen_pages(mem, cpu, cpu_node(mem, cpu), order, MT_MOVABLE)
+        if pfn >= 0:
+            mem.held_pfn[base + done] = pfn
+            done += 1
+    for k in range(done):
+        free_frozen_pages(mem, cpu, mem.held_pfn[base + k], order)
+    return done

@@ -1,0 +1,78 @@
+"""The bitmap of 512 against a set of numbers."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from kernels.base.layout import BITMAP_WORDS
+from tests.kernels import kit
+
+POSITIONS = st.one_of(st.integers(0, 511), st.sampled_from([0, 62, 63, 64, 127, 128, 447, 448, 510, 511]))
+
+
+def test_bitmaps_do_not_overlap(machine):
+    bases = [machine.on(cpu).bitmap_base(which) for cpu in range(3) for which in range(4)]
+    assert sorted(bases) == list(range(0, 12 * BITMAP_WORDS, BITMAP_WORDS))
+
+
+@pytest.mark.parametrize("position", [0, 1, 63, 64, 448, 511])
+def test_one_bit(machine, position):
+    m = machine
+    m.set_bit(8, position)
+    assert m.test_bit(8, position)
+    assert m.bitmap_weight(8) == 1
+    assert [m.find_next_bit(8, at) for at in (0, position, position + 1)] == [position, position, 512]
+    assert m.bitmap_weight(0) == m.bitmap_weight(16) == 0
+    m.clear_bit(8, position)
+    assert m.bitmap_weight(8) == 0
+
+
+def test_find_next_bit_beyond_the_end(machine):
+    assert machine.find_next_bit(0, 512) == 512
+
+
+class BitmapAgainstSet(RuleBasedStateMachine):
+    """Any sequence of operations on one bitmap, with its neighbours watched."""
+
+    def __init__(self):
+        super().__init__()
+        self.m, self.bits, self.base = kit.make_machine(), set(), BITMAP_WORDS
+
+    @rule(position=POSITIONS)
+    def set(self, position):
+        self.m.set_bit(self.base, position)
+        self.bits.add(position)
+
+    @rule(position=POSITIONS)
+    def clear(self, position):
+        self.m.clear_bit(self.base, position)
+        self.bits.discard(position)
+
+    @rule()
+    def clear_all(self):
+        self.m.clear_bitmap(self.base)
+        self.bits.clear()
+
+    @rule(start=POSITIONS)
+    def find(self, start):
+        assert self.m.find_next_bit(self.base, start) == min((bit for bit in self.bits if bit >= start), default=512)
+
+    @rule(position=POSITIONS)
+    def test(self, position):
+        assert bool(self.m.test_bit(self.base, position)) == (position in self.bits)
+
+    @invariant()
+    def same_bits(self):
+        assert self.m.bitmap_weight(self.base) == len(self.bits)
+        found, at = [], self.m.find_next_bit(self.base, 0)
+        while at < 512:
+            found.append(at)
+            at = self.m.find_next_bit(self.base, at + 1)
+        assert found == sorted(self.bits)
+        assert not self.m["bitmap"][: self.base].any()
+        assert not self.m["bitmap"][self.base + BITMAP_WORDS :].any()
+
+
+class TestBitmapAgainstSet(BitmapAgainstSet.TestCase):
+    settings = settings(derandomize=True, deadline=None, max_examples=25, stateful_step_count=30)

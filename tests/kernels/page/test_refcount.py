@@ -1,0 +1,51 @@
+"""The transitions of the count alone."""
+
+import pytest
+
+from kernels.base.layout import Bug
+
+
+@pytest.mark.parametrize("count", [1, 2, 1000])
+def test_get_unless_zero(machine, count):
+    m = machine
+    m["refcount"][9] = count
+    assert m.ref_try_get(9)
+    assert m.refs(9) == count + 1
+    assert bool(m.ref_put_testzero(9, count)) is False
+    assert m.ref_put_testzero(9, 1)
+    assert not m.ref_try_get(9)
+    assert m.refs(9) == 0
+
+
+def test_freeze_wants_exactly_the_expected(machine):
+    m = machine
+    m["refcount"][4] = 3
+    assert not m.ref_freeze(4, 2)
+    assert not m.ref_freeze(4, 4)
+    assert m.refs(4) == 3
+    assert m.ref_freeze(4, 3)
+    assert not m.ref_try_get(4), "frozen"
+    m.ref_unfreeze(4, 2)
+    assert m.refs(4) == 2
+    assert m.counter("cmpxchg_failed") == 2
+    m["refcount"][4] = 0
+
+
+def test_ref_get_adds(machine):
+    machine["refcount"][4] = 1
+    machine.ref_get(4, 5)
+    assert machine.refs(4) == 6
+    machine["refcount"][4] = 0
+
+
+def test_putting_too_much_is_a_bug(machine):
+    m = machine
+    m["refcount"][4] = 2
+    assert m.expect_bug(Bug.REFCOUNT_UNDERFLOW, lambda: m.ref_put_testzero(4, 3))[2:] == (2, 3)
+
+
+@pytest.mark.parametrize(("count", "refs"), [(1, 1), (0, 0), (0, -1)])
+def test_unfreezing_what_is_alive_or_to_nothing_is_a_bug(machine, count, refs):
+    m = machine
+    m["refcount"][4] = count
+    assert m.expect_bug(Bug.UNFREEZE_LIVE, lambda: m.ref_unfreeze(4, refs))[2:] == (count, refs)

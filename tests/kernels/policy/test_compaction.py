@@ -1,0 +1,126 @@
+"""Compaction: it gains what it is for, and its scanners, skip bits and deferral behave."""
+
+import pytest
+
+from kernels.base.layout import Mode, Reason
+from tests.kernels.kit import free_lists
+
+COMPLETE, SUCCESS, CONTINUE = 2, 0, 1
+
+
+def fragmented(m, step=2):
+    """Node 0 full of anonymous pages of order 0, of which every `step`-th stays."""
+    m["zone_min"][:], m["zone_low"][:], m["zone_high"][:] = 1, 1, 1
+    pages = []
+    for space in range(8):
+        for vpage in range(48):
+            pfn = m.touch(space, vpage) if m["zone_free"][0] > 2 else 256
+            if pfn >= 256:
+                break
+            pages.append((pfn, space, vpage))
+    m.drain()
+    for pfn, space, vpage in sorted(pages):
+        if pfn % step:
+            m.zap_range(space, vpage, 1)
+    m.drain()
+    return pages
+
+
+def largest(m, nid=0):
+    return max(order for pfn, order, _ in free_lists(m) if pfn // 256 == nid)
+
+
+@pytest.mark.parametrize("order", [3, 4])
+def test_a_block_of_the_wanted_order_is_gained(machine, order):
+    m = machine
+    fragmented(m)
+    assert largest(m) < order
+    assert m.compact_zone(0, order, Mode.ASYNC, 64) == SUCCESS
+    assert largest(m) >= order
+    assert m.counter("pgmigrate_success") > 0
+    assert m["cc_pages"][0] == 0, "what was captured and not used goes back"
+    for space in range(8):
+        for vpage in range(48):
+            if m.pte(space, vpage):
+                assert m.task_access(space, vpage, 1) == 0
+
+
+def test_until_the_scanners_meet(machine):
+    m = machine
+    fragmented(m)
+    assert m.compact_zone(0, -1, Mode.ASYNC, 1000) == COMPLETE
+    assert largest(m) >= 5
+    assert m["zone_migrate_pfn"][0] == 0
+    assert m["zone_free_pfn"][0] == 255
+
+
+def test_max_blocks_bounds_a_call(machine):
+    m = machine
+    fragmented(m)
+    assert m.compact_zone(0, -1, Mode.ASYNC, 2) == CONTINUE
+    assert m["zone_migrate_pfn"][0] == 16
+
+
+def test_direct_compaction_serves_an_allocation(machine):
+    m = machine
+    fragmented(m)
+    taken = list(iter(lambda: m.buddy_alloc(1, 0, 1), -1))
+    pfn = m.alloc_pages(0, 3, 1)
+    assert 0 <= pfn < 256
+    assert (m.counter("compact_stall"), m.counter("compact_success")) == (1, 1)
+    m.free_frozen_pages(pfn, 3)
+    for each in taken:
+        m.free_to_zone(each, 0, 2)
+
+
+def test_failures_defer(machine):
+    m = machine
+    assert not m.compaction_deferred(0, 3)
+    m.note_outcome(0, 3, False)
+    assert m["zone_defer_shift"][0] == 1
+    assert [bool(m.compaction_deferred(0, 3)) for _ in range(3)] == [True, False, False]
+    assert not m.compaction_deferred(0, 2), "smaller orders are not deferred"
+    for _ in range(9):
+        m.note_outcome(0, 3, False)
+    assert m["zone_defer_shift"][0] == 6
+    m.note_outcome(0, 3, True)
+    assert m["zone_defer_shift"][0] == 0
+    assert m["zone_order_failed"][0] == 4 or m["zone_order_failed"][0] == 3
+
+
+def test_one_scanner_a_block(machine):
+    m = machine
+    assert m.claim_block(3)
+    assert not m.on(1).claim_block(3)
+    assert m.counter("met_two_scanners_one_block") == 1
+    m.reset_scanners(0)
+    assert not m.on(1).claim_block(3), "a block that is being scanned keeps its scanner"
+    m["block_skip"][3] = 1 << 16
+    assert not m.claim_block(3)
+    m.reset_scanners(0)
+    assert m.on(1).claim_block(3)
+    m["block_skip"][3] = 0
+
+
+def test_a_fruitless_block_is_skipped(machine):
+    m = machine
+    pfn = m.alloc_frozen_pages(0, 0, 1)
+    m.compact_block(pfn >> 3, Mode.ASYNC, Reason.COMPACTION)
+    assert m["block_skip"][pfn >> 3] in (0, 1 << 16), "released, with or without the skip bit"
+    m.cc_release()
+    m.free_frozen_pages(pfn, 0)
+
+
+@pytest.mark.parametrize("kind", ["anon", "offline", "file"])
+def test_candidates(machine, kind):
+    m = machine
+    if kind == "anon":
+        pfn = m.touch(0, 8, order=2)
+    elif kind == "file":
+        m.file_read(0, 0, 4, 2)
+        pfn = int(m["folio_pfn"][m.load_entry(0, 4) - 1])
+    else:
+        pfn = m.alloc_frozen_pages(0, 2, 1)
+        m.balloon_inflate(0, pfn, 2)
+    assert m.fill_candidates(pfn & ~7) == 1
+    assert m.find_next_bit(m.bitmap_base(0), 0) == pfn & 7

@@ -1,0 +1,161 @@
+"""Interleavings that storms meet by chance, forced: interpreted, one kernel's helper is replaced by one that lets another CPU in.
+
+Explored kernels will do this systematically; these are the windows that somebody once found open.
+"""
+
+import pytest
+
+from kernels.alloc import buddy
+from kernels.base.jit import INTERPRETED
+from kernels.base.layout import FL_LRU, LC_ZONE, Offline, Reason, Type
+from kernels.migrate import split, targets
+from kernels.types import offline
+
+pytestmark = pytest.mark.skipif(not INTERPRETED, reason="replaces kernels, which only the interpreted execution allows")
+
+
+@pytest.fixture
+def once(monkeypatch):
+    """once(module, name, action, before=True, when=...): let `action` in at the first call of module.name for which `when(*args)`."""
+
+    def arrange(module, name, action, before=True, when=lambda *_: True):
+        real, done = getattr(module, name), []
+
+        def replaced(*args):
+            mine = not done and when(*args)
+            if mine and before:
+                done.append(1)
+                action()
+            result = real(*args)
+            if mine and not before and result:
+                done.append(1)
+                action()
+            return result
+
+        monkeypatch.setattr(module, name, replaced)
+        return done
+
+    return arrange
+
+
+@pytest.mark.xfail(strict=True, reason="balloon_deflate() reads and writes frame_next after RELEASED, when the frame may be in the buddy")
+def test_an_isolator_frees_what_its_owner_has_just_released(machine, once):
+    """The owner swaps RELEASED in; the isolator frees the frame, whose links are the buddy's now; then the owner drops its place."""
+    m = machine
+    for _ in range(3):
+        m.balloon_inflate(0, m.alloc_frozen_pages(0, 0, 1), 0)
+    pfn = int(m["balloon_pfn"][0])
+    m.on(1).isolate_offline(pfn, m.word(pfn))
+    m.on(1).zone_pcp_disable(0)
+    done = once(offline, "move_state", lambda: m.on(1).putback_offline(pfn), before=False, when=lambda *args: args[-1] == Offline.RELEASED)
+    assert m.balloon_deflate(0, 0) == 1
+    assert done
+    assert m["balloon_pages"][0] == 2
+    m.on(1).zone_pcp_enable(0)
+    m.balloon_deflate(0, 0)
+    m.balloon_deflate(0, 0)
+    assert m.free_frames() == 512
+
+
+def test_an_isolation_between_unfreeze_and_remap_of_a_split(machine, once):
+    """Another CPU isolates the head before the splitter asks whether the folio was isolated when it was split."""
+    m = machine
+    pfn = m.touch(0, 8, order=2)
+    m.lru_add_drain()
+    desc = m.gup_fast(0, 8, 0)
+    got = []
+    once(split, "remove_migration_ptes", lambda: got.append(m.on(1).isolate_folio(pfn, m.word(pfn), Reason.COMPACTION)))
+    assert m.folio_trylock(desc)
+    assert m.split_folio(desc) == 0
+    m.folio_unlock(desc)
+    m.folio_put(desc)
+    assert got == [desc]
+    m.on(1).folio_putback(desc)
+    m.on(1).lru_add_drain()
+    pieces = [m.desc_at(pfn + k) for k in range(4)]
+    seen = [(m.refs(piece), bool(m["flags"][piece] & FL_LRU)) for piece in pieces]
+    assert seen == [(1, True)] * 4
+
+
+def test_a_block_that_is_isolated_under_a_free_scanner(machine, once):
+    """I18: between the scanner's look and its zone->lock the pageblock is isolated and drained; nothing of it may be captured."""
+    m = machine
+    pins = [m.buddy_alloc(0, 0, 1) for _ in range(2)]
+    block = pins[0] >> 3
+    done = once(targets, "chaos_point", lambda: m.on(1).isolate_pageblock(block))
+    m.isolate_freepages_block(block)
+    assert done
+    captured = int(m["cc_pages"][0])
+    m.cc_release()
+    for pfn in pins:
+        m.free_to_zone(pfn, 0, 2)
+    m.unisolate_pageblock(block)
+    assert captured == 0
+
+
+def test_a_block_that_vanished_under_a_free_scanner(machine, once):
+    m = machine
+    pin = m.buddy_alloc(0, 0, 1)
+    taken = []
+    once(targets, "chaos_point", lambda: taken.append(m.on(1).buddy_alloc(0, 0, 1)))
+    m.isolate_freepages_block(pin >> 3)
+    assert m.counter("met_free_block_vanished") == 1
+    assert taken[0] == pin ^ 1
+    m.cc_release()
+    for pfn in (pin, taken[0]):
+        m.free_to_zone(pfn, 0, 2)
+
+
+def test_a_reference_between_the_copy_and_the_freeze(machine, once):
+    """A lookup during the copy: the freeze of a file folio fails, and both sides are as before."""
+    from kernels.migrate import folio
+
+    m = machine
+    desc = m.create_folio(0, 0, 4, 0)
+    m.folio_put(desc)
+    m.drain()
+    pfn = int(m["folio_pfn"][desc])
+    m.isolate_folio(pfn, m.word(pfn), 0)
+    dst = m.alloc_target_folio(desc, 1)
+    once(folio, "folio_copy", lambda: m.on(1).filemap_get_entry(0, 4))
+    assert m.folio_migrate_unmap(desc, dst, 0, 0, 0) == 0
+    assert m.folio_migrate_move(desc, dst, 0) == -11
+    assert m.counter("met_count_moved_during_copy") == 1
+    assert m.load_entry(0, 4) == desc + 1
+    assert (m["mapping"][dst], m.refs(dst)) == (0, 1)
+    m.on(1).folio_put(desc)
+    m.free_target_folio(dst, 1)
+    m.folio_putback(desc)
+
+
+def test_a_speculator_during_the_copy_of_an_anonymous_page_frees_the_source(machine, once):
+    from kernels.migrate import folio
+
+    m = machine
+    pfn = m.touch(0, 8)
+    m.drain()
+    desc = m.isolate_folio(pfn, m.word(pfn), 0)
+    dst = m.alloc_target_folio(desc, 1)
+    once(folio, "folio_copy", lambda: m.on(1).try_get_pfn(pfn))
+    m.flush_deferred(m.folio_migrate_unmap(desc, dst, 0, 0, 0))
+    assert m.folio_migrate_move(desc, dst, 0) == 0
+    assert m.word(pfn) == m.desc_word(Type.ANON, desc), "still the speculator's"
+    assert m.on(1).folio_put(desc)
+    assert m.task_access(0, 8, 1) == 0
+    m.zap_range(0, 8, 1)
+    assert m.free_frames() == 512
+
+
+def test_a_migratetype_that_changes_under_a_free(machine, once):
+    """E2: what was read before zone->lock only chooses a list; the block's type of now decides."""
+    from kernels.alloc import pages
+
+    m = machine
+    pfn = m.alloc_frozen_pages(0, 5, 1)
+    done = once(pages, "chaos_point", lambda: m.on(1).isolate_pageblock(pfn >> 3), when=lambda *_: True)
+    m.free_frozen_pages(m.alloc_frozen_pages(0, 0, 1), 0)
+    assert done
+    m.unisolate_pageblock(pfn >> 3)
+    assert buddy.nid_of(m.mem, pfn) == 0
+    m.spin_lock(0, LC_ZONE), m.spin_unlock(0)
+    m.free_frozen_pages(pfn, 5)

@@ -1,0 +1,152 @@
+"""The state machine of PageOffline frames, every transition of it."""
+
+import pytest
+
+from kernels.base.layout import NONE_WORD, Bug, Offline
+from tests.kernels.kit import is_offline
+
+
+def inflate(m, order=0, balloon=0):
+    pfn = m.alloc_frozen_pages(0, order, 1)
+    m.balloon_inflate(balloon, pfn, order)
+    return pfn
+
+
+def state(m, pfn):
+    assert is_offline(m.word(pfn))
+    return Offline(m.offline_state(m.word(pfn)))
+
+
+def isolate(m, pfn, cpu=1):
+    assert m.on(cpu).isolate_offline(pfn, m.word(pfn))
+    assert state(m, pfn) == Offline.ISOLATED
+
+
+@pytest.mark.parametrize("order", [0, 2])
+def test_private_then_inflated(machine, order):
+    m = machine
+    pfn = m.alloc_frozen_pages(0, order, 1)
+    word = m.make_offline(pfn, order, 2)
+    assert state(m, pfn) == Offline.PRIVATE
+    assert not m.on(1).isolate_offline(pfn, word), "a private frame is nobody else's business"
+    assert (m.offline_owner(word), m.word_order(word)) == (2, order)
+    assert all(is_offline(m.word(pfn + k)) and not m.is_offline_head(m.word(pfn + k)) for k in range(1, 1 << order))
+    m.publish_offline(pfn, word)
+    assert state(m, pfn) == Offline.INFLATED
+    m.free_offline(pfn, order)
+    assert m.free_frames() == 512
+
+
+def test_nobody_gets_a_reference(machine):
+    m = machine
+    pfn = inflate(m, 2)
+    refcounts = m["refcount"].copy()
+    assert [m.try_get_pfn(pfn + k) for k in range(4)] == [-1] * 4
+    assert (m["refcount"] == refcounts).all()
+    assert m.balloon_deflate(0, 0) == 4
+
+
+def test_deflate_takes_any_place(machine):
+    m = machine
+    pfns = [inflate(m) for _ in range(4)]
+    assert m.balloon_deflate(0, 1) == 1
+    assert m.word(pfns[1]) & 0xFFFFF in (NONE_WORD, 1)
+    assert sorted(m["balloon_pfn"][: m["balloon_pages"][0]]) == sorted(pfns[:1] + pfns[2:])
+    for _ in range(3):
+        assert m.balloon_deflate(0, 7) == 1
+    assert m.balloon_deflate(0, 0) == 0
+    assert m.free_frames() == 512
+
+
+def test_putback(machine):
+    m = machine
+    pfn = inflate(m)
+    isolate(m, pfn)
+    assert not m.on(2).isolate_offline(pfn, m.word(pfn)), "one isolator"
+    assert m.on(1).putback_offline(pfn)
+    assert state(m, pfn) == Offline.INFLATED
+    isolate(m, pfn, 2)
+    assert m.on(2).putback_offline(pfn)
+    m.balloon_deflate(0, 0)
+
+
+def test_a_stale_word_isolates_nothing(machine):
+    m = machine
+    pfn = inflate(m)
+    word = m.word(pfn)
+    m.balloon_deflate(0, 0)
+    assert not m.on(1).isolate_offline(pfn, word)
+    m.alloc_frozen_pages(0, 0, 1)
+    m.balloon_inflate(2, pfn, 0)
+    assert not m.on(1).isolate_offline(pfn, word), "of another owner now"
+    m.balloon_deflate(2, 0)
+
+
+@pytest.mark.parametrize("order", [0, 2])
+def test_deflate_on_isolated_releases_and_the_isolator_frees(machine, order):
+    m = machine
+    pfn = inflate(m, order)
+    isolate(m, pfn)
+    assert m.balloon_deflate(0, 0) == 1 << order
+    assert state(m, pfn) == Offline.RELEASED
+    assert m["balloon_pages"][0] == 0
+    assert m.on(1).putback_offline(pfn) == 0
+    assert (m.counter("met_deflate_on_isolated"), m.counter("met_release_found_by_isolator")) == (1, 1)
+    assert m.free_frames() == 512
+
+
+def test_migration_takes_the_place_in_the_inventory(machine):
+    m = machine
+    pfns = [inflate(m, 2) for _ in range(3)]
+    isolate(m, pfns[1])
+    target = m.on(1).alloc_frozen_pages(1, 2, 1)
+    contents = m["contents"].copy()
+    assert m.on(1).migrate_offline(pfns[1], target) == 1
+    assert m["balloon_pfn"][:3].tolist() == [pfns[0], target, pfns[2]]
+    assert state(m, target) == Offline.INFLATED
+    assert not is_offline(m.word(pfns[1]))
+    assert (m["contents"] == contents).all(), "nothing is copied"
+    for _ in range(3):
+        assert m.balloon_deflate(0, 0) == 4
+    assert m.free_frames() == 512
+
+
+def test_migration_of_a_released_frame_is_a_free(machine):
+    m = machine
+    pfn = inflate(m)
+    isolate(m, pfn)
+    m.balloon_deflate(0, 0)
+    target = m.on(1).alloc_frozen_pages(1, 0, 1)
+    assert m.on(1).migrate_offline(pfn, target) == 0
+    m.on(1).free_frozen_pages(target, 0)
+    assert m.free_frames() == 512
+
+
+def test_in_transit_the_owner_waits(machine):
+    m = machine
+    pfn = inflate(m)
+    isolate(m, pfn)
+    assert m.on(1).move_state(pfn, m.word(pfn), Offline.TRANSIT)
+    assert m.balloon_deflate(0, 0) == 0
+    assert m["balloon_pages"][0] == 1
+    m.on(1).must_move_state(pfn, m.word(pfn), Offline.INFLATED)
+    m.balloon_deflate(0, 0)
+
+
+def test_a_move_nobody_may_contradict(machine):
+    m = machine
+    pfn = inflate(m)
+    m.expect_bug(Bug.OFFLINE_STATE, lambda: m.must_move_state(pfn, m.word(pfn) ^ 1 << 40, Offline.TRANSIT))
+
+
+def test_an_inventory_that_lost_a_frame_is_a_bug(machine):
+    m = machine
+    pfn = inflate(m)
+    m["frame_next"][pfn] = 3
+    m.expect_bug(Bug.BALLOON_LOST, lambda: m.balloon_deflate(0, 0))
+
+
+def test_migrating_what_is_not_isolated_is_a_bug(machine):
+    m = machine
+    pfn = inflate(m)
+    m.expect_bug(Bug.OFFLINE_STATE, lambda: m.migrate_offline(pfn, 0))
