@@ -98,7 +98,9 @@ def _contention(mem: Any, counters: dict[str, int]) -> dict[str, Any]:
     fields = {"acquisitions": "lock_acquired", "contended": "lock_contended", "spins": "lock_spins"}
     sums = {name: mem.arrays[field].reshape(-1, NR_LOCK_CLASSES).sum(axis=0) for name, field in fields.items()}
     table: dict[str, Any] = {klass.name.lower(): {name: int(values[klass]) for name, values in sums.items()} for klass in LockClass}
-    table["cmpxchg"] = {"tried": counters["cmpxchg_tried"], "failed": counters["cmpxchg_failed"]}
+    # of reference counts: a speculative get that does not find zero tries once, and once more for each failure; freezes count theirs
+    tried = counters["cmpxchg_tried"] + counters["spec_tried"] - counters["spec_failed_on_zero"] + counters["cmpxchg_failed"]
+    table["cmpxchg"] = {"tried": tried, "failed": counters["cmpxchg_failed"]}
     return table
 
 

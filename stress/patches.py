@@ -80,7 +80,9 @@ def _read_hunk(path: Path, lines: list[str], at: int) -> tuple[Hunk, int]:
     if header is None:
         raise PatchError(f"{path}:{at + 1}: not a hunk's header: {lines[at]!r}")
     nr_old, nr_new = (int(count) if count is not None else 1 for count in header.group(2, 3))
-    first, old, new = at + 1, [], []
+    first = at + 1
+    old: list[str] = []
+    new: list[str] = []
     at += 1
     while at < len(lines) and (len(old) < nr_old or len(new) < nr_new):
         kind, text = lines[at][:1] or " ", lines[at][1:]  # editors strip the blank of an empty context line

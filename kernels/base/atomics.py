@@ -179,6 +179,22 @@ def sched_yield():
 _declare(sched_yield, 0, types.void, lambda b, s, a: void_call(b, "sched_yield", ir.IntType(32)), on_field=False)
 
 
+NAP_US = 50
+
+
+def nap():
+    """Sleep for NAP_US: the lock's owner has lost its processor, and yielding to others who wait does not give it back."""
+    time.sleep(NAP_US / 1e6)
+
+
+def _lower_nap(builder, sig, args):
+    function = _external(builder, "usleep", ir.IntType(32), [ir.IntType(32)])
+    builder.call(function, [ir.IntType(32)(NAP_US)])
+
+
+_declare(nap, 0, types.void, _lower_nap, on_field=False)
+
+
 def void_call(builder, name, result):
     builder.call(_external(builder, name, result, []), [])
 

@@ -4,10 +4,12 @@
 machine is halted, so nobody spins on a lock whose owner is gone. Nothing unwinds: a broken machine is not used again.
 """
 
-from kernels.base.atomics import cpu_relax, cycles, exit_process, fetch_add_seq_cst, load_relaxed, sched_yield, store_release
+from kernels.base.atomics import cpu_relax, cycles, exit_process, fetch_add_seq_cst, load_relaxed, nap, sched_yield, store_release
 from kernels.base.jit import CHECKED, kernel, slow_kernel
 from kernels.base.layout import EXIT_ABANDONED, EXIT_BUG
 from kernels.base.random import random_below
+
+SPINS_BEFORE_NAP = 1024  # tens of microseconds: no owner that runs holds a lock for longer
 
 
 @slow_kernel
@@ -34,7 +36,7 @@ def bug(mem, cpu, code, pfn, seen, wanted):
 
 @kernel
 def relax(mem, cpu, spins):
-    """One turn of a loop that waits for another CPU: pause, now and then yield, leave if the machine is halted.
+    """One turn of a loop that waits for another CPU: pause; now and then yield, and after a while sleep; leave if the machine is halted.
 
     Models      cpu_relax()
     Returns     spins + 1
@@ -43,7 +45,10 @@ def relax(mem, cpu, spins):
     if load_relaxed(mem.halt, 0) != 0:
         exit_process(EXIT_ABANDONED)
     if spins % mem.spin_yield == mem.spin_yield - 1:
-        sched_yield()
+        if spins < SPINS_BEFORE_NAP:
+            sched_yield()
+        else:
+            nap()
     else:
         cpu_relax()
     return spins + 1

@@ -292,6 +292,10 @@ def entry(function) -> Entry:
 # --------------------------------------------------------------------------------------------------------------- cache key
 
 
+#: packages whose modules are found by scanning: to import one of these is to stand on all of it
+_SCANNED = ("kernels", "stress.roles")
+
+
 @cache
 def _imports(path: Path) -> frozenset[Path]:
     """Files of this project that `path` imports, anywhere in it."""
@@ -313,8 +317,8 @@ def _module_files(name: str):
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
         if candidate.is_file():
             yield candidate
-    if (base / "__init__.py").is_file() and name == "stress.roles":
-        yield from sorted(base.glob("*.py"))  # found by scanning, not by an import statement
+    if (base / "__init__.py").is_file() and name in _SCANNED:
+        yield from sorted(base.rglob("*.py"))
 
 
 def import_closure(module: str) -> list[Path]:

@@ -30,8 +30,8 @@ def boot_zone(mem, nid):
         add_to_free_list(mem, pfn, order, MT_MOVABLE)
         pfn += 1 << order
     mem.zone_min[nid] = max(mem.frames_per_node >> 7, 4)
-    mem.zone_low[nid] = mem.zone_min[nid] * 5 // 4 + 1
-    mem.zone_high[nid] = mem.zone_min[nid] * 3 // 2 + 2
+    mem.zone_low[nid] = mem.zone_min[nid] * 2
+    mem.zone_high[nid] = mem.zone_min[nid] * 4  # as with a raised vm.watermark_scale_factor
     mem.zone_migrate_pfn[nid] = first
     mem.zone_free_pfn[nid] = end - 1
     mem.zone_order_failed[nid] = NR_ORDERS

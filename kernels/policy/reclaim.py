@@ -169,3 +169,18 @@ def shrink_node(mem, cpu, nid, nr_wanted):
             break
         freed += got
     return freed
+
+
+@kernel
+def balance_node(mem, cpu, nid):
+    """Background reclaim: below the low watermark, one round towards the high one.
+
+    Models      balance_pgdat(), mm/vmscan.c (kswapd)
+    Differs     runs in whoever calls it, one bounded round at a time
+    Returns     frames freed
+    Progress    bounded
+    """
+    free = load_relaxed(mem.zone_free, nid)
+    if free >= mem.zone_low[nid]:
+        return 0
+    return shrink_node(mem, cpu, nid, min(64, mem.zone_high[nid] - free))

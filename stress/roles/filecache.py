@@ -1,21 +1,26 @@
 """Role filecache: files read, written, written back and truncated through the page cache."""
 
 from kernels.alloc.pages import cpu_node
+from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
 from kernels.base.layout import ENOMEM
 from kernels.base.random import random_below
 from kernels.policy.filemap import file_read, file_truncate, file_write, file_writeback
+from kernels.policy.reclaim import balance_node
 from stress.role import Role
 from stress.roles._pick import pick_file_index
 
 
 @kernel
 def filecache_step(mem, cpu):
-    """One read, write, writeback or truncation.
+    """One read, write, writeback or truncation; and kswapd's work, if a node is below its low watermark.
 
     Returns     0 or -ENOMEM
     Progress    bounded
     """
+    nid = random_below(mem, cpu, mem.nr_nodes)
+    if load_relaxed(mem.zone_free, nid) < mem.zone_low[nid]:
+        balance_node(mem, cpu, nid)
     file = random_below(mem, cpu, mem.nr_files)
     index = pick_file_index(mem, cpu)
     choice = random_below(mem, cpu, 100)
