@@ -208,8 +208,10 @@ def _run_app() -> int:
 
 
 def _one_line(usage_error: Exception) -> str:
+    if type(usage_error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
+        return "missing command; see pfnstorm --help"
     message: str = usage_error.format_message()  # type: ignore[attr-defined]
-    return message.replace("\n", " ").replace("Value error, ", "") or "missing command; see pfnstorm --help"
+    return " ".join(message.replace("Value error, ", "").split())
 
 
 def _complain(message: str, exit_code: int) -> int:

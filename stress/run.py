@@ -19,7 +19,7 @@ from stress.outcome import collect, read_buddyinfo, read_totals
 from stress.report import render
 from stress.scenario import Scenario, find_scenario, parse_policies, policy_params, read_scenario
 from stress.sizes import Request, check_workers, default_memory, default_workers, derived_params, geometry_of, memory_for, parse_size
-from stress.soak import RunStore, write_json
+from stress.soak import RunStore, check_json_path, write_json
 from stress.supervisor import Ending, Interrupts, Supervisor
 from stress.trace import Trace, read_trace
 from stress.workers import Plan
@@ -94,8 +94,8 @@ def prepare(options: Options) -> Setup:
     path = find_scenario(options.scenario)
     scenario = read_scenario(path, role_names())
     policies = {**scenario.policy, **parse_policies(options.settings)}
-    if options.json is not None and not options.json.resolve().parent.is_dir():
-        raise UserError(f"--json {options.json}: no such folder")
+    if options.json is not None:
+        check_json_path(options.json)
     trace = _trace_of(options, scenario, path)
     if options.trace is not None:
         scenario = scenario.model_copy(update={"meetings": ()})  # they belong to the roles that the trace replaces

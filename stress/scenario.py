@@ -18,7 +18,7 @@ SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 FRAME_BYTES_MIN, FRAME_BYTES_MAX = 64, 4096
 DEFAULT_FLOOR_PER_MINUTE = 100
 
-Weights = dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+Weights = dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]]  # their sum must be finite
 
 
 class _Strict(BaseModel):
@@ -56,7 +56,7 @@ def _check_weights(weights: Weights, info: ValidationInfo) -> Weights:
 class Mix(_Strict):
     """[[workers]]: `count` workers with these roles. The list repeats until every worker has its mix."""
 
-    count: int = Field(default=1, ge=1)
+    count: int = Field(default=1, ge=1, le=4096)
     roles: Weights = Field(min_length=1)
 
     _roles = field_validator("roles")(_check_weights)
@@ -65,7 +65,7 @@ class Mix(_Strict):
 class Scenario(_Strict):
     """One file of stress/scenarios, or one of the user's."""
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")  # it becomes part of a folder's name
     summary: str
     machine: Machine = Machine()
     policy: dict[str, str] = Field(default_factory=dict)
@@ -173,6 +173,8 @@ def read_scenario(path: Path, known_roles: Sequence[str] = ()) -> Scenario:
         raise UserError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: not valid TOML: nested too deeply") from error
     try:
         scenario = Scenario.model_validate(table, context={"roles": tuple(known_roles)})
     except ValidationError as error:

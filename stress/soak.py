@@ -26,6 +26,16 @@ def runs_folder() -> Path:
     return Path(os.environ.get("PFNSTORM_RESULTS_DIR") or "results") / "runs"
 
 
+def check_json_path(path: Path) -> None:
+    """Raise UserError unless a file can be written there: nobody should learn that at the end of a long run."""
+    if not path.resolve().parent.is_dir():
+        raise UserError(f"--json {path}: no such folder")
+    if path.is_dir() or not path.name:
+        raise UserError(f"--json {path}: is a folder")
+    if not os.access(path.resolve().parent, os.W_OK | os.X_OK):
+        raise UserError(f"--json {path}: the folder is not writable")
+
+
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file whole or not at all.
 

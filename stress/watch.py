@@ -145,7 +145,7 @@ class Watch:
         arrays, params = self._mem.arrays, read_params(self._mem.arrays)
         role = int(arrays["cpu_role"][cpu])
         name = self._role_names[role] if 0 <= role < len(self._role_names) else f"number {role}"
-        lines = [f"worker {cpu} ran role {name}, batch {int(arrays['cpu_batches'][cpu])}, step {int(arrays['cpu_step'][cpu])}"]
+        lines = [f"worker {cpu} ran role {name}, batch {int(arrays['cpu_batches'][cpu])}"]
         waits = int(arrays["cpu_waits"][cpu]) - 1
         if waits >= 0:
             owner = int(arrays["lock_word"][waits]) - 1
