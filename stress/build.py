@@ -41,9 +41,9 @@ def build_entries(names: Sequence[str] | None = None, out: TextIO = sys.stderr) 
     chosen = [entry for name, entry in jit.ENTRIES.items() if names is None or name in names]
     if jit.INTERPRETED:
         return 0.0
-    with _build_lock(jit.cache_root(), out):
-        for number, entry in enumerate(chosen, 1):
-            progress = _Progress(f"[{number}/{len(chosen)}] {entry.name} ({jit.FLAVOUR})", len(jit.KERNELS), out)
+    for number, entry in enumerate(chosen, 1):
+        progress = _Progress(f"[{number}/{len(chosen)}] {entry.name} ({jit.FLAVOUR})", len(jit.KERNELS), out)
+        with _build_lock(entry.cache_folder(), out):
             try:
                 with progress.counting():
                     entry.build()
@@ -61,7 +61,7 @@ def entries_of(modules: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _build_lock(folder: Path, out: TextIO) -> Iterator[None]:
-    """One build at a time: two would be right, but each would do all the work."""
+    """One build of the same thing at a time: two would be right, but each would do all the work."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / "build.lock").open("w")

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from stress.errors import EXIT_CLEAN, EXIT_HOST, EXIT_INTERRUPTED, EXIT_OF_VERDICT, EXIT_USAGE, PfnstormError, UserError
+from stress.output import toughen
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 #: the base of typer's own usage errors, which it does not export
@@ -182,27 +183,29 @@ def main() -> None:
     # numpy's BLAS would start threads, and workers are forked from this process
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_run_app())
+    output = toughen()
+    status = _run_app()
+    output.flush()
+    if output.error is not None and not isinstance(output.error, BrokenPipeError):  # a reader that has gone asked for no more
+        status = _complain(f"cannot write to standard output: {output.error.strerror}", status or EXIT_HOST)
+    sys.exit(status)
 
 
 def _run_app() -> int:
     try:
         status = app(standalone_mode=False)
-        sys.stdout.flush()
     except PfnstormError as error:
         return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted", EXIT_INTERRUPTED)
-    except BrokenPipeError:  # the reader has gone (| head): nothing more can be said there
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_HOST
     except ModuleNotFoundError as error:
         return _complain(f"{error}: the installation is incomplete; run `make install`", EXIT_HOST)
     except Exception as error:
         if isinstance(error, _USAGE_ERROR):
             return _complain(_one_line(error), EXIT_USAGE)
-        if type(error).__name__ == "UnsupportedHost":  # not imported here: it lives with the kernels
-            return _complain(str(error), EXIT_HOST)
+        kernels_error = {"UnsupportedHost": EXIT_HOST, "UnknownFlavour": EXIT_USAGE}.get(type(error).__name__)
+        if kernels_error is not None:  # not imported here: they live with the kernels
+            return _complain(str(error), kernels_error)
         raise
     return status if isinstance(status, int) else EXIT_CLEAN
 

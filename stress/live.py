@@ -3,12 +3,14 @@
 Drawn by the supervisor's own loop: no refresh thread, since the supervisor must stay single-threaded.
 """
 
+import os
 import sys
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from stress.host import size_text
 from stress.outcome import Totals
@@ -27,6 +29,11 @@ def plain_interval_s(elapsed_s: float) -> float:
     return 1.0 if elapsed_s < 60 else 10.0 if elapsed_s < 3600 else 60.0
 
 
+def redraws(out: TextIO) -> bool:
+    """Whether a stream is a terminal that can take back what it has shown."""
+    return out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
 class LiveView:
     """Shows totals about once a second. Use as a context; outside of it nothing is drawn."""
 
@@ -35,7 +42,7 @@ class LiveView:
         self._names, self._shown, self._seconds, self._frame_bytes, self._out = role_names, shown, seconds, frame_bytes, out
         self._before: tuple[float, Totals] | None = None
         self._next_plain_s = 0.0
-        self._live = Live(console=Console(file=out), auto_refresh=False, transient=True) if out.isatty() else None
+        self._live = Live(console=Console(file=out), auto_refresh=False, transient=True) if redraws(out) else None
 
     def __enter__(self) -> "LiveView":
         if self._live is not None:
@@ -69,11 +76,11 @@ class LiveView:
             parts = [f"{name} {rate:,.0f}/s" + (f" ({failed:,.0f} failed)" if failed else "") for name, (rate, failed) in rates.items()]
             print(f"{head}; {'; '.join(parts)}", file=self._out, flush=True)
 
-    def _draw(self, head: str, rates: dict[str, tuple[float, float]]) -> Table:
-        drawn = Table(title=head, title_justify="left", box=None, pad_edge=False)
+    def _draw(self, head: str, rates: dict[str, tuple[float, float]]) -> Group:
+        drawn = Table(box=None, pad_edge=False)
         drawn.add_column("role")
         drawn.add_column("operations/s", justify="right")
         drawn.add_column("failures/s", justify="right")
         for name, (rate, failed) in rates.items():
             drawn.add_row(name, f"{rate:,.0f}", f"{failed:,.0f}")
-        return drawn
+        return Group(Text(head), drawn)

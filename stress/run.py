@@ -211,18 +211,25 @@ def _storm(mem: Any, setup: Setup, options: Options, host: dict[str, Any], store
 
 
 def _publish(result: dict[str, Any], options: Options, store: RunStore | None, mem: Any) -> None:
-    """Print first: what cannot be saved shall at least be seen."""
-    print(render(result), flush=True)
+    """Save and print, whichever of the two fails: what cannot be saved is seen, and what cannot be printed is kept."""
+    try:
+        if options.json is not None:
+            _write_result(options.json, result)
+        if store is not None:
+            store.finish(result)
+            if result["violations"] or result["diagnosis"]:
+                _save_broken(mem, store.folder)
+    finally:
+        print(render(result), flush=True)
     if store is not None:
-        store.finish(result)
-        if result["violations"] or result["diagnosis"]:
-            _save_broken(mem, store.folder)
         print(f"saved in {store.folder}", file=sys.stderr)
-    if options.json is not None:
-        try:
-            write_json(options.json, result)
-        except OSError as error:
-            raise HostError(f"--json {options.json}: {error.strerror}") from error
+
+
+def _write_result(path: Path, result: dict[str, Any]) -> None:
+    try:
+        write_json(path, result)
+    except OSError as error:
+        raise HostError(f"--json {path}: {error.strerror}") from error
 
 
 def _save_broken(mem: Any, folder: Path) -> None:

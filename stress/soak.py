@@ -7,7 +7,9 @@ configuration and every sample until then are there. Samples go to SQLite in WAL
 import json
 import os
 import sqlite3
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,7 @@ class RunStore:
 
         Raises      HostError if results cannot be written
         """
+        self._lost_samples = False
         self.run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{scenario}-{os.getpid()}"
         self.folder = runs_folder() / self.run_id
         try:
@@ -75,10 +78,9 @@ class RunStore:
             raise HostError(f"cannot write results to {self.folder}: {error}; use --no-save or set PFNSTORM_RESULTS_DIR") from error
 
     def append(self, elapsed_s: float, parked_s: float, role_names: list[str], totals: Totals) -> None:
-        """One sample.
-
-        Raises      HostError if the disk is full or gone
-        """
+        """One sample. If the disk is full or gone it says so once, and the run goes on without samples."""
+        if self._lost_samples:
+            return
         rows = list(zip([elapsed_s] * len(role_names), role_names, totals.operations, totals.failures, strict=True))
         machine = (elapsed_s, totals.free_frames, totals.migrated, totals.migration_failed, parked_s, own_rss_bytes())
         try:
@@ -87,7 +89,8 @@ class RunStore:
             self._database.execute("INSERT INTO machine_samples VALUES (?, ?, ?, ?, ?, ?)", machine)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
-            raise HostError(f"cannot append to {self.folder / 'samples.sqlite'}: {error}") from error
+            self._lost_samples = True
+            print(f"pfnstorm: no more samples: {self.folder / 'samples.sqlite'}: {error}", file=sys.stderr)
 
     def finish(self, result: dict[str, Any]) -> None:
         """Replace run.json by the whole result.
@@ -102,7 +105,8 @@ class RunStore:
 
     def close(self) -> None:
         """Close the database, which folds its -wal and -shm files away."""
-        self._database.close()
+        with suppress(sqlite3.Error):  # a full disk: the samples until then stay in the -wal file, where SQLite finds them
+            self._database.close()
 
 
 def read_run(text: str) -> dict[str, Any]:

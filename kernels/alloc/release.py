@@ -27,7 +27,16 @@ from kernels.base.layout import (
     T_KSM,
 )
 from kernels.base.vmstat import count
-from kernels.page.folio import desc_free, folio_covers, folio_prepare, folio_publish, folio_retire_words, folio_set, folio_test, folio_test_clear
+from kernels.page.folio import (
+    desc_free,
+    folio_covers,
+    folio_prepare,
+    folio_publish,
+    folio_retire_words,
+    folio_set,
+    folio_test,
+    folio_test_clear,
+)
 from kernels.page.lru import lru_add, lru_del
 from kernels.page.memdesc import is_counted, word_desc
 from kernels.page.refcount import ref_get, ref_put_testzero, ref_try_get

@@ -136,9 +136,13 @@ def _make_rmw(name, order):
 load_relaxed, load_acquire = _make_load("relaxed"), _make_load("acquire")
 store_relaxed, store_release = _make_store("relaxed"), _make_store("release")
 cas_relaxed, cas_acquire, cas_release, cas_acq_rel, cas_seq_cst = map(_make_cas, _LLVM_ORDER)
-fetch_add_relaxed, fetch_add_acquire, fetch_add_release, fetch_add_acq_rel, fetch_add_seq_cst = (_make_rmw("fetch_add", o) for o in _LLVM_ORDER)
+fetch_add_relaxed, fetch_add_acquire, fetch_add_release, fetch_add_acq_rel, fetch_add_seq_cst = (
+    _make_rmw("fetch_add", o) for o in _LLVM_ORDER
+)
 fetch_or_relaxed, fetch_or_acquire, fetch_or_release, fetch_or_acq_rel, fetch_or_seq_cst = (_make_rmw("fetch_or", o) for o in _LLVM_ORDER)
-fetch_and_relaxed, fetch_and_acquire, fetch_and_release, fetch_and_acq_rel, fetch_and_seq_cst = (_make_rmw("fetch_and", o) for o in _LLVM_ORDER)
+fetch_and_relaxed, fetch_and_acquire, fetch_and_release, fetch_and_acq_rel, fetch_and_seq_cst = (
+    _make_rmw("fetch_and", o) for o in _LLVM_ORDER
+)
 exchange_relaxed, exchange_acquire, exchange_release, exchange_acq_rel, exchange_seq_cst = (_make_rmw("exchange", o) for o in _LLVM_ORDER)
 
 

@@ -70,4 +70,3 @@ def chaos_point(mem, cpu):
                 else:
                     for _ in range(random_below(mem, cpu, 2000)):
                         cpu_relax()
-

@@ -11,13 +11,12 @@ Flavours (environment variable PFNSTORM_FLAVOUR, read once):
   bounds    checked, plus a bounds check on every access, atomics included
 With NUMBA_DISABLE_JIT=1 the same source is interpreted, in any flavour.
 
-This file and memory.py are the only ones that lean on numba.core, which is not a stable interface; the supported range of
-versions is pinned here and a version outside of it is refused.
+This file and memory.py lean on numba.core, which is not a stable interface (and stress/build.py on its compile events, for
+progress); the supported range of versions is pinned here and a version outside of it is refused.
 """
 
 import ast
 import hashlib
-import importlib.util
 import inspect
 import os
 import platform
@@ -28,9 +27,9 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numba
 from numba.core import codegen, compiler, config, types
-from numba.core.registry import CPUDispatcher
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.imputils import lower_constant
+from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NopythonTypeInference
 from numba.extending import models, register_model
 
@@ -40,6 +39,10 @@ FLAVOURS = ("fast", "checked", "bounds")
 
 class UnsupportedHost(RuntimeError):
     """This host (architecture, numba version) cannot run the kernels."""
+
+
+class UnknownFlavour(ValueError):
+    """PFNSTORM_FLAVOUR names none of FLAVOURS."""
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -54,7 +57,7 @@ if not NUMBA_MIN <= _version(numba.__version__) < NUMBA_END:
 
 FLAVOUR = os.environ.get("PFNSTORM_FLAVOUR", "fast")
 if FLAVOUR not in FLAVOURS:
-    raise UnsupportedHost(f"PFNSTORM_FLAVOUR={FLAVOUR!r} is not one of {', '.join(FLAVOURS)}")
+    raise UnknownFlavour(f"PFNSTORM_FLAVOUR={FLAVOUR!r} is not one of {', '.join(FLAVOURS)}")
 INTERPRETED = bool(config.DISABLE_JIT)
 CHECKED = FLAVOUR != "fast"
 BOUNDS = FLAVOUR == "bounds"
@@ -247,11 +250,15 @@ class Entry:
         self.__name__ = function.__name__
         self._dispatcher = None
 
+    def cache_folder(self) -> Path:
+        """Where the compiled code of this entry's module lies."""
+        return cache_root() / "kernels" / cache_key(self.function.__module__)
+
     @property
     def dispatcher(self):
         if self._dispatcher is None:
             saved = config.CACHE_DIR
-            config.CACHE_DIR = str(cache_root() / "kernels" / cache_key(self.function.__module__))
+            config.CACHE_DIR = str(self.cache_folder())
             try:
                 self._dispatcher = numba.njit(cache=True, nogil=True, pipeline_class=_EntryCompiler, **_COMMON)(self.function)
             finally:
@@ -354,12 +361,3 @@ def source_hash() -> str:
     for path in sorted((_ROOT / "kernels").rglob("*.py")):
         digest.update(str(path.relative_to(_ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
-
-
-def shadowed_by() -> str | None:
-    """The file of a foreign package named `kernels` or `stress` that hides ours, if there is one."""
-    for name in ("kernels", "stress"):
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None or Path(spec.origin).resolve() != _ROOT / name / "__init__.py":
-            return f"{name} at {spec.origin if spec else 'nowhere'}"
-    return None

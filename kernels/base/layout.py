@@ -226,9 +226,7 @@ MIGRATION = tuple(
     + [f"cause_{r.name.lower()}_{c.name.lower()}" for r in Reason for c in Cause]
 )  # fmt: skip
 
-COUNTERS = tuple(
-    [*VMSTAT, *(f"spec_{n}" for n in SPECULATION), *(f"met_{n}" for n in MEETINGS), *ATOMICS, *MIGRATION]
-)
+COUNTERS = (*VMSTAT, *(f"spec_{n}" for n in SPECULATION), *(f"met_{n}" for n in MEETINGS), *ATOMICS, *MIGRATION)
 COUNTER = {name: k for k, name in enumerate(COUNTERS)}
 COUNTER_STRIDE = -(-len(COUNTERS) // 8) * 8  # a row of whole cache lines per CPU
 C_MIGRATED, C_FAILED, C_CAUSE = COUNTER["migrated_compaction"], COUNTER["failed_compaction"], COUNTER["cause_compaction_lock"]
@@ -413,7 +411,8 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _record("bugs", 64, lambda g: 1 + g.nr_cpus, bug_count=64, bug_code=64, bug_cpu=64, bug_pfn=64, bug_seen=64, bug_wanted=64, bug_ns=64),
     # per CPU: what the supervisor reads, on a line that only its owner writes
     _record("cpus", 128, lambda g: g.nr_cpus, cpu_parked=64, cpu_role=64, cpu_waits=64, cpu_batches=64, rng0=64, rng1=64, rng2=64,
-            rng3=64, ring_head=64, desc_cached=64, lru_batched=64, cc_pages=64, held_count=64, pin_count=64, cpu_chaos=64, isolated_block=64),
+            rng3=64, ring_head=64, desc_cached=64, lru_batched=64, cc_pages=64, held_count=64, pin_count=64, cpu_chaos=64,
+            isolated_block=64),
     _record("sections", 64, lambda g: g.nr_cpus, section=64, cpu_nid=64),
     _words("counters", lambda g: g.nr_cpus * COUNTER_STRIDE),
     _record("lockstat", 64, lambda g: g.nr_cpus * NR_LOCK_CLASSES, lock_acquired=64, lock_contended=64, lock_spins=64),

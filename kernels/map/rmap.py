@@ -11,7 +11,6 @@ Protocol    unmap: under the PTL exchange the PTE for a migration entry (the pro
 """
 
 from kernels.alloc.release import folio_put
-from kernels.base import counter
 from kernels.base.atomics import exchange_acq_rel, fetch_add_relaxed, load_relaxed, store_release
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
@@ -171,7 +170,13 @@ def remap_one(mem, cpu, space, vpage, src_pfn, nr_pages, dst_pfn):
         desc = word_desc(load_relaxed(mem.memdesc, pfn))
         ref_get(mem, desc, 1)
         fetch_add_relaxed(mem.mapcount, desc, 1)
-        bits = PTE_PRESENT | PTE_ACCESSED | word & PTE_EXCLUSIVE | (PTE_WRITE if word & PTE_MIG_WRITE else 0) | (PTE_DIRTY if word & PTE_MIG_DIRTY else 0)
+        bits = (
+            PTE_PRESENT
+            | PTE_ACCESSED
+            | word & PTE_EXCLUSIVE
+            | (PTE_WRITE if word & PTE_MIG_WRITE else 0)
+            | (PTE_DIRTY if word & PTE_MIG_DIRTY else 0)
+        )
         # ORDER: release, pairs with the walker's acquire: the copied contents come with the PTE
         store_release(mem.pte, at, pfn << PTE_PFN_SHIFT | bits)
         trace(mem, cpu, EV_REMOVE_MIGRATION_PTE, pfn, space)

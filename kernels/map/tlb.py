@@ -11,7 +11,16 @@ Protocol    user: section odd (space published), full fence, load generation, us
 """
 
 from kernels.base import counter
-from kernels.base.atomics import cas_acq_rel, cycles, fence_seq_cst, fetch_add_seq_cst, load_acquire, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import (
+    cas_acq_rel,
+    cycles,
+    fence_seq_cst,
+    fetch_add_seq_cst,
+    load_acquire,
+    load_relaxed,
+    store_relaxed,
+    store_release,
+)
 from kernels.base.bug import chaos_point, relax
 from kernels.base.jit import kernel
 from kernels.base.layout import (

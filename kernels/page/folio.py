@@ -7,7 +7,15 @@ Protocol    begin: fields, then the 2^order words, then unfreeze (release).
             end: count 0, then all words to NONE, then the descriptor to the pool, then the frames to the allocator.
 """
 
-from kernels.base.atomics import fetch_and_relaxed, fetch_and_release, fetch_and_seq_cst, fetch_or_acquire, fetch_or_relaxed, load_relaxed, store_relaxed
+from kernels.base.atomics import (
+    fetch_and_relaxed,
+    fetch_and_release,
+    fetch_and_seq_cst,
+    fetch_or_acquire,
+    fetch_or_relaxed,
+    load_relaxed,
+    store_relaxed,
+)
 from kernels.base.bug import bug, relax
 from kernels.base.jit import kernel
 from kernels.base.layout import (

@@ -9,7 +9,15 @@ Protocol    read in: new folio locked, into the cache, then filled, uptodate (re
 
 from kernels.alloc.release import folio_add_lru, folio_put, folio_put_refs
 from kernels.base import counter
-from kernels.base.atomics import fetch_add_acq_rel, fetch_and_release, fetch_or_release, load_acquire, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import (
+    fetch_add_acq_rel,
+    fetch_and_release,
+    fetch_or_release,
+    load_acquire,
+    load_relaxed,
+    store_relaxed,
+    store_release,
+)
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (

@@ -29,7 +29,12 @@ def isolate_folio(mem, cpu, pfn, word, reason):
     isolated = False
     if load_relaxed(mem.folio_pfn, desc) == pfn and not folio_test(mem, desc, FL_WRITEBACK):
         mapped = load_relaxed(mem.mapcount, desc)
-        if mem.folio_type[desc] == T_ANON and load_relaxed(mem.refcount, desc) - 1 > mapped and mapped > 0 and folio_test(mem, desc, FL_LRU):
+        if (
+            mem.folio_type[desc] == T_ANON
+            and load_relaxed(mem.refcount, desc) - 1 > mapped
+            and mapped > 0
+            and folio_test(mem, desc, FL_LRU)
+        ):
             count(mem, cpu, counter.MET_PIN_REFUSED_MIGRATION, 1)
         else:
             isolated = folio_isolate_lru(mem, cpu, desc)

@@ -5,8 +5,8 @@ The dispatch is a chain of compiled comparisons, made from the records in the or
 
 import sys
 
-from kernels.base.atomics import cycles
 from kernels.base import jit  # not by name: the role `kernel` is a submodule here
+from kernels.base.atomics import cycles
 from kernels.base.layout import NR_ROLES_MAX
 from kernels.base.vmstat import record_latency
 from stress import registry

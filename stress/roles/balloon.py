@@ -29,4 +29,6 @@ def balloon_step(mem, cpu):
     return 0
 
 
-ROLE = Role("balloon", "a balloon per CPU: PageOffline frames without a count, inflated and deflated while compaction moves them", balloon_step)
+ROLE = Role(
+    "balloon", "a balloon per CPU: PageOffline frames without a count, inflated and deflated while compaction moves them", balloon_step
+)

@@ -239,4 +239,6 @@ def speculator_step(mem, cpu):
     return 0
 
 
-ROLE = Role("speculator", "references without locks: pfn walks, page-cache lookups, GUP-fast pins that are written through", speculator_step)
+ROLE = Role(
+    "speculator", "references without locks: pfn walks, page-cache lookups, GUP-fast pins that are written through", speculator_step
+)
