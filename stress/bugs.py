@@ -154,6 +154,7 @@ class Copy:
         storm = story.storm
         words = ["run", str(self.folder / "seeded.toml") if story.roles else storm.scenario, "--no-save"]
         words += ["--seconds", f"{seconds:g}", "--workers", str(storm.workers), "--memory", storm.memory]
+        words += ["--frame-bytes", str(storm.frame_bytes)]
         words += ["--check", storm.check, "--chaos", f"{storm.chaos:g}", "--json", str(result)]
         child = Child(self, words, f"try-{number}.log")
         try:

@@ -128,6 +128,7 @@ def bugs(
     """Prove the nets: storm copies of the kernels that have a known bug each, and say what caught it."""
     from stress.bugs import run_bugs
     from stress.seeded import seeded_bugs
+    from stress.soak import check_json_path
 
     chosen = seeded_bugs(names)
     if listing:
@@ -135,8 +136,8 @@ def bugs(
         for bug in chosen:
             print(f"{bug.name.ljust(width)}  {bug.story.title} ({bug.story.recreates})")
         return EXIT_CLEAN
-    if json is not None and not json.resolve().parent.is_dir():
-        raise UserError(f"--json {json}: no such folder")
+    if json is not None:
+        check_json_path(json)
     return run_bugs(chosen, tries, seconds, json, control=control)
 
 

@@ -31,7 +31,9 @@ def size_text(nr_bytes: int) -> str:
     """A size for people: "256 MiB", "1.5 GiB"."""
     if nr_bytes >= GIB:
         return f"{nr_bytes / GIB:.3g} GiB" if nr_bytes < 100 * GIB else f"{nr_bytes // GIB:,} GiB"
-    return f"{nr_bytes / MIB:.3g} MiB" if nr_bytes >= MIB else f"{nr_bytes} bytes"
+    if nr_bytes >= MIB:
+        return f"{nr_bytes / MIB:.3g} MiB"
+    return f"{nr_bytes / 1024:.3g} KiB" if nr_bytes >= 10240 else f"{nr_bytes} bytes"
 
 
 def _read(path: Path) -> str | None:

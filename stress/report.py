@@ -123,7 +123,9 @@ def render(result: dict[str, Any]) -> str:
         *_section("buddyinfo before", buddyinfo_lines(result["buddyinfo_before"])),
         *_section("buddyinfo after", buddyinfo_lines(result["buddyinfo_after"])),
         *_section("speculative references", table(tuple(name.replace("_", " ") for name in spec), [tuple(spec.values())])),
-        *_section("migrations by reason, in frames (failed: put back), and attempts that failed by cause", _migration_lines(result["migration"])),
+        *_section(
+            "migrations by reason, in frames (failed: put back), and attempts that failed by cause", _migration_lines(result["migration"])
+        ),
         *_section("lock contention", _contention_lines(result["contention"])),
         *_section("meetings", _meeting_lines(result["meetings"])),
         *_section("violations", _violation_lines(result["violations"])),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from kernels.base.layout import MEETINGS, POLICIES
 from stress.errors import UserError
 from stress.registry import scan_files
+from stress.sizes import DEFAULT_FILL
 
 SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 FRAME_BYTES_MIN, FRAME_BYTES_MAX = 64, 4096
@@ -33,7 +34,7 @@ class Machine(_Strict):
     pageblock_order: int = Field(default=9, ge=1, le=10)
     memory: str | None = None
     workers: int | None = Field(default=None, ge=1)
-    fill: float = Field(default=1.2, ge=0.1, le=4)
+    fill: float = Field(default=DEFAULT_FILL, ge=0.1, le=4)
 
     @field_validator("frame_bytes")
     @classmethod

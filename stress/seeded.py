@@ -23,11 +23,16 @@ class _Strict(BaseModel):
 
 
 class Storm(_Strict):
-    """[storm]: how to run it. The defaults are small, so that whatever can meet does meet soon."""
+    """[storm]: how to run it. The defaults are small, so that whatever can meet does meet soon.
+
+    pageblock_order     only for a story with roles of its own; with few small frames three CPUs meet at one page
+    """
 
     scenario: str = "storm"
     workers: int = Field(default=4, ge=1, le=64)
     memory: str = "64M"
+    frame_bytes: int = 4096
+    pageblock_order: int = 9
     check: Literal["rest", "full"] = "rest"
     chaos: float = Field(default=0.01, ge=0, le=1)
 
@@ -87,6 +92,8 @@ class Story(_Strict):
             raise ValueError(f"proves {', '.join(sorted(unexpected))} and does not expect it")
         if silent := {IN_ACT + code for code in self.silence} & set(self.expect):
             raise ValueError(f"expects {', '.join(sorted(silent))} and silences it")
+        if not self.roles and self.storm.pageblock_order != Storm().pageblock_order:
+            raise ValueError("storm.pageblock_order is for a story with roles of its own")
         return self
 
     def is_caught_by(self, nets: set[str]) -> bool:
@@ -145,6 +152,6 @@ def seeded_bugs(names: list[str] | None = None, folder: Path = BUG_FOLDER) -> li
 def scenario_text(story: Story) -> str:
     """The scenario file of a story with roles of its own."""
     weights = "".join(f"{name} = {weight}\n" for name, weight in story.roles.items())
-    text = f'name = "seeded"\nsummary = "for a seeded bug"\n[machine]\nnodes = 2\n[roles]\n{weights}'
+    text = f'name = "seeded"\nsummary = "for a seeded bug"\n[machine]\npageblock_order = {story.storm.pageblock_order}\n[roles]\n{weights}'
     Scenario.model_validate(tomllib.loads(text))
     return text

@@ -15,7 +15,7 @@ MAX_WORKERS = 4096
 DEFAULT_MEMORY_BYTES = 256 * MIB
 MIN_BLOCKS_PER_NODE = 4  # fewer, and the two scanners of compaction meet at once
 MIN_FRAMES_PER_NODE = 128
-DEFAULT_FILL, FILE_SHARE, HELD_SHARE = 0.8, 0.25, 0.03
+DEFAULT_FILL, FILE_SHARE, KERNEL_SHARE, BALLOON_SHARE = 0.8, 0.25, 0.03, 0.08
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -127,8 +127,9 @@ def _files(nr_frames: int) -> tuple[int, int]:
 
 def derived_params(geometry: Geometry) -> dict[str, int]:
     """Parameters that follow from the sizes by rules of thumb, not by necessity."""
-    per_cpu_frames = max(1, int(geometry.nr_frames * HELD_SHARE) // geometry.nr_cpus)
-    held = min(per_cpu_frames, HELD_CAPACITY // 2)
+    def held(share: float) -> int:
+        return min(max(1, int(geometry.nr_frames * share) // geometry.nr_cpus), HELD_CAPACITY // 2)
+
     # per-CPU lists of all CPUs together stay below an eighth of a zone
     pcp_high = max(4, min(128, geometry.frames_per_node // (8 * geometry.nr_cpus)))
     return {
@@ -140,8 +141,8 @@ def derived_params(geometry: Geometry) -> dict[str, int]:
         "cycles_per_us": 1000,  # until it is calibrated
         "anon_pages": anon_pages_of(geometry.task_pages),
         "working_set": max(1, anon_pages_of(geometry.task_pages) // 2),
-        "kernel_target": held,
-        "balloon_target": held,
+        "kernel_target": held(KERNEL_SHARE),
+        "balloon_target": held(BALLOON_SHARE),
         "max_order_anon": min(9, geometry.pageblock_order, NR_ORDERS - 1, geometry.table_pages.bit_length() - 1),
         "numa_rate_limit": max(64, geometry.frames_per_node // 8),
     }

@@ -94,7 +94,7 @@ def capture_free_block(mem, cpu, pfn, order):
     """Take a free block, found without the lock, out of the buddy for a scanner; zone->lock held.
 
     Models      __isolate_free_page(), mm/page_alloc.c
-    Returns     False if it is no longer a free block of that order, or the zone is at its low watermark
+    Returns     False if it is no longer a free block of that order, or the zone is at its min watermark
     Progress    wait-free
     """
     if get_pageblock_migratetype(mem, pfn) == MT_ISOLATE:

@@ -122,9 +122,10 @@ def pcp_drain_batch(mem, cpu, pcp, nid, which):
     """
     if mem.pcp_nr[pcp * PCP_STRIDE + which] == PCP_CAPACITY:
         pcp_drain_list(mem, cpu, pcp, nid, which, max(1, mem.pcp_batch >> which // NR_PCPTYPES))
+    room = max(mem.pcp_batch, 1 << which // NR_PCPTYPES)
     for k in range(PCP_LISTS):
         other = (which + 1 + k) % PCP_LISTS
-        if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + mem.pcp_batch <= mem.pcp_high:
+        if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + room <= mem.pcp_high:
             break
         pcp_drain_list(mem, cpu, pcp, nid, other, max(1, mem.pcp_batch >> other // NR_PCPTYPES))
 

@@ -1,12 +1,33 @@
 """Role balloon: Offline frames without a count, inflated and deflated under the feet of compaction."""
 
 from kernels.alloc.pages import cpu_node
+from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import ENOMEM, HELD_CAPACITY, MT_MOVABLE
+from kernels.base.layout import ENOMEM, HELD_CAPACITY, MT_MOVABLE, OFF_ISOLATED
 from kernels.base.random import random_below
+from kernels.page.memdesc import offline_state
 from kernels.policy.pagealloc import alloc_pages
 from kernels.types.offline import balloon_deflate, balloon_inflate
 from stress.role import Role
+
+PLACES_SEEN = 64
+
+
+@kernel
+def pick_place(mem, cpu, held):
+    """A place of the inventory to deflate: of PLACES_SEEN from a random one on, the first that is isolated now, else that one.
+
+    A host that wants its memory back does not wait for compaction: this is what the owner's side of the protocol is for.
+
+    Progress    wait-free
+    """
+    start = random_below(mem, cpu, held)
+    for k in range(PLACES_SEEN):
+        place = (start + k) % held
+        pfn = load_relaxed(mem.balloon_pfn, cpu * HELD_CAPACITY + place)
+        if offline_state(load_relaxed(mem.memdesc, pfn)) == OFF_ISOLATED:
+            return place
+    return start
 
 
 @kernel
@@ -19,7 +40,7 @@ def balloon_step(mem, cpu):
     held = mem.balloon_pages[cpu]
     grow = held == 0 or (held < HELD_CAPACITY and random_below(mem, cpu, 2 * mem.balloon_target) >= held)
     if not grow:
-        balloon_deflate(mem, cpu, cpu, random_below(mem, cpu, held))
+        balloon_deflate(mem, cpu, cpu, pick_place(mem, cpu, held))
         return 0
     order = 2 if random_below(mem, cpu, 8) == 0 and mem.pageblock_order > 2 else 0
     pfn = alloc_pages(mem, cpu, cpu_node(mem, cpu), order, MT_MOVABLE)

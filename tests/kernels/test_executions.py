@@ -131,7 +131,11 @@ def test_no_entry_counts_references_to_arrays(all_entries):
 def test_every_kernel_has_a_number():
     import_all_entries()
     declared = {each.__name__ for each in jit.KERNELS if each.__module__.startswith("kernels.")}
-    assert declared - set(entries.OPS) == set(), "run the missing ones through tests/kernels/entries.py"
+    assert declared - set(entries.OPS) == set()
+
+
+def test_code_of_the_tests_is_cached_under_every_kernel():
+    assert set((ROOT / "kernels").rglob("*.py")) <= set(jit.import_closure(entries.do.function.__module__))
 
 
 def test_no_two_kernels_share_a_number():

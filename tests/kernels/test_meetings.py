@@ -38,7 +38,6 @@ def once(monkeypatch):
     return arrange
 
 
-@pytest.mark.xfail(strict=True, reason="balloon_deflate() reads and writes frame_next after RELEASED, when the frame may be in the buddy")
 def test_an_isolator_frees_what_its_owner_has_just_released(machine, once):
     """The owner swaps RELEASED in; the isolator frees the frame, whose links are the buddy's now; then the owner drops its place."""
     m = machine

@@ -45,11 +45,11 @@ def test_geometry_hangs_together(nr_workers, memory_bytes, frame_bytes):
     assert 1 <= params["balloon_target"] < HELD_CAPACITY
 
 
-def test_usual_machine_is_oversubscribed_by_a_fifth():
+def test_usual_machine_is_nearly_full():
     geometry = geometry_of(Request(8, 2, 256 * MIB, 4096, 9))
     demand = geometry.nr_tasks * anon_pages_of(geometry.task_pages)
-    assert 1.15 < demand / geometry.nr_frames < 1.3
-    assert 0.45 < geometry.nr_files * geometry.file_pages / geometry.nr_frames < 0.55
+    assert 0.75 < demand / geometry.nr_frames < 0.9
+    assert 0.2 < geometry.nr_files * geometry.file_pages / geometry.nr_frames < 0.3
 
 
 def test_too_little_memory_says_how_much_is_needed():

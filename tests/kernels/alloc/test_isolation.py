@@ -37,9 +37,6 @@ def test_the_old_type_comes_back(machine):
     assert m.get_pageblock_migratetype(pfn) == UNMOVABLE
 
 
-@pytest.mark.xfail(
-    strict=True, reason="of two isolated neighbours that merged, the upper one seems allocated: its head stands in the lower one"
-)
 def test_the_count_of_a_block_that_is_free_is_zero(machine):
     m = machine
     frames = [m.buddy_alloc(0, 3, MOVABLE) for _ in range(2)]
@@ -51,6 +48,11 @@ def test_the_count_of_a_block_that_is_free_is_zero(machine):
     for pfn in frames:
         m.unisolate_pageblock(pfn >> 3)
     assert allocated == [0, 0]
+
+
+def test_a_block_inside_a_larger_free_block_has_nothing_allocated(machine):
+    m = machine
+    assert [m.nr_allocated_in_block(block) for block in (0, 1, 31)] == [0, 0, 0]
 
 
 def capture(m, pfn, order):
@@ -70,6 +72,19 @@ def test_capture_wants_the_block_as_it_was_found(machine):
     assert m["zone_free"][0] == 256 - 8 - 64
     m.free_to_zone(64, 6, 3)
     m.free_to_zone(used, 3, SH_OWNED)
+
+
+def test_nothing_of_an_isolated_block_is_captured(machine):
+    m = machine
+    used = m.buddy_alloc(0, 0, MOVABLE)
+    assert m.isolate_pageblock(used >> 3)
+    assert not capture(m, used ^ 1, 0), "free, of that order, and isolated"
+    assert m.counter("met_capture_in_isolated_block_refused") == 1
+    m.unisolate_pageblock(used >> 3)
+    assert capture(m, used ^ 1, 0)
+    assert m.counter("met_capture_in_isolated_block_refused") == 1
+    m.free_to_zone(used ^ 1, 0, 3)
+    m.free_to_zone(used, 0, SH_OWNED)
 
 
 def test_capture_respects_the_watermark(machine):

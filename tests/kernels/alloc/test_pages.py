@@ -2,7 +2,8 @@
 
 import pytest
 
-from kernels.base.layout import LC_PCP, NONE_WORD, NR_PCPTYPES, PCP_STRIDE, PCP_TOTAL, Bug, Migratetype
+from kernels.base.layout import LC_PCP, NONE_WORD, NR_PCPTYPES, PCP_CAPACITY, PCP_STRIDE, PCP_TOTAL, Bug, Geometry, Migratetype
+from tests.kernels.kit import audit, make_machine
 
 UNMOVABLE, MOVABLE, RECLAIMABLE, ISOLATE = map(int, Migratetype)
 
@@ -39,6 +40,45 @@ def test_lists_overflow_into_the_zone(machine, order):
     assert 0 < total(m, 0, 0) <= m.mem.pcp_high
     assert m.counter("pcp_drain") > 0
     assert m.free_frames() == 512
+
+
+def fill(m, migratetype, nr_frames):
+    """Put frames on a list of this CPU; the frames, coldest first."""
+    pfns = [m.buddy_alloc(0, 0, migratetype) for _ in range(nr_frames)]
+    for pfn in pfns:
+        assert m.pcp_free(0, pfn, 0, migratetype)
+    assert m.counter("pcp_drain") == 0
+    return pfns
+
+
+def test_a_batch_is_drained_from_the_other_lists_first(machine):
+    m = machine
+    mine, others = fill(m, MOVABLE, 8), fill(m, RECLAIMABLE, 8)
+    m.pcp_drain_batch(0, 0, MOVABLE)
+    assert (held(m, 0, 0, 0, MOVABLE), held(m, 0, 0, 0, RECLAIMABLE)) == (8, 4)
+    assert total(m, 0, 0) + m.mem.pcp_batch == m.mem.pcp_high
+    assert {m.pcp_alloc(0, 0, RECLAIMABLE) for _ in range(4)} == set(others[4:]), "the coldest went"
+    assert {m.pcp_alloc(0, 0, MOVABLE) for _ in range(8)} == set(mine)
+    for pfn in (*mine, *others[4:]):
+        m.free_frozen_pages(pfn, 0)
+
+
+def test_a_batch_is_drained_from_the_own_list_if_there_is_no_other(machine):
+    m = machine
+    fill(m, MOVABLE, 16)
+    m.pcp_drain_batch(0, 0, MOVABLE)
+    assert held(m, 0, 0) == total(m, 0, 0) == 12
+
+
+def test_a_full_list_gives_up_a_batch_of_its_own(built):
+    m = make_machine(Geometry(nr_cpus=1, nr_nodes=2, frames_per_node=2 * PCP_CAPACITY, words_per_frame=8), pcp_high=2 * PCP_CAPACITY)
+    fill(m, MOVABLE, PCP_CAPACITY)
+    m.pcp_drain_batch(0, 0, RECLAIMABLE)
+    assert held(m, 0, 0) == PCP_CAPACITY, "below the mark nobody else's list is touched"
+    m.free_frozen_pages(m.buddy_alloc(0, 0, MOVABLE), 0)
+    assert held(m, 0, 0) == total(m, 0, 0) == PCP_CAPACITY - m.mem.pcp_batch + 1
+    assert m.counter("pcp_drain") == 1
+    audit(m)
 
 
 def test_orders_above_costly_go_to_the_zone(machine):

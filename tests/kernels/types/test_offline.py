@@ -58,6 +58,44 @@ def test_deflate_takes_any_place(machine):
     assert m.free_frames() == 512
 
 
+def test_the_last_takes_the_place_of_the_removed(machine):
+    m = machine
+    pfns = [inflate(m) for _ in range(3)]
+    links = m["frame_next"].copy()
+    m.inventory_remove(0, 0)
+    assert m["balloon_pages"][0] == 2
+    assert m["balloon_pfn"][:2].tolist() == [pfns[2], pfns[1]]
+    links[pfns[2]] = 0
+    assert (m["frame_next"] == links).all(), "of the block that is gone nothing is touched"
+    m.inventory_remove(0, 1)
+    assert (m["frame_next"] == links).all(), "the last one moves nobody"
+    assert m["balloon_pfn"][0] == pfns[2]
+    for pfn in pfns[:2]:
+        m.free_offline(pfn, 0)
+    assert m.balloon_deflate(0, 0) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [
+        (None, Offline.DEFLATING, Offline.DEFLATING),
+        (Offline.ISOLATED, Offline.RELEASED, Offline.RELEASED),
+        (Offline.TRANSIT, Offline.TRANSIT, Offline.TRANSIT),
+    ],
+)
+def test_who_owns_what_a_deflate_found(machine, before, after, outcome):
+    m = machine
+    pfn = inflate(m)
+    if before is not None:
+        isolate(m, pfn)
+        assert before == Offline.ISOLATED or m.on(1).move_state(pfn, m.word(pfn), before)
+    assert m.take_or_release(0, pfn) == outcome
+    assert state(m, pfn) == after
+    assert m.counter("met_deflate_on_isolated") == (before == Offline.ISOLATED)
+    m["balloon_pages"][0] = 0
+    m.free_offline(pfn, 0)
+
+
 def test_putback(machine):
     m = machine
     pfn = inflate(m)
@@ -142,8 +180,23 @@ def test_a_move_nobody_may_contradict(machine):
 def test_an_inventory_that_lost_a_frame_is_a_bug(machine):
     m = machine
     pfn = inflate(m)
-    m["frame_next"][pfn] = 3
-    m.expect_bug(Bug.BALLOON_LOST, lambda: m.balloon_deflate(0, 0))
+    m["balloon_pfn"][0] = pfn ^ 1
+    assert m.expect_bug(Bug.BALLOON_LOST, lambda: m.balloon_deflate(0, 0))[1:] == (pfn ^ 1, m.word(pfn ^ 1), 0)
+
+
+def test_a_frame_that_another_balloon_owns_is_a_bug(machine):
+    m = machine
+    pfn = inflate(m, balloon=1)
+    assert m.expect_bug(Bug.BALLOON_LOST, lambda: m.take_or_release(0, pfn))[1:] == (pfn, m.word(pfn), 0)
+
+
+def test_a_frame_that_lost_its_place_is_a_bug_to_its_migration(machine):
+    m = machine
+    pfns = [inflate(m) for _ in range(2)]
+    isolate(m, pfns[0])
+    m["frame_next"][pfns[0]] = 1
+    target = m.on(1).alloc_frozen_pages(1, 0, 1)
+    assert m.expect_bug(Bug.BALLOON_LOST, lambda: m.on(1).migrate_offline(pfns[0], target))[1:] == (pfns[0], 1, pfns[1])
 
 
 def test_migrating_what_is_not_isolated_is_a_bug(machine):
