@@ -199,12 +199,14 @@ def controls_of(bugs: Sequence[SeededBug]) -> list[SeededBug]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """A terminal that closes ends this as Ctrl-C does: with everything cleaned up."""
+    """A terminal that closes ends this as Ctrl-C does, with everything cleaned up; under nohup it goes on."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGHUP, interrupt)
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
     try:
         yield
     finally:

@@ -127,6 +127,7 @@ def _files(nr_frames: int) -> tuple[int, int]:
 
 def derived_params(geometry: Geometry) -> dict[str, int]:
     """Parameters that follow from the sizes by rules of thumb, not by necessity."""
+
     def held(share: float) -> int:
         return min(max(1, int(geometry.nr_frames * share) // geometry.nr_cpus), HELD_CAPACITY // 2)
 
