@@ -70,7 +70,7 @@ def anon_step(mem, cpu):
     choice = random_below(mem, cpu, 1000)
     if choice < 15:
         return fork_some(mem, cpu)
-    if choice >= 700:
+    if choice >= 600:
         return churn(mem, cpu)
     space = pick_space(mem, cpu)
     if choice < 60:

@@ -120,7 +120,7 @@ def walk_gang(mem, cpu):
     """
     base = cpu * GANG
     reference_gang(mem, cpu)
-    if random_below(mem, cpu, 8) == 0:
+    if random_below(mem, cpu, 2) == 0:
         for _ in range(random_below(mem, cpu, INTERRUPTED_TURNS)):
             cpu_relax()
     held = 0
