@@ -28,9 +28,8 @@ from kernels.page.refcount import ref_try_get
 from stress.role import Role
 from stress.roles._pick import pick_anon_page, pick_file_index, pick_space
 
-# how often, on average, a word is tried whose descriptor was free, and so is likely to be the next one reused; and one whose
-# descriptor had become a stranger's
-DEAD_TRIES, STRANGER_TRIES = 64, 16
+# half of a gang keeps a word that led nowhere for so many tries on average: its descriptor is one of those that are reused
+STICKY_WORDS, STICKY_TRIES = GANG // 2, 512
 INTERRUPTED_TURNS = 128  # at most, of a reader that is interrupted between its references and their re-checks: microseconds
 
 
@@ -111,8 +110,7 @@ def walk_gang(mem, cpu):
     """References on the words that earlier walks read, then their re-checks, then words for the next walk.
 
     The widest windows that the protocol allows: a reader that is held up between the word and the reference, and again before
-    the re-check. A word that led nowhere is mostly kept: its descriptor is one of those that are being reused, and as
-    descriptors never become anything else, a word may be as old as it likes.
+    the re-check. As descriptors never become anything else, a word may be as old as it likes.
 
     Models      a pfn walker that is preempted in its RCU section: page_idle, DAMON
     Returns     references that held
@@ -125,14 +123,14 @@ def walk_gang(mem, cpu):
             cpu_relax()
     held = 0
     for k in range(GANG):
-        desc, tries = mem.gang_desc[base + k], DEAD_TRIES
+        desc = mem.gang_desc[base + k]
         if desc >= 0:
-            tries = STRANGER_TRIES
             desc = recheck_through(mem, cpu, mem.gang_pfn[base + k], mem.gang_word[base + k], desc)
         if desc >= 0:
             put_speculative(mem, cpu, desc)
             held += 1
-        if desc >= 0 or not is_counted(mem.gang_word[base + k]) or random_below(mem, cpu, tries) == 0:
+        sticky = k < STICKY_WORDS and desc < 0 and is_counted(mem.gang_word[base + k])
+        if not sticky or random_below(mem, cpu, STICKY_TRIES) == 0:
             read_word(mem, cpu, k)
     return held
 
