@@ -68,7 +68,9 @@ class Interrupts:
 
     @contextmanager
     def caught(self) -> Iterator["Interrupts"]:
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored by nohup: a soak outlives its terminal
+            numbers.append(signal.SIGHUP)
         before = [signal.signal(number, self._note) for number in numbers]
         try:
             yield self
