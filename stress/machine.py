@@ -89,7 +89,9 @@ def describe_lock(params: Mapping[str, int], lock: int) -> str:
         return f"i_pages lock of file {lock - p['lock_i_pages']}"
     if lock < p["lock_desc"]:
         return f"balloon lock of cpu {lock - p['lock_balloon']}"
-    return "descriptor pool lock" if lock == p["lock_desc"] else f"lock {lock}"
+    if lock < p["nr_locks"]:
+        return "descriptor pool lock"
+    return f"folio lock of descriptor {lock - p['nr_locks']}"  # see folio_lock() in kernels/page/folio.py
 
 
 def lock_class_name(klass: int) -> str:

@@ -148,9 +148,7 @@ class Watch:
         lines = [f"worker {cpu} ran role {name}, batch {int(arrays['cpu_batches'][cpu])}"]
         waits = int(arrays["cpu_waits"][cpu]) - 1
         if waits >= 0:
-            owner = int(arrays["lock_word"][waits]) - 1
-            held_by = f"owned by worker {owner}" if owner >= 0 else "free by now"
-            lines.append(f"worker {cpu} waited for the {describe_lock(params, waits)}, {held_by}")
+            lines.append(f"worker {cpu} waited for the {describe_lock(params, waits)}, {self._owner_text(waits)}")
         owned = [describe_lock(params, int(lock)) for lock in np.flatnonzero(arrays["lock_word"] == cpu + 1)]
         lines.append(f"worker {cpu} held {', '.join(owned) if owned else 'no lock'}")
         waiting = [int(other) for other in np.flatnonzero(arrays["cpu_waits"]) if self._waits_for(int(other), cpu)]
@@ -158,6 +156,13 @@ class Watch:
             lines.append(f"waiting for worker {cpu}: {', '.join(f'worker {other}' for other in waiting)}")
         return lines
 
+    def _owner_text(self, lock: int) -> str:
+        words = self._mem.arrays["lock_word"]
+        if lock >= len(words):  # the lock bit of a folio has no room for its owner
+            return "whose owner it does not say"
+        return f"owned by worker {int(words[lock]) - 1}" if words[lock] else "free by now"
+
     def _waits_for(self, waiter: int, owner: int) -> bool:
         arrays = self._mem.arrays
-        return bool(arrays["lock_word"][int(arrays["cpu_waits"][waiter]) - 1] == owner + 1)
+        lock = int(arrays["cpu_waits"][waiter]) - 1
+        return 0 <= lock < len(arrays["lock_word"]) and bool(arrays["lock_word"][lock] == owner + 1)

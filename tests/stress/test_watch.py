@@ -45,3 +45,11 @@ def test_states_and_times_of_processes():
     assert cpu_time_ns(os.getpid()) > 0
     assert process_state(1 << 30) == ""
     assert cpu_time_ns(1 << 30) == 0
+
+
+def test_who_waits_for_a_folio_lock_is_told_too(mem):
+    """A folio's lock is a bit, numbered above all spin locks; no owner's word stands there."""
+    mem.arrays["cpu_waits"][1] = len(mem.arrays["lock_word"]) + 7 + 1
+    watch = Watch(mem, [], ["anon", "kernel"])
+    assert "worker 1 waited for the folio lock of descriptor 7, whose owner it does not say" in watch.diagnose(1)
+    assert not any("waiting for" in line for line in watch.diagnose(0))
