@@ -25,7 +25,6 @@ from kernels.base.layout import (
     NR_ORDERS,
     OFF_INFLATED,
     T_BUDDY,
-    T_MISC,
 )
 from kernels.base.vmstat import count, trace
 from kernels.migrate.range import migrate_range
@@ -80,8 +79,6 @@ def fill_candidates(mem, cpu, base_pfn):
                 set_bit(mem, candidates, at)
                 nr_candidates += 1
             step = 1 << word_order(word)
-        elif word_type(word) == T_MISC:
-            step = 1
         at += step
     return nr_candidates
 
