@@ -97,6 +97,7 @@ def judge(rounds: dict[str, np.ndarray]) -> list[Verdict]:
     return [
         verdict("get + put, hot (ns)", r["hot 1"], r["c hot 1"], most=1.15),
         verdict("get + put, random over 64 MiB (ns)", r["random 1"], r["c random 1"], most=1.15),
+        verdict("the same, asking whether it was the last (ns)", r["random_tested 1"], r["c random_tested 1"], most=1.15),
         verdict("allocate + free, order 0 (ns), against C's hot pair", r["alloc 1"], r["c hot 1"], most=2.2),
         verdict("get + put, two workers (scaling)", r["hot 1"] / r["hot 2"], c_scaling, least=0.9),
         verdict("allocate + free, two workers (scaling)", r["alloc 1"] / r["alloc 2"], c_scaling, least=0.9),
@@ -112,7 +113,8 @@ def measure(nr_rounds: int, cpus: tuple[int, int]) -> dict[str, np.ndarray]:
             for nr_workers in (1, 2):
                 wanted = [("c hot", theirs, "hot"), ("hot", ours, "hot"), ("alloc", ours, "alloc")]
                 if nr_workers == 1:
-                    wanted += [("c random", theirs, "random"), ("random", ours, "random")]
+                    for name in ("random", "random_tested"):
+                        wanted += [(f"c {name}", theirs, name), (name, ours, name)]
                 for label, program, name in wanted if number % 2 else wanted[::-1]:
                     taken.setdefault(f"{label} {nr_workers}", []).append(program.ns(name, nr_workers))
         theirs.close()

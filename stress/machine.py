@@ -1,6 +1,6 @@
 """The segment: one sparse memfd with a header that says how long each array is. It has no name and vanishes with its last process.
 
-Each array has 64 GiB of address space of its own (layout.array_start), of which only the used range is allocated, at once and
+Each array has 64 GiB (or 32 MiB) of address space of its own (layout.ARRAY_START), of which only the used range is allocated, at once and
 checked against every limit first: a page that cannot be had later would be a SIGBUS or the OOM killer.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernels.base.layout import ARRAY_BYTES_MAX, ARRAYS, FIELDS, LENGTHS_WORD, PARAM, SEGMENT_BYTES, Geometry, LockClass, array_start
+from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, PARAM, SEGMENT_BYTES, Geometry, LockClass
 from stress.errors import HostError, UserError
 from stress.host import require_memory, size_text
 
@@ -32,8 +32,8 @@ def array_lengths(geometry: Geometry) -> list[int]:
 
 def _check_ranges(lengths: list[int]) -> None:
     for spec, length in zip(ARRAYS, lengths, strict=True):
-        if length * spec.stride > ARRAY_BYTES_MAX:
-            limit = size_text(ARRAY_BYTES_MAX)
+        if length * spec.stride > spec.bytes_max:
+            limit = size_text(spec.bytes_max)
             raise UserError(f"array {spec.name} would need {size_text(length * spec.stride)}, {limit} is the most: use a smaller machine")
 
 
@@ -120,7 +120,7 @@ def _allocate(descriptor: int, lengths: list[int]) -> None:
     for slot, (spec, length) in enumerate(zip(ARRAYS, lengths, strict=True)):
         if length:
             try:
-                os.posix_fallocate(descriptor, array_start(slot), length * spec.stride)
+                os.posix_fallocate(descriptor, ARRAY_START[slot], length * spec.stride)
             except OSError as error:
                 raise HostError(f"cannot allocate {size_text(length * spec.stride)} for {spec.name}: {error.strerror}") from error
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)

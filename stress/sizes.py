@@ -141,7 +141,6 @@ def derived_params(geometry: Geometry) -> dict[str, int]:
         "tracing": 1,
         "cycles_per_us": 1000,  # until it is calibrated
         "anon_pages": anon_pages_of(geometry.task_pages),
-        "working_set": max(1, anon_pages_of(geometry.task_pages) // 2),
         "kernel_target": held(KERNEL_SHARE),
         "balloon_target": held(BALLOON_SHARE),
         "max_order_anon": min(9, geometry.pageblock_order, NR_ORDERS - 1, geometry.table_pages.bit_length() - 1),

@@ -24,6 +24,7 @@ from kernels.base.layout import (
     NONE_WORD,
     NR_PCPTYPES,
     PCP_CAPACITY,
+    PCP_HIGH,
     PCP_LISTS,
     PCP_ORDERS,
     PCP_STRIDE,
@@ -37,17 +38,37 @@ from kernels.base.vmstat import count, trace
 from kernels.page.shadow import shadow_move
 
 
-@fast_kernel
-def check_none(mem, cpu, pfn, order):
+@kernel
+def check_one_none(mem, cpu, pfn):
     """A bug if a frame between two owners carries a word: somebody kept it, or never had it.
 
-    Models      check_new_page(), mm/page_alloc.c
     Progress    wait-free
     """
-    for k in range(1 << order):
-        word = load_relaxed(mem.memdesc, pfn + k)
-        if word != NONE_WORD:
-            bug(mem, cpu, BUG_WORD_CHANGED, pfn + k, word, NONE_WORD)
+    word = load_relaxed(mem.memdesc, pfn)
+    if word != NONE_WORD:
+        bug(mem, cpu, BUG_WORD_CHANGED, pfn, word, NONE_WORD)
+
+
+@slow_kernel
+def check_tails_none(mem, cpu, pfn, order):
+    """Check all frames of a block but the first.
+
+    Progress    wait-free
+    """
+    for k in range(1, 1 << order):
+        check_one_none(mem, cpu, pfn + k)
+
+
+@fast_kernel
+def check_none(mem, cpu, pfn, order):
+    """Check frames on their way from one owner to another.
+
+    Models      check_new_pages(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    check_one_none(mem, cpu, pfn)
+    if order > 0:
+        check_tails_none(mem, cpu, pfn, order)
 
 
 @kernel
@@ -61,12 +82,14 @@ def pcp_frames_base(mem, pcp, which):
 
 @slow_kernel
 def pcp_refill(mem, cpu, pcp, nid, order, migratetype):
-    """Take a batch of blocks from the zone; pcp->lock held.
+    """Take a batch of blocks from the zone, unless the lists are disabled; pcp->lock held.
 
     Models      rmqueue_bulk(), mm/page_alloc.c
     Returns     blocks now on the list
     Progress    blocking on zone->lock
     """
+    if mem.pcp_nr[pcp * PCP_STRIDE + PCP_HIGH] == 0:
+        return 0
     which = order * NR_PCPTYPES + migratetype
     base = pcp_frames_base(mem, pcp, which)
     nr_blocks = max(1, mem.pcp_batch >> order)
@@ -114,20 +137,23 @@ def pcp_drain_list(mem, cpu, pcp, nid, which, nr_blocks):
 
 
 @slow_kernel
-def pcp_drain_batch(mem, cpu, pcp, nid, which):
-    """Give a batch of frames back to the zone, from the lists after `which` first, and always something of `which` if it is full.
+def pcp_make_room(mem, cpu, pcp, nid, which):
+    """Give a batch of frames back to the zone, from the lists after `which` first; pcp->lock held.
 
     Models      free_pcppages_bulk()'s way round the lists, mm/page_alloc.c
+    Returns     False if the lists are disabled
     Progress    blocking on zone->lock
     """
-    if mem.pcp_nr[pcp * PCP_STRIDE + which] == PCP_CAPACITY:
-        pcp_drain_list(mem, cpu, pcp, nid, which, max(1, mem.pcp_batch >> which // NR_PCPTYPES))
+    high = mem.pcp_nr[pcp * PCP_STRIDE + PCP_HIGH]
+    if high == 0:
+        return False
     room = max(mem.pcp_batch, 1 << which // NR_PCPTYPES)
     for k in range(PCP_LISTS):
         other = (which + 1 + k) % PCP_LISTS
-        if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + room <= mem.pcp_high:
+        if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + room <= high:
             break
         pcp_drain_list(mem, cpu, pcp, nid, other, max(1, mem.pcp_batch >> other // NR_PCPTYPES))
+    return True
 
 
 @fast_kernel
@@ -206,7 +232,7 @@ def alloc_on_node(mem, cpu, nid, order, migratetype):
     Progress    as pcp_alloc, buddy_alloc
     """
     pfn = -1
-    if order < PCP_ORDERS and load_relaxed(mem.zone_pcp_disabled, nid) == 0:
+    if order < PCP_ORDERS:
         pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
     if pfn < 0:
         pfn = buddy_alloc(mem, cpu, nid, order, migratetype)
@@ -259,7 +285,7 @@ def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
     Progress    as alloc_on_node
     """
     # What nearly always succeeds: a frame of this CPU's list for this node.
-    if order < PCP_ORDERS and zone_watermark_ok(mem, nid, order, mem.zone_low[nid]) and load_relaxed(mem.zone_pcp_disabled, nid) == 0:
+    if order < PCP_ORDERS and zone_watermark_ok(mem, nid, order, mem.zone_low[nid]):
         pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
         if pfn >= 0:
             count(mem, cpu, counter.NUMA_HIT, 1)
@@ -294,16 +320,13 @@ def pcp_free(mem, cpu, nid, pfn, order, migratetype):
     if not spin_trylock(mem, cpu, mem.lock_pcp + pcp, LC_PCP):
         count(mem, cpu, counter.MET_PCP_LOCK_CONTENDED, 1)
         return False
-    # Under pcp->lock: a disabler drains under it after disabling, so what it drained stays out.
-    if load_relaxed(mem.zone_pcp_disabled, nid) != 0:
-        spin_unlock(mem, cpu, mem.lock_pcp + pcp)
-        return False
     which = order * NR_PCPTYPES + migratetype
     slot = pcp * PCP_STRIDE + which
+    if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + (1 << order) > mem.pcp_nr[pcp * PCP_STRIDE + PCP_HIGH]:
+        if not pcp_make_room(mem, cpu, pcp, nid, which):
+            spin_unlock(mem, cpu, mem.lock_pcp + pcp)
+            return False
     held = mem.pcp_nr[slot]
-    if held == PCP_CAPACITY or mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + (1 << order) > mem.pcp_high:
-        pcp_drain_batch(mem, cpu, pcp, nid, which)
-        held = mem.pcp_nr[slot]
     shadow_move(mem, cpu, pfn, order, SH_OWNED, SH_PCP)
     mem.pcp_frames[pcp_frames_base(mem, pcp, which) + held] = pfn
     mem.pcp_nr[slot] = held + 1
@@ -332,20 +355,30 @@ def free_frozen_pages(mem, cpu, pfn, order):
 
 
 @kernel
-def drain_pages(mem, cpu, target_cpu, nid):
-    """Give all of one CPU's lists of a node back to the zone.
+def drain_lists(mem, cpu, target_cpu, nid):
+    """Give all of one CPU's lists of a node back to the zone; that CPU's pcp->lock held.
 
-    Models      drain_pages_zone(), mm/page_alloc.c
-    Progress    blocking on that CPU's pcp->lock
+    Progress    blocking on zone->lock
     """
     pcp = target_cpu * mem.nr_nodes + nid
-    spin_lock(mem, cpu, mem.lock_pcp + pcp, LC_PCP)
     if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] > 0:
         for which in range(PCP_LISTS):
             pcp_drain_list(mem, cpu, pcp, nid, which, PCP_CAPACITY)
         if target_cpu != cpu:
             count(mem, cpu, counter.PCP_DRAIN_REMOTE, 1)
-    spin_unlock(mem, cpu, mem.lock_pcp + pcp)
+
+
+@kernel
+def drain_pages(mem, cpu, target_cpu, nid):
+    """Take the lock of one CPU's lists of a node and drain them.
+
+    Models      drain_pages_zone(), mm/page_alloc.c
+    Progress    blocking on that CPU's pcp->lock
+    """
+    lock = mem.lock_pcp + target_cpu * mem.nr_nodes + nid
+    spin_lock(mem, cpu, lock, LC_PCP)
+    drain_lists(mem, cpu, target_cpu, nid)
+    spin_unlock(mem, cpu, lock)
 
 
 @kernel
@@ -360,15 +393,35 @@ def drain_all_pages(mem, cpu, nid):
 
 
 @kernel
+def pcp_update_high(mem, cpu, nid):
+    """Set the high mark of every CPU's lists of a node: 0 while they are disabled, and then empty them.
+
+    Models      zone_set_pageset_high_and_batch(), mm/page_alloc.c
+    Differs     Linux holds pcp_batch_high_lock from disabling to enabling; here several may disable, and each mark follows the
+                number of them under its pcp->lock, so that who enables last and who disables next may cross
+    Progress    blocking on each pcp->lock
+    """
+    for target_cpu in range(mem.nr_cpus):
+        pcp = target_cpu * mem.nr_nodes + nid
+        spin_lock(mem, cpu, mem.lock_pcp + pcp, LC_PCP)
+        if load_relaxed(mem.zone_pcp_disabled, nid) > 0:
+            mem.pcp_nr[pcp * PCP_STRIDE + PCP_HIGH] = 0
+            drain_lists(mem, cpu, target_cpu, nid)
+        else:
+            mem.pcp_nr[pcp * PCP_STRIDE + PCP_HIGH] = mem.pcp_high
+        spin_unlock(mem, cpu, mem.lock_pcp + pcp)
+
+
+@kernel
 def zone_pcp_disable(mem, cpu, nid):
     """Keep frames of a node off per-CPU lists, and empty those. Nests.
 
     Models      zone_pcp_disable(), mm/page_alloc.c
     Progress    blocking
     """
-    # ORDER: seq_cst, before any pcp->lock is taken below: a freer that takes its lock after the drain sees it
+    # ORDER: seq_cst, before any pcp->lock is taken below: whoever sets a mark after us sees it
     fetch_add_seq_cst(mem.zone_pcp_disabled, nid, 1)
-    drain_all_pages(mem, cpu, nid)
+    pcp_update_high(mem, cpu, nid)
 
 
 @kernel
@@ -376,7 +429,8 @@ def zone_pcp_enable(mem, cpu, nid):
     """Undo one zone_pcp_disable.
 
     Models      zone_pcp_enable(), mm/page_alloc.c
-    Progress    wait-free
+    Progress    blocking
     """
-    # ORDER: seq_cst for symmetry; a freer that misses it only takes the slow path once more
-    fetch_add_seq_cst(mem.zone_pcp_disabled, nid, -1)
+    # ORDER: seq_cst, for the same reason
+    if fetch_add_seq_cst(mem.zone_pcp_disabled, nid, -1) == 1:
+        pcp_update_high(mem, cpu, nid)

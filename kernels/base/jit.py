@@ -95,7 +95,7 @@ class _InnerLibrary(codegen.JITCodeLibrary):
     def codegen(self):
         return _NoEnvironment(self._codegen)
 
-    inlining = ""  # an LLVM attribute, set by the pipeline for fast and slow kernels
+    attributes: tuple[str, ...] = ()  # LLVM's, set by the pipeline for fast and slow kernels
 
     def finalize(self):
         self._finalized = True
@@ -113,8 +113,8 @@ class _InnerLibrary(codegen.JITCodeLibrary):
             for function in module.functions:
                 if not function.is_declaration and function.linkage == llvm.Linkage.external:
                     function.linkage = "linkonce_odr"
-                    if self.inlining:
-                        function.add_function_attribute(self.inlining)
+                    for attribute in self.attributes:
+                        function.add_function_attribute(attribute)
             self._shared_module = module
         return self._shared_module
 
@@ -158,7 +158,7 @@ class _UseInnerLibrary(FunctionPass):
         generator = state.targetctx.codegen()
         state.library = self.kind(generator, state.func_id.func_qualname)
         state.library.enable_object_caching()
-        state.library.inlining = _INLINING.get(state.func_id.func, "")
+        state.library.attributes = _ATTRIBUTES.get(state.func_id.func, ())
         return False
 
 
@@ -188,7 +188,7 @@ _COMMON = {"_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 #: every kernel, in order of declaration; entries by "module.name"
 KERNELS: list = []
-_INLINING: dict = {}  # function -> LLVM attribute, where the optimiser's own choice is a bad one
+_ATTRIBUTES: dict = {}  # function -> LLVM attributes, where the optimiser's own choice is a bad one
 ENTRIES: dict[str, "Entry"] = {}
 
 
@@ -230,13 +230,13 @@ def slow_kernel(function):
 
     Inlined, the record that bug() writes puts twenty address computations in front of every loop that may call it.
     """
-    _INLINING[function] = "noinline"
+    _ATTRIBUTES[function] = ("noinline", "cold")  # cold: branches to it are laid out as not taken
     return kernel(function)
 
 
 def fast_kernel(function):
     """Declare a kernel that is always inlined: one of the few paths that are measured in nanoseconds."""
-    _INLINING[function] = "alwaysinline"
+    _ATTRIBUTES[function] = ("alwaysinline",)
     return kernel(function)
 
 

@@ -2,22 +2,24 @@
 
 Checkers and oracles import this file and nothing else of `kernels`.
 
-Array k starts at byte array_start(k) of the segment, so its address is a constant offset from one base pointer; only the
+Array k starts at byte ARRAY_START[k] of the segment, so its address is a constant offset from one base pointer; only the
 number of elements varies between machines, and those numbers and all scalar parameters stand in array 0, the header. An
 array is a sequence of records of `stride` bytes; a field is one little-endian signed integer in each record. All kernels
 compute in int64: narrow fields are sign-extended when read and truncated when written.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
-ARRAY_SHIFT = 36  # 64 GiB of address space per array
-# Each array begins one page and one cache line later in its range than the one before. Without that all arrays' first pages have
+# Near arrays lie within 2 GiB of the base pointer, where an address is the pointer plus a 32-bit displacement: with all of them far,
+# an allocate + free kept twenty base addresses on the stack. Far arrays grow with the memory of the machine.
+NEAR_SHIFT, FAR_SHIFT = 25, 36
+# What two CPUs write lies a pair of lines apart: prefetchers fetch lines in pairs, and would fetch the other CPU's.
+LINE_PAIR_BYTES = 128
+# Each array begins one page and one pair of lines later in its range than the one before. Without that all arrays' first pages have
 # equal low 36 address bits, and processors that index by those (AMD's L1 way predictor, sets of TLB and cache) evict them all
 # the time: an allocate + free took 67 ns instead of 31 ns.
-ARRAY_SKEW = 4096 + 64
-ARRAY_BYTES_MAX = (1 << ARRAY_SHIFT) - (1 << 20)
-CACHE_LINE_BYTES = 64
+ARRAY_SKEW = 4096 + LINE_PAIR_BYTES
 
 # ------------------------------------------------------------------------------------------------------------------- frames
 
@@ -228,7 +230,7 @@ MIGRATION = tuple(
 
 COUNTERS = (*VMSTAT, *(f"spec_{n}" for n in SPECULATION), *(f"met_{n}" for n in MEETINGS), *ATOMICS, *MIGRATION)
 COUNTER = {name: k for k, name in enumerate(COUNTERS)}
-COUNTER_STRIDE = -(-len(COUNTERS) // 8) * 8  # a row of whole cache lines per CPU
+COUNTER_STRIDE = -(-len(COUNTERS) // (LINE_PAIR_BYTES // 8)) * (LINE_PAIR_BYTES // 8)  # a row of whole pairs of lines per CPU
 C_MIGRATED, C_FAILED, C_CAUSE = COUNTER["migrated_compaction"], COUNTER["failed_compaction"], COUNTER["cause_compaction_lock"]
 
 # ------------------------------------------------------------------------------------------------------------------- rings
@@ -305,8 +307,8 @@ EXIT_BUG, EXIT_ABANDONED = 86, 87  # how a worker process leaves when it broke a
 
 PCP_ORDERS = 4  # 0..PAGE_ALLOC_COSTLY_ORDER on per-CPU lists
 PCP_LISTS = PCP_ORDERS * NR_PCPTYPES
-PCP_STRIDE, PCP_TOTAL = 16, 12  # words per (CPU, node); the last one used counts frames
-PCP_CAPACITY = 256  # blocks that one list can hold
+PCP_STRIDE, PCP_TOTAL, PCP_HIGH = LINE_PAIR_BYTES // 4, 12, 13  # words per (CPU, node); after the lists' lengths
+PCP_CAPACITY = 256  # blocks that one list can hold, and the most that PCP_HIGH can be
 DESC_CACHE = 64
 LRU_BATCH = 15  # PAGEVEC_SIZE
 CC_CAPACITY = 512
@@ -370,10 +372,16 @@ class ArraySpec:
     name: str
     stride: int
     length: object
-    fields: tuple[FieldSpec, ...] = field(default=())
+    fields: tuple[FieldSpec, ...]
+    far: bool
+
+    @property
+    def bytes_max(self) -> int:
+        """How large the array can become."""
+        return (1 << (FAR_SHIFT if self.far else NEAR_SHIFT)) - (1 << 20)
 
 
-def _record(name: str, stride: int, length, **bits: int) -> ArraySpec:
+def _record(name: str, stride: int, length, *, far: bool = False, **bits: int) -> ArraySpec:
     """Fields in order of declaration, each aligned to its size; names are unique in the machine."""
     offset, fields = 0, []
     for field_name, width in bits.items():
@@ -383,11 +391,11 @@ def _record(name: str, stride: int, length, **bits: int) -> ArraySpec:
         offset += size
     if offset > stride:
         raise ValueError(f"{name}: fields need {offset} bytes, stride is {stride}")
-    return ArraySpec(name, stride, length, tuple(fields))
+    return ArraySpec(name, stride, length, tuple(fields), far)
 
 
-def _words(name: str, length, bits: int = 64) -> ArraySpec:
-    return _record(name, bits // 8, length, **{name: bits})
+def _words(name: str, length, bits: int = 64, *, far: bool = False) -> ArraySpec:
+    return _record(name, bits // 8, length, far=far, **{name: bits})
 
 
 #: scalar parameters in the header, constant while the machine runs: mem.<name>
@@ -397,7 +405,7 @@ PARAMS = (
     "lock_lru", "lock_pcp", "lock_ptl", "lock_i_pages", "lock_balloon", "lock_desc",
     "pcp_high", "pcp_batch", "chaos_ppm", "shadow_on", "tracing", "ipi_ns", "seed", "cycles_per_us",
     "policy_migration", "policy_offline", "policy_refcount", "numa_rate_limit", "anon_pages", "balloon_target",
-    "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "working_set",
+    "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target",
 )  # fmt: skip
 PARAM = {name: k for k, name in enumerate(PARAMS)}
 LENGTHS_WORD = 256  # header word of the length of array 0
@@ -417,68 +425,76 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _words("counters", lambda g: g.nr_cpus * COUNTER_STRIDE),
     _record("lockstat", 64, lambda g: g.nr_cpus * NR_LOCK_CLASSES, lock_acquired=64, lock_contended=64, lock_spins=64),
     _record("rolestat", 64, lambda g: g.nr_cpus * NR_ROLES_MAX, role_ops=64, role_fails=64, role_cycles=64),
-    _words("hist", lambda g: g.nr_cpus * NR_ROLES_MAX * HIST_BUCKETS),
-    _record("ring", 32, lambda g: g.nr_cpus * RING_EVENTS, ring_cycles=64, ring_event=64, ring_pfn=64, ring_result=64),
-    _record("locks", 64, lambda g: g.nr_locks, lock_word=64),
+    _words("hist", lambda g: g.nr_cpus * NR_ROLES_MAX * HIST_BUCKETS, far=True),
+    _record("ring", 32, lambda g: g.nr_cpus * RING_EVENTS, far=True, ring_cycles=64, ring_event=64, ring_pfn=64, ring_result=64),
+    _record("locks", LINE_PAIR_BYTES, lambda g: g.nr_locks, lock_word=64),
     # per frame
-    _words("memdesc", lambda g: g.nr_frames),
-    _words("shadow", lambda g: g.nr_frames, bits=32),
-    _record("links", 8, lambda g: g.nr_frames, frame_next=32, frame_prev=32),
-    _words("contents", lambda g: g.nr_frames * g.words_per_frame),
+    _words("memdesc", lambda g: g.nr_frames, far=True),
+    _words("shadow", lambda g: g.nr_frames, far=True, bits=32),
+    _record("links", 8, lambda g: g.nr_frames, far=True, frame_next=32, frame_prev=32),
+    _words("contents", lambda g: g.nr_frames * g.words_per_frame, far=True),
     # per pageblock
     _record("blocks", 32, lambda g: -(-g.nr_frames >> g.pageblock_order), block_migratetype=32, block_skip=32, block_saved=32,
             block_drained=32, block_allocated=64, block_nid=32),
     # per zone
     _record("zones", 256, lambda g: g.nr_nodes, zone_free=64, zone_isolate_free=64, zone_min=64, zone_low=64, zone_high=64,
             zone_migrate_pfn=64, zone_free_pfn=64, zone_defer_shift=64, zone_considered=64, zone_order_failed=64,
-            zone_pcp_disabled=64, zone_nr_isolate=64, zone_kcompactd=64, zone_numa_window=64, zone_numa_pages=64),
+            zone_pcp_disabled=64, zone_nr_isolate=64, zone_numa_window=64, zone_numa_pages=64),
     _record("areas", 8, lambda g: g.nr_nodes * NR_ORDERS * NR_MIGRATETYPES, free_head=32, nr_free=32),
-    # per CPU and node, one cache line: blocks on each list, then frames on all of them
+    # per CPU and node, one cache line: blocks on each list, then frames on all of them, and how many may be (0: disabled)
     _words("pcp_nr", lambda g: g.nr_cpus * g.nr_nodes * PCP_STRIDE, bits=32),
-    _words("pcp_frames", lambda g: g.nr_cpus * g.nr_nodes * PCP_LISTS * PCP_CAPACITY, bits=32),
+    _words("pcp_frames", lambda g: g.nr_cpus * g.nr_nodes * PCP_LISTS * PCP_CAPACITY, far=True, bits=32),
     _record("lrus", 64, lambda g: g.nr_nodes * 2, lru_head=32, lru_tail=32, lru_count=64, lru_isolated=64),
     _words("lru_batch", lambda g: g.nr_cpus * 16, bits=32),
     # descriptors, 64 bytes each
-    _record("descs", 64, lambda g: g.nr_desc, refcount=32, mapcount=32, flags=32, folio_order=32, folio_pfn=64, mapping=64,
+    _record("descs", 64, lambda g: g.nr_desc, far=True, refcount=32, mapcount=32, flags=32, folio_order=32, folio_pfn=64, mapping=64,
             folio_index=64, folio_next=32, folio_prev=32, pincount=64, cpupid=32, folio_type=32),
-    _words("desc_stack", lambda g: g.nr_desc, bits=32),
+    _words("desc_stack", lambda g: g.nr_desc, far=True, bits=32),
     _record("desc_pool", 64, lambda g: 1, desc_top=64),
     _words("desc_cache", lambda g: g.nr_cpus * DESC_CACHE, bits=32),
     # address spaces
-    _words("pte", lambda g: g.nr_tasks * g.task_pages),
-    _words("oracle", lambda g: g.nr_tasks * g.task_pages),
+    _words("pte", lambda g: g.nr_tasks * g.task_pages, far=True),
+    _words("oracle", lambda g: g.nr_tasks * g.task_pages, far=True),
     _record("spaces", 64, lambda g: g.nr_tasks, tlb_generation=64, numa_scan=64),
     _record("tlb", 32, lambda g: g.nr_cpus * TLB_ENTRIES, tlb_tag=64, tlb_filled=64, tlb_value=64),
     _words("flush_spaces", lambda g: g.nr_cpus * FLUSH_CAPACITY, bits=32),
     # page cache
-    _words("cache", lambda g: g.nr_files * g.file_pages),
-    _words("disk", lambda g: g.nr_files * g.file_pages),
-    _words("file_oracle", lambda g: g.nr_files * g.file_pages),
+    _words("cache", lambda g: g.nr_files * g.file_pages, far=True),
+    _words("disk", lambda g: g.nr_files * g.file_pages, far=True),
+    _words("file_oracle", lambda g: g.nr_files * g.file_pages, far=True),
     # migration and compaction, per CPU
     _words("bitmap", lambda g: g.nr_cpus * NR_BITMAPS * BITMAP_WORDS),
     _words("dst", lambda g: g.nr_cpus * WINDOW_FRAMES, bits=32),
     _words("folio_list", lambda g: g.nr_cpus * WINDOW_FRAMES, bits=32),
-    _words("cc_frames", lambda g: g.nr_cpus * NR_ORDERS * CC_CAPACITY, bits=32),
+    _words("cc_frames", lambda g: g.nr_cpus * NR_ORDERS * CC_CAPACITY, far=True, bits=32),
     _words("cc_count", lambda g: g.nr_cpus * 16, bits=32),
     # what the roles hold between operations
-    _record("held", 16, lambda g: g.nr_cpus * HELD_CAPACITY, held_pfn=64, held_order=32, held_kind=32),
-    _words("balloon_pfn", lambda g: g.nr_cpus * HELD_CAPACITY),
-    _record("balloons", 64, lambda g: g.nr_cpus, balloon_pages=64, balloon_isolated=64),
+    _record("held", 16, lambda g: g.nr_cpus * HELD_CAPACITY, far=True, held_pfn=64, held_order=32, held_kind=32),
+    _words("balloon_pfn", lambda g: g.nr_cpus * HELD_CAPACITY, far=True),
+    _record("balloons", 64, lambda g: g.nr_cpus, balloon_pages=64),
     _record("pins", 32, lambda g: g.nr_cpus * PIN_CAPACITY, pin_desc=64, pin_pfn=64, pin_at=64, pin_incarnation=64),
     _record("forked", 16, lambda g: g.nr_cpus * FORK_BATCH, fork_vpage=64, fork_pfn=64),
     _record("gang", 32, lambda g: g.nr_cpus * GANG, gang_pfn=64, gang_word=64, gang_desc=64),
     # a recorded trace that is replayed
-    _record("events", 16, lambda g: g.nr_trace_events, ev_kind=8, ev_order=8, ev_migratetype=8, ev_pad=8, ev_slot=32, ev_wait=32),
-    _words("ev_pfn", lambda g: g.max_trace_pfn),
+    _record("events", 16, lambda g: g.nr_trace_events, far=True, ev_kind=8, ev_order=8, ev_migratetype=8, ev_slot=32, ev_wait=32),
+    _words("ev_pfn", lambda g: g.max_trace_pfn, far=True),
     _words("ev_first", lambda g: g.nr_cpus + 1),
     _record("replays", 64, lambda g: g.nr_cpus, ev_next=64, ev_passes=64),
 )
 ARRAY = {spec.name: slot for slot, spec in enumerate(ARRAYS)}
 #: field name -> (array slot, bits, stride, offset)
 FIELDS = {f.name: (slot, f.bits, spec.stride, f.offset) for slot, spec in enumerate(ARRAYS) for f in spec.fields}
-SEGMENT_BYTES = len(ARRAYS) << ARRAY_SHIFT
 
 
-def array_start(slot: int) -> int:
-    """The first byte of an array."""
-    return (slot << ARRAY_SHIFT) + slot * ARRAY_SKEW
+def _starts() -> tuple[list[int], int]:
+    near, far, starts = 0, 1 << 31, []
+    for slot, spec in enumerate(ARRAYS):
+        starts.append((far if spec.far else near) + slot * ARRAY_SKEW)
+        near, far = (near, far + (1 << FAR_SHIFT)) if spec.far else (near + (1 << NEAR_SHIFT), far)
+    if near > 1 << 31:
+        raise ValueError("near arrays do not fit into 2 GiB")
+    return starts, far
+
+
+#: the first byte of each array, and of what follows the last one
+ARRAY_START, SEGMENT_BYTES = _starts()

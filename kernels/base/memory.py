@@ -18,7 +18,7 @@ from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, inf
 from numba.extending import NativeValue, models, register_model, typeof_impl, unbox
 
 from kernels.base import jit
-from kernels.base.layout import ARRAY_BYTES_MAX, ARRAYS, FIELDS, LENGTHS_WORD, PARAM, SEGMENT_BYTES, Bug, array_start
+from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, PARAM, SEGMENT_BYTES, Bug
 
 _DTYPES = {8: np.int8, 32: np.int32, 64: np.int64}
 
@@ -62,9 +62,9 @@ class Memory:
         self.arrays: dict[str, np.ndarray] = {}
         for name, (slot, bits, stride, offset) in FIELDS.items():
             length = int(self.header[LENGTHS_WORD + slot])
-            if not 0 <= length * stride <= ARRAY_BYTES_MAX:
+            if not 0 <= length * stride <= ARRAYS[slot].bytes_max:
                 raise ValueError(f"header: array {ARRAYS[slot].name} has length {length}")
-            view = np.ndarray(length, _DTYPES[bits], whole, offset=array_start(slot) + offset, strides=stride)
+            view = np.ndarray(length, _DTYPES[bits], whole, offset=ARRAY_START[slot] + offset, strides=stride)
             self.arrays[name] = view
             setattr(self, name, Field(name, view))
         for name, word in PARAM.items():
@@ -132,7 +132,7 @@ def _lower_attribute(context, builder, typ, value, attr):
         word.set_metadata("invariant.load", builder.module.add_metadata([]))
         return word
     field = _field_types[attr]
-    return builder.gep(value, [I64(array_start(field.slot) + field.offset)])
+    return builder.gep(value, [I64(ARRAY_START[field.slot] + field.offset)])
 
 
 def element(builder, field, pointer, index):
@@ -145,7 +145,7 @@ def element(builder, field, pointer, index):
 
 def _check_bounds(builder, field, pointer, index):
     """Compare with the length in the header; out of bounds writes a bug record and leaves, as bug() does."""
-    base = builder.gep(pointer, [I64(-(array_start(field.slot) + field.offset))])
+    base = builder.gep(pointer, [I64(-(ARRAY_START[field.slot] + field.offset))])
 
     def word(offset):
         return builder.bitcast(builder.gep(base, [I64(offset)]), I64.as_pointer())
@@ -155,7 +155,7 @@ def _check_bounds(builder, field, pointer, index):
 
         def store(name, value):
             slot, _, _, offset = FIELDS[name]
-            builder.store(value, word(array_start(slot) + offset))
+            builder.store(value, word(ARRAY_START[slot] + offset))
 
         store("bug_code", I64(int(Bug.BOUNDS)))
         store("bug_cpu", I64(-1))

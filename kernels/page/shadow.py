@@ -1,12 +1,13 @@
 """The shadow owner word of each frame: where the full checks believe it to be. Nothing in the fast flavour.
 
-Invariants  I2: one owner; a double free or a double allocation is a compare-and-swap that finds another state
+Invariants  I2: one owner; a double free or a double allocation is a compare-and-swap that finds another state.
+            I18: nothing is taken from an isolated pageblock
 """
 
-from kernels.base.atomics import cas_relaxed
+from kernels.base.atomics import cas_relaxed, load_relaxed
 from kernels.base.bug import bug
 from kernels.base.jit import CHECKED, kernel
-from kernels.base.layout import BUG_SHADOW
+from kernels.base.layout import BUG_ISOLATED_ALLOC, BUG_SHADOW, MT_ISOLATE, SH_BUDDY
 
 
 @kernel
@@ -17,6 +18,9 @@ def shadow_move(mem, cpu, pfn, order, before, after):
     """
     if CHECKED:
         if mem.shadow_on:
+            # exact: whoever takes frames from the buddy holds zone->lock
+            if before == SH_BUDDY and load_relaxed(mem.block_migratetype, pfn >> mem.pageblock_order) == MT_ISOLATE:
+                bug(mem, cpu, BUG_ISOLATED_ALLOC, pfn, MT_ISOLATE, after)
             for k in range(1 << order):
                 seen = cas_relaxed(mem.shadow, pfn + k, before, after)
                 if seen != before:

@@ -6,7 +6,7 @@ Models      memblock_free_all(), mm/memblock.c; build_all_zonelists(), __setup_p
 from kernels.alloc.buddy import add_to_free_list
 from kernels.base.atomics import cycles
 from kernels.base.jit import entry, kernel
-from kernels.base.layout import MT_MOVABLE, NONE_WORD, NR_ORDERS
+from kernels.base.layout import MT_MOVABLE, NONE_WORD, NR_ORDERS, PCP_HIGH, PCP_STRIDE
 from kernels.base.random import seed_random
 
 
@@ -50,6 +50,8 @@ def boot(mem, unused):
     mem.desc_top[0] = mem.nr_desc
     for space in range(mem.nr_tasks):
         mem.tlb_generation[space] = 1
+    for pcp in range(mem.nr_cpus * mem.nr_nodes):
+        mem.pcp_nr[pcp * PCP_STRIDE + PCP_HIGH] = mem.pcp_high
     for cpu in range(mem.nr_cpus):
         seed_random(mem, cpu, mem.seed)
         mem.cpu_nid[cpu] = cpu % mem.nr_nodes

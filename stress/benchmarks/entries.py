@@ -11,33 +11,46 @@ NR_RANDOM = 1 << 20
 
 @entry
 def pair_hot(mem, cpu, desc, nr_ops):
-    """Get a reference to one descriptor, whose count is above zero, and put it.
+    """Get a reference to one descriptor, whose count is above zero, and put it; as in limits.c nobody asks whether it was the last.
 
-    Returns     references that held
+    Returns     nr_ops, or less if a get failed
     Progress    lock-free
     """
-    held = 0
-    for _ in range(nr_ops):
-        if ref_try_get(mem, cpu, desc):
-            ref_put_testzero(mem, cpu, desc, 1)
-            held += 1
-    return held
+    done = 0
+    while done < nr_ops and ref_try_get(mem, cpu, desc):
+        ref_put_testzero(mem, cpu, desc, 1)
+        done += 1
+    return done
 
 
 @entry
 def pair_random(mem, cpu, first, nr_ops):
     """The same over NR_RANDOM descriptors in the order of desc_stack, which the machine's maker has shuffled.
 
-    Returns     references that held
+    Returns     nr_ops, or less if a get failed
     Progress    lock-free
     """
-    held = 0
-    for k in range(first, first + nr_ops):
+    k = first
+    while k < first + nr_ops and ref_try_get(mem, cpu, mem.desc_stack[k & (NR_RANDOM - 1)]):
+        ref_put_testzero(mem, cpu, mem.desc_stack[k & (NR_RANDOM - 1)], 1)
+        k += 1
+    return k - first
+
+
+@entry
+def pair_random_tested(mem, cpu, first, nr_ops):
+    """The same with what every put but a benchmark's does: ask whether it was the last.
+
+    Returns     nr_ops, or less if a get failed or a put was the last
+    Progress    lock-free
+    """
+    k = first
+    while k < first + nr_ops:
         desc = mem.desc_stack[k & (NR_RANDOM - 1)]
-        if ref_try_get(mem, cpu, desc):
-            ref_put_testzero(mem, cpu, desc, 1)
-            held += 1
-    return held
+        if not ref_try_get(mem, cpu, desc) or ref_put_testzero(mem, cpu, desc, 1):
+            break
+        k += 1
+    return k - first
 
 
 @entry

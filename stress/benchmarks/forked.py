@@ -33,6 +33,7 @@ Work = Callable[[Any, int, int, int], int]  # (mem, cpu, first, nr_ops) -> opera
 WORKS: dict[str, tuple[Work, int]] = {
     "hot": (lambda mem, cpu, _, nr_ops: entries.pair_hot(mem, cpu, HOT_DESC + cpu * machines.HOT_STRIDE, nr_ops), 4_000_000),
     "random": (entries.pair_random, 1 << 22),
+    "random_tested": (entries.pair_random_tested, 1 << 22),
     "contended": (lambda mem, cpu, _, nr_ops: entries.pair_hot(mem, cpu, HOT_DESC, nr_ops), 1_000_000),
     "alloc": (lambda mem, cpu, _, nr_ops: entries.alloc_free(mem, cpu, 0, nr_ops), 4_000_000),
 }

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.base.layout import MT_ISOLATE
+from kernels.base.layout import MT_ISOLATE, PCP_HIGH, PCP_STRIDE
 from stress.checkers._report import Report, checking
 from stress.checkers._view import View, order_size, tally, within
 
@@ -54,6 +54,18 @@ def _check_zones(view: View, report: Report) -> None:
             counted=counted[wrong],
             isolated=isolated[wrong],
         )
+    marks = view.row("pcp_nr", PCP_STRIDE)[:, PCP_HIGH]
+    node = np.arange(len(marks)) % view.param("nr_nodes")
+    expected = np.where(view.wide("zone_pcp_disabled")[node] > 0, 0, view.param("pcp_high"))
+    wrong = np.flatnonzero(marks != expected)
+    report.add(
+        "the high mark of per-CPU lists is not what their being disabled says",
+        invariant="I18",
+        cpus=wrong // view.param("nr_nodes"),
+        node=node[wrong],
+        high=marks[wrong],
+        expected=expected[wrong],
+    )
 
 
 CHECKER = checking("isolated_blocks", ("I18", "I16"), "nothing is allocated from an isolated and drained pageblock", _check)

@@ -4,9 +4,10 @@ from kernels.alloc.pages import cpu_node, pcp_frames_base
 from kernels.alloc.release import folio_put, recheck_through, try_get_pfn
 from kernels.base import counter
 from kernels.base.atomics import cpu_relax, load_acquire, load_relaxed
-from kernels.base.bug import chaos_point
+from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
+    BUG_FOLIO_RANGE,
     GANG,
     INCARNATION_SHIFT,
     MT_MOVABLE,
@@ -23,6 +24,7 @@ from kernels.base.vmstat import count
 from kernels.map.access import anon_mapping, check_stamp, gup_fast, owner_stamp, raise_oracle, unpin_folio, write_frame
 from kernels.map.pagecache import filemap_get_entry
 from kernels.map.tlb import current_pte
+from kernels.page.folio import folio_covers
 from kernels.page.memdesc import is_counted, word_desc
 from kernels.page.refcount import ref_try_get
 from stress.role import Role
@@ -127,6 +129,8 @@ def walk_gang(mem, cpu):
         if desc >= 0:
             desc = recheck_through(mem, cpu, mem.gang_pfn[base + k], mem.gang_word[base + k], desc)
         if desc >= 0:
+            if not folio_covers(mem, desc, mem.gang_pfn[base + k]):
+                bug(mem, cpu, BUG_FOLIO_RANGE, mem.gang_pfn[base + k], mem.folio_pfn[desc], mem.folio_order[desc])
             put_speculative(mem, cpu, desc)
             held += 1
         sticky = k < STICKY_WORDS and desc < 0 and is_counted(mem.gang_word[base + k])

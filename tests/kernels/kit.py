@@ -42,7 +42,6 @@ PARAMS = {
     "tracing": 1,
     "cycles_per_us": 1000,
     "anon_pages": 48,
-    "working_set": 16,
     "kernel_target": 8,
     "balloon_target": 8,
     "max_order_anon": 3,

@@ -57,14 +57,17 @@ static inline int get_unless_zero(_Atomic uint32_t *r, uint64_t *fails)
 	} while (1);
 }
 static inline void put(_Atomic uint32_t *r) { atomic_fetch_sub_explicit(r, 1, memory_order_acq_rel); }
+/* not in the original: what frees by reference counting has to ask */
+static inline int put_testzero(_Atomic uint32_t *r) { return atomic_fetch_sub_explicit(r, 1, memory_order_acq_rel) == 1; }
 
 /* each does about 4096 operations and returns how many */
 #define B(name) static uint64_t name(st_t *s)
 B(b_guz_hot) { _Atomic uint32_t *r = &obj[s->w * 1024 + 8].ref; for (int i = 0; i < 4096; i++) { get_unless_zero(r, &s->fails); put(r); __asm__ volatile("" ::: "memory"); } return 4096; }
 B(b_guz_rand) { uint32_t *p = perm[s->w]; for (int i = 0; i < 4096; i++) { _Atomic uint32_t *r = &obj[p[s->pos++ & (NOBJ - 1)]].ref; get_unless_zero(r, &s->fails); put(r); } return 4096; }
+B(b_guz_rand_tested) { uint32_t *p = perm[s->w]; for (int i = 0; i < 4096; i++) { _Atomic uint32_t *r = &obj[p[s->pos++ & (NOBJ - 1)]].ref; if (!get_unless_zero(r, &s->fails) || put_testzero(r)) abort(); } return 4096; }
 B(b_fadd_hot) { _Atomic uint32_t *r = &obj[s->w * 1024 + 16].ref; for (int i = 0; i < 4096; i++) atomic_fetch_add(r, 1); return 4096; }
 static const struct { const char *name; uint64_t (*f)(st_t *); uint64_t ops; } bs[] = {
-	{ "hot", b_guz_hot, 4000000 }, { "random", b_guz_rand, 1048576 }, { "fetch_add", b_fadd_hot, 8000000 },
+	{ "hot", b_guz_hot, 4000000 }, { "random", b_guz_rand, 4194304 }, { "random_tested", b_guz_rand_tested, 4194304 }, { "fetch_add", b_fadd_hot, 8000000 },
 };
 
 static void worker(int b, int w, int nr_workers, int cpu)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from kernels.base.jit import FLAVOUR, INTERPRETED
-from kernels.base.layout import MT_ISOLATE, SH_OWNED
+from kernels.base.layout import MT_ISOLATE, PCP_STRIDE, PCP_TOTAL, SH_OWNED
 from tests.kernels import kit
 from tests.reference.buddy import Zone
 
@@ -101,7 +101,7 @@ class ListsAgainstSets(RuleBasedStateMachine):
     @invariant()
     def conserved(self):
         kit.audit(self.m)
-        on_lists = int(self.m["pcp_nr"].reshape(-1, 16)[:, 12].sum())
+        on_lists = int(self.m["pcp_nr"].reshape(-1, PCP_STRIDE)[:, PCP_TOTAL].sum())
         free = int(self.m["zone_free"].sum() + self.m["zone_isolate_free"].sum())
         assert free + on_lists + sum(1 << order for order in self.held.values()) == 512
         assert {block for block in range(64) if self.m["block_migratetype"][block] == MT_ISOLATE} == self.isolated

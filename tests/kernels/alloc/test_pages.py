@@ -2,8 +2,7 @@
 
 import pytest
 
-from kernels.base.layout import LC_PCP, NONE_WORD, NR_PCPTYPES, PCP_CAPACITY, PCP_STRIDE, PCP_TOTAL, Bug, Geometry, Migratetype
-from tests.kernels.kit import audit, make_machine
+from kernels.base.layout import LC_PCP, NONE_WORD, NR_PCPTYPES, PCP_HIGH, PCP_STRIDE, PCP_TOTAL, Bug, Migratetype
 
 UNMOVABLE, MOVABLE, RECLAIMABLE, ISOLATE = map(int, Migratetype)
 
@@ -54,7 +53,7 @@ def fill(m, migratetype, nr_frames):
 def test_a_batch_is_drained_from_the_other_lists_first(machine):
     m = machine
     mine, others = fill(m, MOVABLE, 8), fill(m, RECLAIMABLE, 8)
-    m.pcp_drain_batch(0, 0, MOVABLE)
+    m.pcp_make_room(0, 0, MOVABLE)
     assert (held(m, 0, 0, 0, MOVABLE), held(m, 0, 0, 0, RECLAIMABLE)) == (8, 4)
     assert total(m, 0, 0) + m.mem.pcp_batch == m.mem.pcp_high
     assert {m.pcp_alloc(0, 0, RECLAIMABLE) for _ in range(4)} == set(others[4:]), "the coldest went"
@@ -66,19 +65,8 @@ def test_a_batch_is_drained_from_the_other_lists_first(machine):
 def test_a_batch_is_drained_from_the_own_list_if_there_is_no_other(machine):
     m = machine
     fill(m, MOVABLE, 16)
-    m.pcp_drain_batch(0, 0, MOVABLE)
+    m.pcp_make_room(0, 0, MOVABLE)
     assert held(m, 0, 0) == total(m, 0, 0) == 12
-
-
-def test_a_full_list_gives_up_a_batch_of_its_own(built):
-    m = make_machine(Geometry(nr_cpus=1, nr_nodes=2, frames_per_node=2 * PCP_CAPACITY, words_per_frame=8), pcp_high=2 * PCP_CAPACITY)
-    fill(m, MOVABLE, PCP_CAPACITY)
-    m.pcp_drain_batch(0, 0, RECLAIMABLE)
-    assert held(m, 0, 0) == PCP_CAPACITY, "below the mark nobody else's list is touched"
-    m.free_frozen_pages(m.buddy_alloc(0, 0, MOVABLE), 0)
-    assert held(m, 0, 0) == total(m, 0, 0) == PCP_CAPACITY - m.mem.pcp_batch + 1
-    assert m.counter("pcp_drain") == 1
-    audit(m)
 
 
 def test_orders_above_costly_go_to_the_zone(machine):
@@ -104,6 +92,9 @@ def test_disabled_lists_stay_empty_and_nest(machine):
     m.on(1).zone_pcp_disable(0)
     m.on(2).zone_pcp_disable(0)
     assert total(m, 0, 0) == 0
+    again = m.alloc_on_node(0, 0, MOVABLE)
+    assert total(m, 0, 0) == 0, "nothing is refilled"
+    m.free_frozen_pages(again, 0)
     m.free_frozen_pages(pfns.pop(), 0)
     m.on(1).zone_pcp_enable(0)
     m.free_frozen_pages(pfns.pop(), 0)
@@ -111,6 +102,15 @@ def test_disabled_lists_stay_empty_and_nest(machine):
     m.on(2).zone_pcp_enable(0)
     m.free_frozen_pages(pfns.pop(), 0)
     assert total(m, 0, 0) == 1
+
+
+def test_the_last_who_enables_does_not_undo_a_disabler_who_comes_between(machine):
+    m = machine
+    m.on(1).zone_pcp_disable(0)
+    m["zone_pcp_disabled"][0] += 1  # the next disabler has announced itself when the first one leaves
+    m.on(1).zone_pcp_enable(0)
+    m.pcp_update_high(0)
+    assert [m["pcp_nr"][(cpu * 2) * PCP_STRIDE + PCP_HIGH] for cpu in range(3)] == [0, 0, 0]
 
 
 def test_a_list_that_is_taken_is_gone_around(machine):

@@ -172,6 +172,11 @@ def isolated_by_two(arrays, view):
     arrays["isolated_block"][:] = isolated_block(view) + 1
 
 
+@breaks("isolated_blocks", "I18", "high mark")
+def lists_stay_disabled(arrays, view):
+    arrays["pcp_nr"][at.PCP_HIGH] += 1
+
+
 @breaks("isolated_blocks", "I16", "zone_pcp_disabled is not")
 def pcp_never_enabled_again(arrays, view):
     arrays["zone_pcp_disabled"][0] += 1
