@@ -260,4 +260,7 @@ def test_an_interrupt_leaves_nothing(tmp_path):
     process.communicate(timeout=60)
     assert process.returncode == 130
     assert not list(tmp_path.iterdir())
+    deadline = time.monotonic() + 5  # one that was being started goes by the death of its parent, which is a signal on its way
+    while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)
