@@ -155,6 +155,7 @@ class Copy:
         words = ["run", str(self.folder / "seeded.toml") if story.roles else storm.scenario, "--no-save"]
         words += ["--seconds", f"{seconds:g}", "--workers", str(storm.workers), "--memory", storm.memory]
         words += ["--frame-bytes", str(storm.frame_bytes)]
+        words += [word for name, value in story.policy.items() for word in ("--set", f"{name}={value}")]
         words += ["--check", storm.check, "--chaos", f"{storm.chaos:g}", "--json", str(result)]
         child = Child(self, words, f"try-{number}.log")
         try:
@@ -192,7 +193,7 @@ def judge(bug: SeededBug, result: dict[str, Any]) -> Try:
 
 def controls_of(bugs: Sequence[SeededBug]) -> list[SeededBug]:
     """The unchanged kernels, once for each way in which these bugs are stormed."""
-    ways = list({json.dumps([bug.story.storm.model_dump(), bug.story.roles]): bug.story for bug in bugs}.values())
+    ways = list({json.dumps([bug.story.storm.model_dump(), bug.story.roles, bug.story.policy]): bug.story for bug in bugs}.values())
     changed = {"title": "the kernels as they are", "silence": (), "proves": ()}
     return [SeededBug(f"{CONTROL} {k}", None, story.model_copy(update=changed)) for k, story in enumerate(ways, 1)]
 

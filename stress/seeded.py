@@ -50,6 +50,7 @@ class Story(_Strict):
     silence     codes of assertions in the act that are taken out of the copy, since they would end the storm before a checker at
                 rest could see what the bug does
     roles       if given, a scenario of its own with these weights, in place of storm.scenario
+    policy      values of layout.POLICIES under which it shows; the others are the scenario's
     """
 
     title: str = Field(min_length=10)
@@ -61,6 +62,7 @@ class Story(_Strict):
     silence: tuple[str, ...] = ()
     storm: Storm = Storm()
     roles: dict[str, float] = Field(default_factory=dict)
+    policy: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("expect")
     @classmethod

@@ -96,7 +96,6 @@ NONE_WORD = Type.MISC | (Misc.NONE << SUBTYPE_SHIFT)
 
 #: bits of a descriptor's flags (PG_* of page-flags.h)
 FL_LOCKED, FL_LRU, FL_ISOLATED, FL_DIRTY, FL_WRITEBACK, FL_UPTODATE, FL_BATCHED, FL_REFERENCED = (1 << k for k in range(8))
-
 #: a folio's `mapping`: 0 none, else (number + 1) << 1, with bit 0 set for anonymous memory (PAGE_MAPPING_ANON)
 MAPPING_ANON = 1
 
@@ -117,6 +116,7 @@ SIBLING_BIT = 1
 
 #: stamps in the first words of each frame's contents
 STAMP_OWNER, STAMP_VERSION, STAMP_MIRROR = 0, 1, 2
+REFCOUNT_FROZEN_BIT, FROZEN = 1, -(1 << 31)  # of policy_refcount; what a frozen count is then, and 0 is under cas
 INCARNATION_SHIFT = 32  # of an oracle word: incarnation << 32 | number of writes
 
 # --------------------------------------------------------------------------------------------------------------- policies
@@ -124,7 +124,7 @@ INCARNATION_SHIFT = 32  # of an oracle word: incarnation << 32 | number of write
 POLICIES: dict[str, tuple[str, ...]] = {
     "migration": ("bitmap",),
     "offline": ("none",),
-    "refcount": ("cas",),
+    "refcount": ("cas", "frozen-bit"),
 }
 
 
@@ -216,7 +216,7 @@ MEETINGS = (
     "fault_on_migration_entry", "stale_tlb_met_flush", "shootdown_waited", "deflate_on_isolated", "release_found_by_isolator",
     "two_scanners_one_block", "free_block_vanished", "pcp_lock_contended", "speculation_on_free_pages",
     "isolation_raced_free", "count_unexpected", "count_moved_during_copy", "lru_batch_held_reference", "cow_on_pinned",
-    "hint_fault_raced", "capture_in_isolated_block_refused", "split_refused_by_reference", "pin_refused_migration",
+    "hint_fault_raced", "capture_in_isolated_block_refused", "split_refused_by_reference", "pin_refused_migration", "put_lost_to_a_get",
 )  # fmt: skip
 
 #: compare-exchange tries and failures of the retry loops

@@ -1,16 +1,21 @@
 """The reference count of a descriptor: the transitions of the count alone. A put that may free stands in alloc/release.py.
 
-Models      include/linux/page_ref.h (torvalds/linux 0c8ea05e)
-Invariants  I3: 0 means free or frozen, and only the freezer or the allocator leaves 0; I5
-Protocol    get: add unless zero, acquire; put: release, and acquire for the one that sees zero; freeze: n -> 0, fully
-            ordered; unfreeze: a release store, which makes what was done while frozen visible to the next get
+Models      include/linux/page_ref.h (torvalds/linux 0c8ea05e); refcount = frozen-bit: "mm: implement page refcount locking via
+            dedicated bit" (Gladyshev, v2, April 2026), as linux-mm.md 1.2 tells it
+Differs     frozen-bit: every adder that meets the bit tries once to take its addition back, not only when the count is large
+Invariants  I3: frozen means free or frozen, and only the freezer or the allocator leaves it; I5
+Protocol    get: add unless frozen, acquire; put: release, and acquire for the one that frees; freeze: n -> frozen, fully ordered;
+            unfreeze: a release store, which makes what was done while frozen visible to the next get.
+            cas: frozen is 0, and a get is a loop of compare-and-exchange.
+            frozen-bit: frozen is negative, a get adds first and looks afterwards, and 0 is alive: who puts last freezes 0, and
+            if a get was faster, leaves the freeing to its owner.
 """
 
 from kernels.base import counter
-from kernels.base.atomics import cas_acq_rel, cas_seq_cst, fetch_add_acq_rel, fetch_add_relaxed, load_relaxed, store_release
+from kernels.base.atomics import cas_acq_rel, cas_relaxed, cas_seq_cst, fetch_add_acq_rel, fetch_add_relaxed, load_relaxed, store_release
 from kernels.base.bug import bug
 from kernels.base.jit import CHECKED, kernel, slow_kernel
-from kernels.base.layout import BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE
+from kernels.base.layout import BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE, FROZEN, REFCOUNT_FROZEN_BIT
 from kernels.base.vmstat import count
 
 
@@ -24,6 +29,42 @@ def count_failed_cmpxchg(mem, cpu):
 
 
 @kernel
+def is_frozen(mem, value):
+    """Whether a count is that of an object that is free or frozen.
+
+    Progress    wait-free
+    """
+    return value < 0 if mem.policy_refcount == REFCOUNT_FROZEN_BIT else value == 0
+
+
+@kernel
+def frozen_value(mem):
+    """What freezing leaves in a count.
+
+    Progress    wait-free
+    """
+    return FROZEN if mem.policy_refcount == REFCOUNT_FROZEN_BIT else 0
+
+
+@kernel
+def add_unless_frozen(mem, desc):
+    """Add a reference, and find out whether that was one.
+
+    Models      page_ref_add_unless_zero() with PAGEREF_FROZEN_BIT
+    Returns     True if the caller now owns one reference
+    Progress    wait-free
+    """
+    # ORDER: acquire pairs with ref_unfreeze; release as in the other scheme
+    before = fetch_add_acq_rel(mem.refcount, desc, 1)
+    if before >= 0:
+        return True
+    # ORDER: relaxed: nothing was learned. It fails if another adder came after, who takes both back, or if the count was unfrozen,
+    # by a store that does not know of the addition. It never subtracts: that would be a stranger's reference by then.
+    cas_relaxed(mem.refcount, desc, before + 1, FROZEN)
+    return False
+
+
+@kernel
 def ref_try_get(mem, cpu, desc):
     """Take a reference unless the count is zero (freed or frozen; nobody can tell which).
 
@@ -31,6 +72,8 @@ def ref_try_get(mem, cpu, desc):
     Returns     True if the caller now owns one reference
     Progress    lock-free; a retry means that another CPU moved the count
     """
+    if mem.policy_refcount == REFCOUNT_FROZEN_BIT:
+        return add_unless_frozen(mem, desc)
     while True:
         old = load_relaxed(mem.refcount, desc)
         if old <= 0:
@@ -66,12 +109,19 @@ def ref_put_testzero(mem, cpu, desc, nr_refs):
     if CHECKED:  # as VM_BUG_ON_PAGE(): else the checkers at rest find a count below zero
         if old < nr_refs:
             bug(mem, cpu, BUG_REFCOUNT_UNDERFLOW, mem.folio_pfn[desc], old - nr_refs, nr_refs)
-    return old == nr_refs
+    if old != nr_refs:
+        return False
+    if mem.policy_refcount == REFCOUNT_FROZEN_BIT:
+        # ORDER: acquire, for the one that frees. Lost against a get: its owner puts last.
+        if cas_acq_rel(mem.refcount, desc, 0, FROZEN) != 0:
+            count(mem, cpu, counter.MET_PUT_LOST_TO_A_GET, 1)
+            return False
+    return True
 
 
 @kernel
 def ref_freeze(mem, cpu, desc, expected):
-    """Take the count from exactly `expected` to zero, so that nobody can get a reference.
+    """Take the count from exactly `expected` to frozen, so that nobody can get a reference.
 
     Models      folio_ref_freeze(), include/linux/page_ref.h
     Returns     True if it is frozen now
@@ -79,7 +129,7 @@ def ref_freeze(mem, cpu, desc, expected):
     """
     count(mem, cpu, counter.CMPXCHG_TRIED, 1)
     # ORDER: seq_cst, as Linux's fully ordered cmpxchg: what is read while frozen is not read before
-    if cas_seq_cst(mem.refcount, desc, expected, 0) == expected:
+    if cas_seq_cst(mem.refcount, desc, expected, frozen_value(mem)) == expected:
         return True
     count(mem, cpu, counter.CMPXCHG_FAILED, 1)
     return False
@@ -87,13 +137,13 @@ def ref_freeze(mem, cpu, desc, expected):
 
 @kernel
 def ref_unfreeze(mem, cpu, desc, nr_refs):
-    """Leave zero: what was done while frozen becomes visible to the next get.
+    """Leave frozen: what was done while frozen becomes visible to the next get.
 
     Models      folio_ref_unfreeze(), include/linux/page_ref.h
     Progress    wait-free
     """
     seen = load_relaxed(mem.refcount, desc)
-    if seen != 0 or nr_refs <= 0:
+    if not is_frozen(mem, seen) or nr_refs <= 0:
         bug(mem, cpu, BUG_UNFREEZE_LIVE, mem.folio_pfn[desc], seen, nr_refs)
     # ORDER: release, pairs with the acquire of ref_try_get
     store_release(mem.refcount, desc, nr_refs)

@@ -8,6 +8,7 @@ from kernels.base.atomics import cycles
 from kernels.base.jit import entry, kernel
 from kernels.base.layout import MT_MOVABLE, NONE_WORD, NR_ORDERS, PCP_HIGH, PCP_STRIDE
 from kernels.base.random import seed_random
+from kernels.page.refcount import frozen_value
 
 
 @kernel
@@ -47,6 +48,7 @@ def boot(mem, unused):
     """
     for desc in range(mem.nr_desc):
         mem.desc_stack[desc] = mem.nr_desc - 1 - desc
+        mem.refcount[desc] = frozen_value(mem)
     mem.desc_top[0] = mem.nr_desc
     for space in range(mem.nr_tasks):
         mem.tlb_generation[space] = 1

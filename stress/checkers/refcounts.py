@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.base.layout import T_COUNTED
+from kernels.base.layout import FROZEN, REFCOUNT_FROZEN_BIT, T_COUNTED
 from stress.checkers._report import Report, checking
 from stress.checkers._view import View, tally
 
@@ -21,7 +21,8 @@ def _check(view: View, report: Report) -> None:
     report.add(
         "object has its words and no count: frozen and forgotten, or freed by half", pfn=pfn[frozen], desc=frozen, refcount=refcount[frozen]
     )
-    free = np.flatnonzero(~view.live & (refcount != 0))
+    at_rest = FROZEN if view.param("policy_refcount") == REFCOUNT_FROZEN_BIT else 0
+    free = np.flatnonzero(~view.live & (refcount != at_rest))
     report.add("count of a descriptor that no word leads to", pfn=pfn[free], desc=free, refcount=refcount[free])
     wrong = np.flatnonzero(view.live & (refcount > 0) & (refcount != expected))
     report.add(
@@ -38,4 +39,4 @@ def _check(view: View, report: Report) -> None:
     report.add("pincount is not the number of pins", pfn=pfn[wrong], desc=wrong, pincount=pincount[wrong], pins=holders["pins"][wrong])
 
 
-CHECKER = checking("refcounts", ("I3",), "a count is zero exactly if nothing is there, and else the number of its holders", _check)
+CHECKER = checking("refcounts", ("I3",), "a count is frozen exactly if nothing is there, and else the number of its holders", _check)

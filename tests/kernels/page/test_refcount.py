@@ -3,7 +3,8 @@
 import pytest
 
 from kernels.base.jit import CHECKED
-from kernels.base.layout import Bug
+from kernels.base.layout import FROZEN, REFCOUNT_FROZEN_BIT, Bug
+from stress.machine import set_param
 
 
 @pytest.mark.parametrize("count", [1, 2, 1000])
@@ -51,3 +52,46 @@ def test_unfreezing_what_is_alive_or_to_nothing_is_a_bug(machine, count, refs):
     m = machine
     m["refcount"][4] = count
     assert m.expect_bug(Bug.UNFREEZE_LIVE, lambda: m.ref_unfreeze(4, refs))[2:] == (count, refs)
+
+
+@pytest.fixture
+def frozen_bit(machine):
+    set_param(machine.mem, "policy_refcount", REFCOUNT_FROZEN_BIT)
+    machine["refcount"][:] = FROZEN
+    return machine
+
+
+def test_frozen_bit_refuses_and_takes_its_addition_back(frozen_bit):
+    m = frozen_bit
+    assert not m.ref_try_get(4)
+    assert m.refs(4) == FROZEN
+    m.ref_unfreeze(4, 2)
+    assert m.ref_try_get(4)
+    assert m.refs(4) == 3
+    assert not m.ref_put_testzero(4, 1)
+    assert m.ref_put_testzero(4, 2), "the last one froze it"
+    assert m.refs(4) == FROZEN
+
+
+def test_frozen_bit_freezes_exactly_the_expected(frozen_bit):
+    m = frozen_bit
+    m["refcount"][4] = 3
+    assert not m.ref_freeze(4, 2)
+    assert m.ref_freeze(4, 3)
+    assert m.refs(4) == FROZEN
+    m.ref_unfreeze(4, 1)
+    assert m.refs(4) == 1
+
+
+def test_frozen_bit_zero_is_alive_until_somebody_freezes_it(frozen_bit):
+    m = frozen_bit
+    m["refcount"][4] = 0  # a put has subtracted, and not frozen yet
+    assert m.ref_try_get(4), "a get revives it"
+    assert m.refs(4) == 1
+    assert m.ref_put_testzero(4, 1), "and its owner is the one that frees"
+
+
+def test_frozen_bit_a_live_count_is_not_unfrozen(frozen_bit):
+    m = frozen_bit
+    m["refcount"][4] = 0
+    assert m.expect_bug(Bug.UNFREEZE_LIVE, lambda: m.ref_unfreeze(4, 1))[2:] == (0, 1)
