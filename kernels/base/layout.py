@@ -122,7 +122,7 @@ INCARNATION_SHIFT = 32  # of an oracle word: incarnation << 32 | number of write
 # --------------------------------------------------------------------------------------------------------------- policies
 
 POLICIES: dict[str, tuple[str, ...]] = {
-    "migration": ("bitmap",),
+    "migration": ("bitmap", "list"),
     "offline": ("none",),
     "refcount": ("cas", "frozen-bit"),
 }
@@ -310,9 +310,7 @@ PCP_LISTS = PCP_ORDERS * NR_PCPTYPES
 PCP_STRIDE, PCP_TOTAL, PCP_HIGH = LINE_PAIR_BYTES // 4, 12, 13  # words per (CPU, node); after the lists' lengths
 PCP_CAPACITY = 256  # blocks that one list can hold, and the most that PCP_HIGH can be
 DESC_CACHE = 64
-LRU_BATCH = 15  # PAGEVEC_SIZE
-CC_CAPACITY = 512
-HELD_CAPACITY = 4096
+LRU_BATCH, CC_CAPACITY, HELD_CAPACITY = 15, 512, 4096  # PAGEVEC_SIZE; blocks of one order that a scanner keeps; what a role holds
 PIN_CAPACITY = 16
 FORK_BATCH = 32  # pages that one fork shares
 GANG = 16  # words that a pfn walker reads before it takes references
@@ -405,7 +403,7 @@ PARAMS = (
     "lock_lru", "lock_pcp", "lock_ptl", "lock_i_pages", "lock_balloon", "lock_desc",
     "pcp_high", "pcp_batch", "chaos_ppm", "shadow_on", "tracing", "ipi_ns", "seed", "cycles_per_us",
     "policy_migration", "policy_offline", "policy_refcount", "numa_rate_limit", "anon_pages", "balloon_target",
-    "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target",
+    "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "timing",
 )  # fmt: skip
 PARAM = {name: k for k, name in enumerate(PARAMS)}
 LENGTHS_WORD = 256  # header word of the length of array 0
@@ -463,6 +461,8 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _words("disk", lambda g: g.nr_files * g.file_pages, far=True),
     _words("file_oracle", lambda g: g.nr_files * g.file_pages, far=True),
     # migration and compaction, per CPU
+    _words("migrate_list", lambda g: g.nr_cpus * 16),
+    _words("stage_cycles", lambda g: g.nr_cpus * 16),
     _words("bitmap", lambda g: g.nr_cpus * NR_BITMAPS * BITMAP_WORDS),
     _words("dst", lambda g: g.nr_cpus * WINDOW_FRAMES, bits=32),
     _words("folio_list", lambda g: g.nr_cpus * WINDOW_FRAMES, bits=32),

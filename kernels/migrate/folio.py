@@ -43,6 +43,7 @@ from kernels.base.layout import (
     T_FILE,
 )
 from kernels.base.lock import spin_lock, spin_unlock
+from kernels.base.stage import STAGE_COPY, stage_begin, stage_end
 from kernels.base.vmstat import count
 from kernels.map.pagecache import cache_slot
 from kernels.map.rmap import remove_migration_ptes, try_to_migrate
@@ -212,7 +213,9 @@ def folio_migrate_move(mem, cpu, src, dst, reason):
         count_cause(mem, cpu, reason, CAUSE_LRU_BATCH if lru_batch_holds(mem, src) else CAUSE_REFCOUNT)
         folio_migrate_undo(mem, cpu, src, dst, mapping)
         return -EAGAIN
+    begin = stage_begin(mem)
     folio_copy(mem, cpu, src, dst)
+    stage_end(mem, cpu, STAGE_COPY, begin)
     if expected > 1:
         if not migrate_mapping(mem, cpu, src, dst, expected):
             count(mem, cpu, counter.MET_COUNT_MOVED_DURING_COPY, 1)

@@ -30,6 +30,7 @@ from kernels.base.layout import (
     MIGRATE_ASYNC,
     WINDOW_FRAMES,
 )
+from kernels.base.stage import STAGE_FLUSH, STAGE_ISOLATE, STAGE_MOVE, STAGE_PUTBACK, STAGE_UNMAP, stage_begin, stage_end
 from kernels.base.vmstat import count
 from kernels.map.tlb import flush_deferred
 from kernels.migrate.folio import count_cause, count_migrated, folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
@@ -185,6 +186,7 @@ def unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets):
     Progress    as folio_migrate_unmap
     """
     isolated, failed, done = bitmap_base(cpu, ISOLATED), bitmap_base(cpu, FAILED), bitmap_base(cpu, DONE)
+    begin = stage_begin(mem)
     pending, again = 0, 0
     at = find_next_bit(mem, isolated, first)
     while at < end:
@@ -202,7 +204,9 @@ def unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets):
             if result == -EBUSY:
                 set_bit(mem, failed, at)
         at = find_next_bit(mem, isolated, at + 1)
+    begin = stage_end(mem, cpu, STAGE_UNMAP, begin)
     flush_deferred(mem, cpu, pending)
+    stage_end(mem, cpu, STAGE_FLUSH, begin)
     return again
 
 
@@ -213,6 +217,7 @@ def move_window(mem, cpu, base_pfn, reason, targets):
     Returns     folios worth another pass
     Progress    as folio_migrate_move
     """
+    begin = stage_begin(mem)
     done, again = bitmap_base(cpu, DONE), 0
     at = find_next_bit(mem, done, 0)
     while at < WINDOW_FRAMES:
@@ -225,6 +230,7 @@ def move_window(mem, cpu, base_pfn, reason, targets):
             free_target_folio(mem, cpu, dst, targets)
             again += 1
         at = find_next_bit(mem, done, at + 1)
+    stage_end(mem, cpu, STAGE_MOVE, begin)
     return again
 
 
@@ -284,7 +290,9 @@ def migrate_range(mem, cpu, base_pfn, mode, reason, targets):
     Returns     frames isolated but not migrated, which are put back; frames isolated are counted in compact_isolated
     Progress    bounded passes; blocks on locks of one folio at a time, in SYNC modes only
     """
+    begin = stage_begin(mem)
     nr_isolated = isolate_range(mem, cpu, base_pfn, reason)
+    stage_end(mem, cpu, STAGE_ISOLATE, begin)
     count(mem, cpu, counter.COMPACT_ISOLATED, nr_isolated)
     if nr_isolated == 0:
         return 0
@@ -296,4 +304,7 @@ def migrate_range(mem, cpu, base_pfn, mode, reason, targets):
         while at < WINDOW_FRAMES and result == 0:
             result = migrate_passes(mem, cpu, base_pfn, at, at + 1, mode, reason, targets, SYNC_PASSES)
             at = find_next_bit(mem, isolated, at + 1)
-    return putback_range(mem, cpu, base_pfn, reason)
+    begin = stage_begin(mem)
+    nr_left = putback_range(mem, cpu, base_pfn, reason)
+    stage_end(mem, cpu, STAGE_PUTBACK, begin)
+    return nr_left

@@ -11,10 +11,8 @@ from kernels.alloc.buddy import area_of, nid_of
 from kernels.alloc.release import lru_add_drain
 from kernels.base import counter
 from kernels.base.atomics import cas_acq_rel, load_relaxed, store_relaxed
-from kernels.base.bitmap import bitmap_base, clear_bitmap, set_bit
 from kernels.base.jit import kernel
 from kernels.base.layout import (
-    CANDIDATES,
     EV_COMPACTION_BEGIN,
     EV_COMPACTION_END,
     MIGRATE_ASYNC,
@@ -23,13 +21,10 @@ from kernels.base.layout import (
     MT_MOVABLE,
     NR_MIGRATETYPES,
     NR_ORDERS,
-    T_BUDDY,
 )
 from kernels.base.vmstat import count, trace
-from kernels.migrate.movable import is_movable, movable_is_idle, movable_order
-from kernels.migrate.range import migrate_range
 from kernels.migrate.targets import FROM_SCANNER, cc_release, isolate_freepages
-from kernels.page.memdesc import buddy_order, is_folio, word_desc, word_type
+from kernels.migrate.window import migrate_window
 
 SKIP = 1 << 16  # of block_skip; below it the scanner at work, CPU + 1
 COMPACT_MAX_DEFER_SHIFT = 6
@@ -48,39 +43,6 @@ def has_free_block(mem, nid, order):
             if load_relaxed(mem.nr_free, area_of(nid, high, migratetype)) > 0:
                 return True
     return False
-
-
-@kernel
-def fill_candidates(mem, cpu, base_pfn):
-    """Set the bits of what may be migrated in a window of one pageblock.
-
-    Models      the tests without locks of isolate_migratepages_block(), mm/compaction.c
-    Returns     candidates
-    Progress    wait-free
-    """
-    candidates = bitmap_base(cpu, CANDIDATES)
-    clear_bitmap(mem, candidates)
-    nr_candidates, at, size = 0, 0, 1 << mem.pageblock_order
-    while at < size:
-        word = load_relaxed(mem.memdesc, base_pfn + at)
-        count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, 1)
-        step = 1
-        if word_type(word) == T_BUDDY:
-            step = 1 << min(buddy_order(word), NR_ORDERS - 1)
-        elif is_folio(word):
-            desc = word_desc(word)
-            # A hint without a reference: the worst that a stale descriptor does is a wrong step.
-            if load_relaxed(mem.folio_pfn, desc) == base_pfn + at:
-                set_bit(mem, candidates, at)
-                nr_candidates += 1
-                step = 1 << min(load_relaxed(mem.folio_order, desc), NR_ORDERS - 1)
-        elif is_movable(word):
-            if movable_is_idle(word):
-                set_bit(mem, candidates, at)
-                nr_candidates += 1
-            step = 1 << movable_order(word)
-        at += step
-    return nr_candidates
 
 
 @kernel
@@ -116,9 +78,9 @@ def compact_block(mem, cpu, block, mode, reason):
     if not claim_block(mem, cpu, block):
         return False
     moved = 0
-    if fill_candidates(mem, cpu, base_pfn) > 0:
-        before = mem.cc_pages[cpu]
-        left = migrate_range(mem, cpu, base_pfn, mode, reason, FROM_SCANNER)
+    before = mem.cc_pages[cpu]
+    left = migrate_window(mem, cpu, base_pfn, mode, reason, FROM_SCANNER)
+    if left >= 0:
         moved = 1 if left == 0 or mem.cc_pages[cpu] < before else 0
     store_relaxed(mem.block_skip, block, 0 if moved else SKIP)
     return True

@@ -9,9 +9,8 @@ from kernels.alloc.isolation import isolate_pageblock, nr_allocated_in_block
 from kernels.alloc.release import lru_add_drain
 from kernels.base.jit import kernel
 from kernels.base.layout import MIGRATE_SYNC, MR_CONTIG_RANGE
-from kernels.migrate.range import migrate_range
 from kernels.migrate.targets import FROM_ALLOCATOR
-from kernels.policy.compaction import fill_candidates
+from kernels.migrate.window import migrate_window
 
 MAX_TRIES = 5
 
@@ -27,9 +26,7 @@ def evacuate_block(mem, cpu, block):
     base_pfn = block << mem.pageblock_order
     lru_add_drain(mem, cpu)
     for _ in range(MAX_TRIES):
-        if fill_candidates(mem, cpu, base_pfn) == 0:
-            break
-        if migrate_range(mem, cpu, base_pfn, MIGRATE_SYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR) == 0:
+        if migrate_window(mem, cpu, base_pfn, MIGRATE_SYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR) <= 0:
             break
     return nr_allocated_in_block(mem, block)
 

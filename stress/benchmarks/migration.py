@@ -18,11 +18,11 @@ from kernels.base.layout import (
 from kernels.map.tlb import current_pte
 from kernels.migrate.folios import migrate_folios
 from kernels.migrate.range import migrate_range
+from kernels.migrate.scan import fill_candidates
 from kernels.migrate.targets import FROM_ALLOCATOR
 from kernels.page.folio import folio_set
 from kernels.page.lru import folio_isolate_lru
 from kernels.page.memdesc import word_desc
-from kernels.policy.compaction import fill_candidates
 from kernels.policy.fault import handle_fault
 from kernels.policy.pagealloc import alloc_misplaced_dst, put_misplaced_dst
 

@@ -1,0 +1,339 @@
+"""Legacy migration: everything on one list, linked through descriptors, its types found out on the way.
+
+Models      isolate_migratepages_block(), mm/compaction.c (0003e2a4); migrate_pages(list_head *from, ...), migrate_pages_batch(),
+            putback_movable_pages(), mm/migrate.c (c17ee635)
+Differs     a list is linked one way, since it is only ever taken whole; the target of a folio stands in its folio_prev while it is
+            unmapped, as dst->private. What has no descriptor gets one for as long as it is on a list, and its target needs none
+Invariants  I15, I16; what is on a list is isolated by this CPU
+Protocol    as migrate/range.py, whose passes and whose handling of one object these are: isolate all, unmap all, one flush, move all;
+            in SYNC modes first three such passes ASYNC, then one object at a time (L2)
+"""
+
+from kernels.base import counter
+from kernels.base.atomics import load_acquire, load_relaxed, store_relaxed
+from kernels.base.jit import kernel
+from kernels.base.layout import (
+    CAUSE_LOCK,
+    CAUSE_NOMEM,
+    CAUSE_RELEASED,
+    CAUSE_STATE,
+    EAGAIN,
+    EBUSY,
+    ENOMEM,
+    MIGRATE_ASYNC,
+    T_MISC,
+)
+from kernels.base.stage import STAGE_FLUSH, STAGE_ISOLATE, STAGE_MOVE, STAGE_PUTBACK, STAGE_UNMAP, stage_begin, stage_end
+from kernels.base.vmstat import count
+from kernels.map.tlb import flush_deferred
+from kernels.migrate.folio import count_cause, count_migrated, folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
+from kernels.migrate.movable import (
+    alloc_movable_target,
+    free_movable_target,
+    is_movable,
+    isolate_movable,
+    migrate_movable,
+    movable_order,
+    putback_movable,
+)
+from kernels.migrate.range import ASYNC_PASSES, SYNC_PASSES
+from kernels.migrate.scan import scan_step
+from kernels.migrate.split import split_folio
+from kernels.migrate.targets import alloc_target_folio, free_target_folio
+from kernels.page.folio import desc_alloc, desc_free, folio_trylock, folio_unlock
+from kernels.page.memdesc import is_folio, word_desc
+from kernels.types.folios import isolate_folio
+
+MIGRATE_LISTS = 16  # words per CPU of migrate_list
+# A CPU's lists: head and tail of each, descriptor + 1
+FROM, UNMAPPED, FAILED = 0, 2, 4
+
+
+@kernel
+def list_add_tail(mem, cpu, which, desc):
+    """Put a descriptor at the end of a list.
+
+    Models      list_add_tail(), include/linux/list.h
+    Progress    wait-free
+    """
+    at = cpu * MIGRATE_LISTS + which
+    tail = mem.migrate_list[at + 1]
+    mem.folio_next[desc] = 0
+    if tail:
+        mem.folio_next[tail - 1] = desc + 1
+    else:
+        mem.migrate_list[at] = desc + 1
+    mem.migrate_list[at + 1] = desc + 1
+
+
+@kernel
+def list_take(mem, cpu, which):
+    """Take a whole list.
+
+    Models      list_splice_init(), include/linux/list.h
+    Returns     its first descriptor, or -1
+    Progress    wait-free
+    """
+    at = cpu * MIGRATE_LISTS + which
+    head = mem.migrate_list[at]
+    mem.migrate_list[at] = 0
+    mem.migrate_list[at + 1] = 0
+    return head - 1
+
+
+@kernel
+def isolate_to_list(mem, cpu, pfn, word, reason):
+    """Isolate what a frame heads, and put it on the list to be migrated.
+
+    Returns     frames isolated
+    Progress    blocking on the lruvec lock
+    """
+    if is_folio(word):
+        desc = isolate_folio(mem, cpu, pfn, word, reason)
+        if desc < 0:
+            return 0
+        list_add_tail(mem, cpu, FROM, desc)
+        return 1 << mem.folio_order[desc]
+    if not is_movable(word) or not isolate_movable(mem, cpu, pfn, word):
+        count_cause(mem, cpu, reason, CAUSE_STATE)
+        return 0
+    desc = desc_alloc(mem, cpu)
+    store_relaxed(mem.folio_type, desc, T_MISC)
+    store_relaxed(mem.folio_pfn, desc, pfn)
+    list_add_tail(mem, cpu, FROM, desc)
+    return 1 << movable_order(word)
+
+
+@kernel
+def isolate_migratepages(mem, cpu, base_pfn, reason):
+    """Scan a window of one pageblock and isolate in the same walk.
+
+    Models      isolate_migratepages_block(), mm/compaction.c
+    Returns     frames isolated
+    Progress    blocking on lruvec locks
+    """
+    nr_isolated, at, scanned = 0, 0, 0
+    while at < 1 << mem.pageblock_order:
+        pfn = base_pfn + at
+        # ORDER: acquire, pairs with the publication of the word
+        word = load_acquire(mem.memdesc, pfn)
+        step = scan_step(mem, pfn, word)
+        scanned += 1
+        if step > 0:
+            nr_isolated += isolate_to_list(mem, cpu, pfn, word, reason)
+        at += abs(step)
+    count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, scanned)
+    count(mem, cpu, counter.COMPACT_ISOLATED, nr_isolated)
+    return nr_isolated
+
+
+@kernel
+def split_to_list(mem, cpu, desc):
+    """Split an isolated large folio, all of it back on the list to be migrated.
+
+    Models      try_split_folio(), mm/migrate.c
+    Returns     True if it was split
+    Progress    blocking
+    """
+    if not folio_trylock(mem, cpu, desc):
+        return False
+    pfn, order = mem.folio_pfn[desc], mem.folio_order[desc]
+    result = split_folio(mem, cpu, desc)
+    folio_unlock(mem, cpu, desc)
+    if result < 0:
+        return False
+    count(mem, cpu, counter.THP_MIGRATION_SPLIT, 1)
+    for k in range(1 << order):
+        list_add_tail(mem, cpu, FROM, word_desc(load_relaxed(mem.memdesc, pfn + k)))
+    return True
+
+
+@kernel
+def migrate_listed_movable(mem, cpu, desc, reason, targets):
+    """The whole migration of a listed block that is no folio.
+
+    Returns     0: gone from all lists; or a negated errno
+    Progress    as migrate_movable
+    """
+    pfn = mem.folio_pfn[desc]
+    word = load_relaxed(mem.memdesc, pfn)
+    dst_pfn = alloc_movable_target(mem, cpu, pfn, word, targets)
+    if dst_pfn < 0:
+        count_cause(mem, cpu, reason, CAUSE_NOMEM)
+        return -ENOMEM
+    result = migrate_movable(mem, cpu, pfn, dst_pfn, word)
+    if result <= 0:
+        free_movable_target(mem, cpu, dst_pfn, word, targets)
+        count_cause(mem, cpu, reason, CAUSE_RELEASED if result == 0 else CAUSE_LOCK)
+    else:
+        count_migrated(mem, cpu, reason, movable_order(word), True)
+    if result < 0:
+        return result
+    desc_free(mem, cpu, desc)
+    return 0
+
+
+@kernel
+def unmap_listed_folio(mem, cpu, desc, mode, reason, targets, pending):
+    """The unmap phase of one listed folio; it is on UNMAPPED then, or gone.
+
+    Returns     spaces on the deferred flush, or a negated errno
+    Progress    as folio_migrate_unmap
+    """
+    if freed_under_us(mem, cpu, desc, reason):
+        return pending
+    dst = alloc_target_folio(mem, cpu, desc, targets)
+    if dst < 0:
+        count_cause(mem, cpu, reason, CAUSE_NOMEM)
+        return -ENOMEM
+    result = folio_migrate_unmap(mem, cpu, desc, dst, mode, reason, pending)
+    if result < 0:
+        free_target_folio(mem, cpu, dst, targets)
+        return result
+    mem.folio_prev[desc] = dst
+    list_add_tail(mem, cpu, UNMAPPED, desc)
+    return result
+
+
+@kernel
+def unmap_list(mem, cpu, desc, mode, reason, targets):
+    """Unmap a chain of descriptors, and flush once.
+
+    Parameters  desc: the first of the chain, or -1
+    Returns     objects worth another pass, which are on FROM; or -ENOMEM when targets ran out
+    Progress    as folio_migrate_unmap
+    """
+    begin = stage_begin(mem)
+    pending, again, nomem = 0, 0, False
+    while desc >= 0:
+        following = mem.folio_next[desc] - 1
+        if nomem:
+            list_add_tail(mem, cpu, FROM, desc)
+        else:
+            if mem.folio_type[desc] == T_MISC:
+                result = migrate_listed_movable(mem, cpu, desc, reason, targets)
+            else:
+                result = unmap_listed_folio(mem, cpu, desc, mode, reason, targets, pending)
+                pending = result if result >= 0 else pending
+            if result == -ENOMEM:
+                split = False
+                if mem.folio_type[desc] != T_MISC and mem.folio_order[desc] > 0:
+                    # a split unmaps and flushes with the same deferred list
+                    flush_deferred(mem, cpu, pending)
+                    pending = 0
+                    split = split_to_list(mem, cpu, desc)
+                if split:
+                    again += 1
+                else:
+                    nomem = True
+                    list_add_tail(mem, cpu, FROM, desc)
+            elif result == -EAGAIN:
+                again += 1
+                list_add_tail(mem, cpu, FROM, desc)
+            elif result == -EBUSY:
+                list_add_tail(mem, cpu, FAILED, desc)
+        desc = following
+    begin = stage_end(mem, cpu, STAGE_UNMAP, begin)
+    flush_deferred(mem, cpu, pending)
+    stage_end(mem, cpu, STAGE_FLUSH, begin)
+    return -ENOMEM if nomem else again
+
+
+@kernel
+def move_list(mem, cpu, reason, targets):
+    """Move every unmapped folio.
+
+    Returns     folios worth another pass, which are on FROM
+    Progress    as folio_migrate_move
+    """
+    begin = stage_begin(mem)
+    again, desc = 0, list_take(mem, cpu, UNMAPPED)
+    while desc >= 0:
+        following, dst = mem.folio_next[desc] - 1, mem.folio_prev[desc]
+        if folio_migrate_move(mem, cpu, desc, dst, reason) < 0:
+            free_target_folio(mem, cpu, dst, targets)
+            list_add_tail(mem, cpu, FROM, desc)
+            again += 1
+        desc = following
+    stage_end(mem, cpu, STAGE_MOVE, begin)
+    return again
+
+
+@kernel
+def putback_list(mem, cpu, which, reason):
+    """Put back what is left on a list.
+
+    Models      putback_movable_pages(), mm/migrate.c
+    Returns     frames put back
+    Progress    blocking on lruvec locks
+    """
+    nr_left, desc = 0, list_take(mem, cpu, which)
+    while desc >= 0:
+        following, order = mem.folio_next[desc] - 1, mem.folio_order[desc]
+        if mem.folio_type[desc] != T_MISC:
+            nr_left += 1 << order
+            count_migrated(mem, cpu, reason, order, False)
+            folio_putback(mem, cpu, desc)
+        else:
+            pfn = mem.folio_pfn[desc]
+            word = load_relaxed(mem.memdesc, pfn)
+            if putback_movable(mem, cpu, pfn, word):
+                nr_left += 1 << movable_order(word)
+                count_migrated(mem, cpu, reason, movable_order(word), False)
+            else:
+                count_cause(mem, cpu, reason, CAUSE_RELEASED)
+            desc_free(mem, cpu, desc)
+        desc = following
+    return nr_left
+
+
+@kernel
+def migrate_one_by_one(mem, cpu, mode, reason, targets):
+    """Try what is left with waiting, one object at a time: nobody waits while holding another folio's lock.
+
+    Models      migrate_pages_sync(), mm/migrate.c
+    Progress    SYNC_PASSES for each object
+    """
+    desc = list_take(mem, cpu, FROM)
+    result = 0
+    while desc >= 0:
+        following = mem.folio_next[desc] - 1
+        mem.folio_next[desc] = 0
+        chain = desc
+        for _ in range(SYNC_PASSES):
+            if result >= 0:
+                result = unmap_list(mem, cpu, chain, mode, reason, targets)
+                move_list(mem, cpu, reason, targets)
+                chain = list_take(mem, cpu, FROM)
+        while chain >= 0:
+            after = mem.folio_next[chain] - 1
+            list_add_tail(mem, cpu, FAILED, chain)
+            chain = after
+        desc = following
+
+
+@kernel
+def migrate_pages(mem, cpu, base_pfn, mode, reason, targets):
+    """Isolate what moves in a window of one pageblock, and migrate it.
+
+    Models      compact_zone()'s use of migrate_pages(), mm/compaction.c
+    Parameters  as migrate_range
+    Returns     frames isolated but not migrated, which are put back; -1 if there was nothing to isolate
+    Progress    bounded passes; blocks on locks of one folio at a time, in SYNC modes only
+    """
+    begin = stage_begin(mem)
+    nr_isolated = isolate_migratepages(mem, cpu, base_pfn, reason)
+    stage_end(mem, cpu, STAGE_ISOLATE, begin)
+    if nr_isolated == 0:
+        return -1
+    for _ in range(ASYNC_PASSES):
+        again = unmap_list(mem, cpu, list_take(mem, cpu, FROM), MIGRATE_ASYNC, reason, targets)
+        again += move_list(mem, cpu, reason, targets)
+        if again <= 0:
+            break
+    if mode != MIGRATE_ASYNC and again > 0:
+        migrate_one_by_one(mem, cpu, mode, reason, targets)
+    begin = stage_begin(mem)
+    nr_left = putback_list(mem, cpu, FROM, reason) + putback_list(mem, cpu, FAILED, reason)
+    stage_end(mem, cpu, STAGE_PUTBACK, begin)
+    return nr_left
