@@ -24,11 +24,11 @@ os.environ["PFNSTORM_FLAVOUR"] = "fast"  # what --check none runs
 
 from stress import build
 from stress.benchmarks.forked import MODULES, Forked
+from stress.compare.ratio import interval
 from stress.host import describe_host, usable_cpus
 
 SCHEMA = "pfnstorm-against-c/1"
 SOURCE = Path(__file__).parents[1] / "tests" / "reference" / "limits.c"
-NR_RESAMPLES = 10_000
 
 
 class Verdict(NamedTuple):
@@ -76,21 +76,14 @@ class CProgram:
 # ---------------------------------------------------------------------------------------------------------------- judgement
 
 
-def interval(values: np.ndarray) -> tuple[float, float, float]:
-    """The median and its 95 % bootstrap interval."""
-    draws = np.random.default_rng(1).integers(len(values), size=(NR_RESAMPLES, len(values)))
-    low, high = np.percentile(np.median(values[draws], axis=1), [2.5, 97.5])
-    return float(np.median(values)), float(low), float(high)
-
-
 def judge(rounds: dict[str, np.ndarray]) -> list[Verdict]:
     """Hold the rounds against the bounds: a cost by the lower end of its interval, a speed-up by the upper end."""
 
     def verdict(name: str, ours: np.ndarray, theirs: np.ndarray, *, most: float | None = None, least: float | None = None) -> Verdict:
-        ratio, low, high = interval(ours / theirs)
-        passed = (most is None or low <= most) and (least is None or high >= least)
+        ratio = interval(ours / theirs)
+        passed = (most is None or ratio.low <= most) and (least is None or ratio.high >= least)
         bound = f"<= {most:g}" if most is not None else f">= {least:g}"
-        return Verdict(name, float(np.median(ours)), float(np.median(theirs)), ratio, low, high, bound, passed)
+        return Verdict(name, float(np.median(ours)), float(np.median(theirs)), ratio.median, ratio.low, ratio.high, bound, passed)
 
     r = rounds
     c_scaling = r["c hot 1"] / r["c hot 2"]

@@ -141,6 +141,33 @@ def bugs(
     return run_bugs(chosen, tries, seconds, json, control=control)
 
 
+@app.command()
+def compare(
+    axis: Annotated[list[str] | None, typer.Option(help="a policy to compare the values of; repeatable [all]")] = None,
+    scenario: Annotated[str, typer.Option(help="what is stormed under each value")] = "storm",
+    rounds: Annotated[int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms have a third of them")] = 21,
+    seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="of each storm")] = 4.0,
+    workers: Annotated[int | None, typer.Option(min=1, help="of each storm, at most one a core [all cores]")] = None,
+    json: Annotated[Path | None, typer.Option(help="write all rounds as one JSON object")] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw the ratios (.svg, .png, .pdf)")] = None,
+) -> int:
+    """Policies side by side on this machine: medians, ratios with intervals, exact counts, and what they show."""
+    _choose_flavour(checked=False)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # processes are forked
+    from stress.compare.command import Options, axes_of, check_workers
+    from stress.compare.command import compare as execute
+    from stress.compare.show import check_plot
+    from stress.scenario import find_scenario
+    from stress.soak import check_json_path
+
+    find_scenario(scenario)
+    if json is not None:
+        check_json_path(json)
+    if plot is not None:
+        check_plot(plot)
+    return execute(Options(axes_of(axis or ()), scenario, rounds, seconds, check_workers(workers), json, plot))
+
+
 # ------------------------------------------------------------------------------------------------------------- arguments
 
 

@@ -10,6 +10,7 @@ Protocol    as migrate/folio.py: unmap all, one flush, move all; leftovers go ba
 from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
 from kernels.base.layout import CAUSE_NOMEM, WINDOW_FRAMES
+from kernels.base.stage import STAGE_FLUSH, STAGE_MOVE, STAGE_UNMAP, stage_begin, stage_end
 from kernels.map.tlb import flush_deferred
 from kernels.migrate.folio import count_cause, count_migrated, folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
 
@@ -24,6 +25,7 @@ def migrate_folios(mem, cpu, nr_folios, get_new_folio, put_new_folio, private, m
     Progress    one pass; as folio_migrate_unmap
     """
     base = cpu * WINDOW_FRAMES
+    begin = stage_begin(mem)
     pending, nr_left = 0, 0
     for k in range(nr_folios):
         src = mem.folio_list[base + k]
@@ -43,7 +45,9 @@ def migrate_folios(mem, cpu, nr_folios, get_new_folio, put_new_folio, private, m
             if dst >= 0:
                 put_new_folio(mem, cpu, dst, private)
             nr_left += give_up(mem, cpu, src, reason)
+    begin = stage_end(mem, cpu, STAGE_UNMAP, begin)
     flush_deferred(mem, cpu, pending)
+    begin = stage_end(mem, cpu, STAGE_FLUSH, begin)
     for k in range(nr_folios):
         dst = mem.dst[base + k]
         if dst >= 0:
@@ -51,6 +55,7 @@ def migrate_folios(mem, cpu, nr_folios, get_new_folio, put_new_folio, private, m
             if folio_migrate_move(mem, cpu, src, dst, reason) < 0:
                 put_new_folio(mem, cpu, dst, private)
                 nr_left += give_up(mem, cpu, src, reason)
+    stage_end(mem, cpu, STAGE_MOVE, begin)
     return nr_left
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from kernels.base.layout import COUNTER, COUNTER_STRIDE
 from stress import build
 from stress.benchmarks import entries, machines
+from stress.machine import set_param
 
 MODULES = ("kernels.policy.boot", "stress.benchmarks.entries")
 CHUNK_OPS = 100_000
@@ -63,6 +64,11 @@ class Forked:
         if any(statuses):
             raise RuntimeError(f"{name}: a worker failed: {statuses}")
         return float(self._control.view(np.float64)[_RESULTS : _RESULTS + nr_workers].mean())
+
+    def set_policy(self, name: str, value: int) -> None:
+        """Choose a policy, with every descriptor's count at one; see layout.POLICIES."""
+        set_param(self._mem, f"policy_{name}", value)
+        self._mem.arrays["refcount"][:] = 1
 
     def retries(self) -> int:
         """Compare-exchanges that failed since the machine was made, warming up included."""

@@ -1,7 +1,8 @@
-"""Anonymous folios of one task, moved back and forth by both interfaces, on a machine that does nothing else."""
+"""Anonymous folios and Offline blocks, moved back and forth by every interface, on a machine that does nothing else."""
 
 from kernels.alloc.buddy import nid_of
 from kernels.alloc.isolation import isolate_pageblock, unisolate_pageblock
+from kernels.alloc.pages import alloc_frozen_pages, cpu_node, drain_all_pages
 from kernels.alloc.release import lru_add_drain
 from kernels.base.atomics import cycles, load_relaxed
 from kernels.base.jit import entry, kernel
@@ -10,21 +11,26 @@ from kernels.base.layout import (
     MIGRATE_ASYNC,
     MR_CONTIG_RANGE,
     MR_NUMA_MISPLACED,
+    MT_MOVABLE,
     NR_ROLES_MAX,
     PTE_PFN_SHIFT,
     PTE_PRESENT,
     WINDOW_FRAMES,
 )
+from kernels.base.stage import STAGE_ISOLATE, stage_begin, stage_end
+from kernels.map.rmap import zap_range
 from kernels.map.tlb import current_pte
 from kernels.migrate.folios import migrate_folios
 from kernels.migrate.range import migrate_range
 from kernels.migrate.scan import fill_candidates
 from kernels.migrate.targets import FROM_ALLOCATOR
+from kernels.migrate.window import migrate_window
 from kernels.page.folio import folio_set
 from kernels.page.lru import folio_isolate_lru
 from kernels.page.memdesc import word_desc
 from kernels.policy.fault import handle_fault
 from kernels.policy.pagealloc import alloc_misplaced_dst, put_misplaced_dst
+from kernels.types.offline import balloon_deflate, balloon_inflate
 
 
 @entry
@@ -94,3 +100,107 @@ def migrate_one_range(mem, cpu, space, nr_ops):
         migrated += nr_candidates - nr_left
         unisolate_pageblock(mem, cpu, base_pfn >> mem.pageblock_order)
     return migrated
+
+
+@entry
+def populate(mem, cpu, nr_spaces, nr_pages, stride):
+    """Give every `stride`-th page of some tasks a folio of order 0, spread over the frames that all of the pages would take.
+
+    Returns     pages that are present
+    Progress    blocking
+    """
+    present = 0
+    for space in range(nr_spaces):
+        for vpage in range(nr_pages):
+            handle_fault(mem, cpu, space, vpage, 1, 0)
+    lru_add_drain(mem, cpu)
+    for space in range(nr_spaces):
+        for vpage in range(nr_pages):
+            if vpage % stride != 0:
+                zap_range(mem, cpu, space, vpage, 1)
+            elif current_pte(mem, space, vpage) & PTE_PRESENT:
+                present += 1
+    drain_all_pages(mem, cpu, cpu_node(mem, cpu))
+    return present
+
+
+@entry
+def depopulate(mem, cpu, nr_spaces, nr_pages):
+    """Unmap the first pages of some tasks.
+
+    Parameters  nr_pages: at most WINDOW_FRAMES
+    Returns     pages that were mapped
+    Progress    blocking
+    """
+    zapped = 0
+    for space in range(nr_spaces):
+        zapped += zap_range(mem, cpu, space, 0, nr_pages)
+    drain_all_pages(mem, cpu, cpu_node(mem, cpu))
+    return zapped
+
+
+@entry
+def inflate(mem, cpu, nr_frames):
+    """Put frames into this CPU's balloon, one by one.
+
+    Returns     frames in it
+    Progress    blocking
+    """
+    for _ in range(nr_frames):
+        pfn = alloc_frozen_pages(mem, cpu, cpu_node(mem, cpu), 0, MT_MOVABLE)
+        if pfn >= 0:
+            balloon_inflate(mem, cpu, cpu, pfn, 0)
+    return mem.balloon_pages[cpu]
+
+
+@entry
+def deflate(mem, cpu, nr_frames):
+    """Take frames out of this CPU's balloon.
+
+    Returns     frames given back
+    Progress    blocking
+    """
+    given = 0
+    while given < nr_frames and mem.balloon_pages[cpu] > 0:
+        given += balloon_deflate(mem, cpu, cpu, 0)
+    drain_all_pages(mem, cpu, cpu_node(mem, cpu))
+    return given
+
+
+@entry
+def evacuate_one(mem, cpu, block):
+    """Migrate what moves out of one pageblock, by the interface that the policy names; its stages are timed if `timing` is on.
+
+    Returns     frames isolated but not migrated, or -1 if nothing was isolated
+    Progress    blocking
+    """
+    isolate_pageblock(mem, cpu, block)
+    lru_add_drain(mem, cpu)
+    left = migrate_window(mem, cpu, block << mem.pageblock_order, MIGRATE_ASYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR)
+    unisolate_pageblock(mem, cpu, block)
+    return left
+
+
+@entry
+def migrate_by_folios(mem, cpu, space, nr_pages, stride, batch):
+    """Migrate every `stride`-th page of a task through migrate_folios(), `batch` folios a call; its stages are timed.
+
+    Parameters  batch: 1..WINDOW_FRAMES
+    Returns     folios not migrated
+    Progress    blocking
+    """
+    left, vpage = 0, 0
+    lru_add_drain(mem, cpu)
+    while vpage < nr_pages:
+        begin, nr_folios = stage_begin(mem), 0
+        while vpage < nr_pages and nr_folios < batch:
+            desc = word_desc(load_relaxed(mem.memdesc, pfn_of(mem, space, vpage)))
+            if folio_isolate_lru(mem, cpu, desc):
+                folio_set(mem, desc, FL_ISOLATED)
+                mem.folio_list[cpu * WINDOW_FRAMES + nr_folios] = desc
+                nr_folios += 1
+            vpage += stride
+        stage_end(mem, cpu, STAGE_ISOLATE, begin)
+        nid = cpu_node(mem, cpu)
+        left += migrate_folios(mem, cpu, nr_folios, alloc_misplaced_dst, put_misplaced_dst, nid, MIGRATE_ASYNC, MR_NUMA_MISPLACED)
+    return left

@@ -1,0 +1,146 @@
+"""What `pfnstorm compare` does: the figures of each axis, printed, saved and drawn."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stress.compare.ratio import Figure
+from stress.errors import EXIT_CLEAN, HostError, UserError
+
+SCHEMA = "pfnstorm-compare/1"
+DEFAULT_SCENARIO, DEFAULT_ROUNDS, DEFAULT_STORM_SECONDS = "storm", 21, 4.0
+STORM_ROUNDS_DIVISOR = 3  # a storm's round takes seconds, a stage's milliseconds
+
+Tick = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said."""
+
+    axes: tuple[str, ...]
+    scenario: str
+    nr_rounds: int
+    storm_seconds: float
+    workers: int
+    json: Path | None
+    plot: Path | None
+
+
+class Progress:
+    """One line that is drawn over on a terminal; on a pipe a line now and then."""
+
+    _EVERY_S = 10.0
+
+    def __init__(self) -> None:
+        self._start_s = self._said_s = time.monotonic()
+
+    def __call__(self, what: str) -> None:
+        now_s = time.monotonic()
+        text = f"compare: {now_s - self._start_s:4.0f} s, {what}"
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{text}")
+        elif now_s - self._said_s >= self._EVERY_S:
+            self._said_s = now_s
+            sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+    def done(self) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def check_workers(workers: int | None) -> int:
+    """How many workers the storms have; more than there are cores would time the scheduler.
+
+    Raises      HostError
+    """
+    from stress.host import usable_cores
+
+    cores = usable_cores()
+    if workers is not None and workers > cores:
+        raise HostError(f"--workers {workers}: this host has {cores} cores, and timings of more workers than cores compare the scheduler")
+    return workers or cores
+
+
+def axes_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The policies that were named, or all that have more than one value.
+
+    Raises      UserError
+    """
+    from kernels.base.layout import POLICIES
+
+    comparable = tuple(name for name, values in POLICIES.items() if len(values) > 1)
+    for name in names:
+        if name not in comparable:
+            raise UserError(f"--axis {name}: there is nothing to compare; axes: {', '.join(comparable)}")
+    return tuple(dict.fromkeys(names)) or comparable
+
+
+def _micro_figures(axis: str, options: Options, tick: Tick) -> tuple[list[Figure], dict[str, Any]]:
+    """What is measured on a quiet machine, and counted exactly, for one axis."""
+    from stress.compare import counts, references, windows
+    from stress.host import usable_cpus
+
+    if axis == "migration":
+        tick("counting atomics and cache lines by interpretation")
+        return windows.figures(options.nr_rounds, tick), counts.counts()
+    if axis == "refcount":
+        return references.figures(options.nr_rounds, usable_cpus()[: options.workers], tick), {}
+    return [], {}
+
+
+def compare(options: Options) -> int:
+    """Measure, print and save.
+
+    Returns     the exit code
+    Raises      UserError, HostError, StormFailedError
+    """
+    from kernels.base.layout import POLICIES
+    from stress import build
+    from stress.compare import show, storms
+    from stress.host import describe_host
+
+    build.import_all_entries()
+    build.build_entries()
+    progress, host, started_s = Progress(), describe_host(), time.monotonic()
+    result: dict[str, Any] = {"schema": SCHEMA, "host": host, "axes": {}}
+    drawn: list[tuple[list[Figure], str]] = []
+    print(f"{host.get('cpu', '')}, {options.nr_rounds} interleaved rounds; a ratio below 1 is in favour of its first, of costs")
+    for axis in options.axes:
+        values = POLICIES[axis]
+        figures, counts = _micro_figures(axis, options, progress)
+        nr_storms = max(3, options.nr_rounds // STORM_ROUNDS_DIVISOR)
+        figures += storms.figures(axis, values, options.scenario, nr_storms, options.storm_seconds, options.workers, progress)
+        progress.done()
+        print(f"\n{axis}: {' | '.join(values)}\n")
+        print("\n".join([*show.table(figures, values[0]), *(show.counts_table(counts) if counts else [])]), flush=True)
+        result["axes"][axis] = {"base": values[0], "counts": counts, "figures": [_as_json(figure, values[0]) for figure in figures]}
+        drawn.append((figures, values[0]))
+    result["seconds"] = time.monotonic() - started_s
+    if options.json is not None:
+        from stress.soak import write_json
+
+        write_json(options.json, result)
+    if options.plot is not None:
+        show.plot([figure for figures, _ in drawn for figure in figures], drawn[0][1], options.plot)
+    return EXIT_CLEAN
+
+
+def _as_json(figure: Figure, base: str) -> dict[str, Any]:
+    ratios: dict[str, Any] = {}
+    for value in figure.rounds:
+        ratio = figure.ratio(value, base) if value != base else None
+        if ratio is not None:
+            ratios[value] = {"median": ratio.median, "low": ratio.low, "high": ratio.high, "shown": figure.shown(value, base)}
+    return {
+        "name": figure.name,
+        "unit": figure.unit,
+        "more_is_better": figure.more_is_better,
+        "rounds": figure.rounds,
+        "ratio_to_base": ratios,
+    }

@@ -1,0 +1,116 @@
+"""Atomics and cache lines of a migration, counted by interpreting the same kernels: python -m stress.compare.counts prints one JSON object.
+
+Every access of a kernel goes through a Field, and every atomic through a function of kernels.base.atomics, so both are counted where they
+happen; nothing is estimated. Not counted: contents of frames, and what the model keeps for itself (counters, stages, the flight
+recorder). A line is 64 bytes; a stage's lines are distinct within one migration of all frames of a load.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from typing import Any
+
+from stress.errors import HostError
+
+LINE_BYTES = 64
+ATOMIC = ("cas_", "fetch_", "exchange_")
+UNCOUNTED = ("contents", "counters", "lockstat", "stage_cycles", "ring", "rolestat", "cpus")
+SHOWN = ("scan", "isolate", "unmap", "flush", "move", "putback")
+
+
+class Tally:
+    """What was touched since the start, in order."""
+
+    def __init__(self) -> None:
+        self.atomics = 0
+        self.lines: list[int] = []
+        self._marks: list[tuple[int, int]] = []
+        self.stage_atomics: dict[int, int] = defaultdict(int)
+        self.stage_lines: dict[int, set[int]] = defaultdict(set)
+        self.stage_accesses: dict[int, int] = defaultdict(int)
+
+    def begin(self, _mem: Any) -> int:
+        self._marks.append((self.atomics, len(self.lines)))
+        return len(self._marks) - 1
+
+    def end(self, mem: Any, _cpu: int, stage: int, begin: int) -> int:
+        atomics, first = self._marks[begin]
+        self.stage_atomics[stage] += self.atomics - atomics
+        self.stage_lines[stage].update(self.lines[first:])
+        self.stage_accesses[stage] += len(self.lines) - first
+        return self.begin(mem)
+
+
+def _instrument(tally: Tally) -> None:
+    """Put counters into atomics, fields and stages; before any other kernel is imported, since kernels import them by name."""
+    from kernels.base import atomics, memory, stage
+
+    def counting(function: Any) -> Any:
+        def counted(*arguments: Any) -> Any:
+            tally.atomics += 1
+            return function(*arguments)
+
+        return counted
+
+    for name in dir(atomics):
+        if name.startswith(ATOMIC):
+            setattr(atomics, name, counting(getattr(atomics, name)))
+    from kernels.base.layout import ARRAYS, FIELDS
+
+    uncounted = {name for name, (slot, *_) in FIELDS.items() if ARRAYS[slot].name in UNCOUNTED}
+    check = memory.Field.check
+
+    def checked(self: Any, index: int) -> None:
+        check(self, index)
+        if self.name not in uncounted:
+            tally.lines.append((self.array.__array_interface__["data"][0] + self.array.strides[0] * index) // LINE_BYTES)
+
+    memory.Field.check = checked  # type: ignore[method-assign]  # every access of either kind passes it
+    stage.stage_begin, stage.stage_end = tally.begin, tally.end
+
+
+def _count() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """load -> interface -> stage -> {atomics, lines, accesses} per migrated frame."""
+    tally = Tally()
+    _instrument(tally)
+    from kernels.base.stage import STAGES
+    from stress.compare.windows import LOADS, Windows
+
+    windows = Windows(frame_bytes=64, nr_spaces=1)
+    result: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for load in LOADS:
+        for value in load.values():
+            windows.fill(load)
+            for counts in (tally.stage_atomics, tally.stage_lines, tally.stage_accesses):
+                counts.clear()
+            tally.lines.clear()
+            migrated = windows.migrate(load, value)
+            result.setdefault(load.name, {})[value] = {
+                name: {
+                    "atomics": tally.stage_atomics[number] / migrated,
+                    "lines": len(tally.stage_lines[number]) / migrated,
+                    "accesses": tally.stage_accesses[number] / migrated,
+                }
+                for number, name in enumerate(STAGES)
+                if name in SHOWN
+            }
+            windows.empty(load)
+    return result
+
+
+def counts() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """As _count(), in a process whose kernels are interpreted.
+
+    Raises      HostError if that process failed
+    """
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PFNSTORM_FLAVOUR": "fast"}
+    done = subprocess.run([sys.executable, "-m", "stress.compare.counts"], capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise HostError(f"counting by interpretation failed: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
+    return dict(json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    print(json.dumps(_count()))

@@ -1,0 +1,31 @@
+"""The two schemes of the reference count: get + put by pinned processes, on lines of their own, at random, and on one line."""
+
+from collections.abc import Callable
+
+from kernels.base.layout import POLICIES
+from stress.benchmarks.forked import MAX_WORKERS, Forked
+from stress.compare.ratio import Figure, in_order
+
+AXIS = "refcount"
+
+
+def figures(nr_rounds: int, processors: list[int], tick: Callable[[str], None]) -> list[Figure]:
+    """ns per get + put under each scheme: by one worker, and by several on lines of their own and on one line.
+
+    Parameters  processors: one worker each at most; tick: is told what is measured, before each round
+    """
+    forked = Forked(processors)
+    nr_most = min(len(processors), MAX_WORKERS)
+    cases = [("own line", "hot", 1), ("at random over 64 MiB", "random_tested", 1)]
+    several = sorted({nr for nr in (2, 4, 8, nr_most) if 1 < nr <= nr_most})
+    cases += [case for nr in several for case in (("own lines", "hot", nr), ("one line", "contended", nr))]
+    values = POLICIES[AXIS]
+    taken: dict[str, dict[str, list[float]]] = {}
+    for number in range(nr_rounds):
+        tick(f"references, round {number + 1} of {nr_rounds}")
+        for label, work, nr_workers in cases:
+            name = f"get + put, {label}, {nr_workers} worker{'s' if nr_workers > 1 else ''}"
+            for value in values if number % 2 else values[::-1]:
+                forked.set_policy(AXIS, values.index(value))
+                taken.setdefault(name, {}).setdefault(value, []).append(forked.ns(work, nr_workers))
+    return [Figure(name, "ns/pair", in_order(rounds, values)) for name, rounds in taken.items()]

@@ -1,0 +1,67 @@
+"""A scenario stormed under each value of a policy: the same seeds, short rounds in turn, a fresh machine each."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stress.compare.ratio import Figure, in_order
+from stress.errors import EXIT_CLEAN, EXIT_VACUOUS, PfnstormError, UserError
+
+FIRST_SEED = 1
+
+
+class StormFailedError(PfnstormError):
+    """A storm of a comparison did not end clean: what it measured is worth nothing."""
+
+
+def storm(scenario: str, seconds: float, workers: int, seed: int, policies: dict[str, str], folder: Path) -> dict[str, Any]:
+    """Run one storm in a process of its own; its result.
+
+    Raises      UserError, StormFailedError
+    """
+    path = folder / "result.json"
+    path.unlink(missing_ok=True)
+    words = ["run", scenario, "--seconds", f"{seconds:g}", "--workers", str(workers), "--seed", str(seed), "--check", "none", "--no-save"]
+    words += [word for name, value in policies.items() for word in ("--set", f"{name}={value}")]
+    done = subprocess.run([sys.executable, "-m", "stress", *words, "--json", str(path)], capture_output=True, text=True, check=False)
+    if done.returncode in (EXIT_CLEAN, EXIT_VACUOUS) and path.is_file():
+        return dict(json.loads(path.read_text()))
+    said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    if done.returncode == UserError.exit_code:
+        raise UserError(said.removeprefix("pfnstorm: "))
+    raise StormFailedError(f"{scenario} with {policies}, seed {seed}, ended with {done.returncode}: {said}")
+
+
+def _measured(result: dict[str, Any]) -> dict[tuple[str, str, bool], float]:
+    """(name, unit, more is better) -> figure."""
+    seconds = result["seconds"]
+    figures = {(f"role {name}", "ops/s", True): role["operations"] / seconds for name, role in result["roles"].items()}
+    vmstat, speculation = result["vmstat"], result["speculation"]
+    migrated, failed = vmstat.get("pgmigrate_success", 0), vmstat.get("pgmigrate_fail", 0)
+    figures["frames migrated", "1/s", True] = migrated / seconds
+    figures["frames given up per frame migrated", "", False] = failed / max(1, migrated)
+    figures["speculative references that failed", "%", False] = 100 * speculation["failed_on_zero"] / max(1, speculation["tried"])
+    for lock, counts in result["contention"].items():
+        if isinstance(counts, dict) and counts.get("acquisitions"):
+            figures[f"{lock} lock contended", "%", False] = 100 * counts["contended"] / counts["acquisitions"]
+    return figures
+
+
+def figures(
+    axis: str, values: tuple[str, ...], scenario: str, nr_rounds: int, seconds: float, workers: int, tick: Callable[[str], None]
+) -> list[Figure]:
+    """What the tasks beside it get done, and what migration achieves, under each value."""
+    taken: dict[tuple[str, str, bool], dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory(prefix="pfnstorm-") as folder:
+        for number in range(nr_rounds):
+            for value in values if number % 2 else values[::-1]:
+                tick(f"{scenario}, {axis} = {value}, round {number + 1} of {nr_rounds}")
+                result = storm(scenario, seconds, workers, FIRST_SEED + number, {axis: value}, Path(folder))
+                for key, figure in _measured(result).items():
+                    taken.setdefault(key, {}).setdefault(value, []).append(figure)
+    whole = {key: rounds for key, rounds in taken.items() if all(len(each) == nr_rounds for each in rounds.values())}
+    return [Figure(f"{scenario}: {name}", unit, in_order(rounds, values), better) for (name, unit, better), rounds in whole.items()]

@@ -1,0 +1,52 @@
+"""What is measured and counted, and that a policy really changes what is done."""
+
+import functools
+
+import pytest
+
+from stress.compare import counts
+from stress.compare.windows import FOLIO, FOLIOS, LOADS, Windows
+
+pytestmark = pytest.mark.slow
+
+
+@functools.cache
+def counted():
+    return counts.counts()
+
+
+@functools.cache
+def windows():
+    return Windows(frame_bytes=64, nr_spaces=2)
+
+
+@pytest.mark.parametrize(("load", "value"), [(load, value) for load in LOADS for value in load.values()], ids=str)
+def test_every_interface_moves_every_load(load, value):
+    machine = windows()
+    present = machine.fill(load)
+    migrated = machine.migrate(load, value)
+    assert present <= migrated <= 1.2 * present, "a target may lie in a block that is emptied later"
+    machine.empty(load)
+    ns = machine.stage_ns(load, value)
+    assert sum(ns.values()) > 0
+    assert min(ns.values()) >= -1e-9
+
+
+def test_an_offline_block_needs_no_descriptor_by_bitmap_and_one_by_list():
+    by_value = counted()["offline, 512 of 512"]
+    lines = {value: sum(stage["lines"] for stage in stages.values()) for value, stages in by_value.items()}
+    assert lines["list"] - lines["bitmap"] > 1
+
+
+def test_a_folio_costs_the_same_atomics_by_either():
+    by_value = counted()["anon, 512 of 512"]
+    atomics = {value: sum(stage["atomics"] for stage in stages.values()) for value, stages in by_value.items()}
+    assert atomics["list"] == pytest.approx(atomics["bitmap"], abs=0.2)
+    assert atomics[FOLIOS] < atomics["list"], "NUMA balancing starts from a mapping and needs no speculative reference"
+    assert atomics[FOLIO] > atomics[FOLIOS], "a flush each"
+
+
+def test_only_the_bitmap_scans_before_it_isolates():
+    for load, by_value in counted().items():
+        assert by_value["bitmap"]["scan"]["accesses"] > 0, load
+        assert by_value["list"]["scan"]["accesses"] == 0, load
