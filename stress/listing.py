@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kernels.base.layout import COUNTERS, POLICIES, Misc, Type
+from kernels.base.layout import COUNTERS, POLICIES
 from stress.scenario import read_scenario, shipped_scenarios
 
 
@@ -28,8 +28,15 @@ def _checkers() -> list[str]:
 
 
 def _types() -> list[str]:
-    types = [(each.name.lower(), f"{each.value}") for each in Type]
-    return _columns(types + [(f"misc.{each.name.lower()}", f"{Type.MISC.value}, subtype {each.value}") for each in Misc])
+    from kernels.types.table import TYPES
+
+    width = max(len(row.name) for row in TYPES)
+    lines = [f"{'tag':<4} {'type':<{width}}  {'moves':<5}  {'counted':<7}  {'home':<13}  why; the rest of its word"]
+    for row in TYPES:
+        number = f"{row.tag.value}" if row.subtype is None else f"{row.tag.value}.{row.subtype.value}"
+        moves, counted = ("yes" if flag else "no" for flag in (row.movable, row.counted))
+        lines.append(f"{number:<4} {row.name:<{width}}  {moves:<5}  {counted:<7}  {row.home or '-':<13}  {row.why}; {row.data}")
+    return lines
 
 
 def _policies() -> list[str]:

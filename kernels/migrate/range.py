@@ -17,6 +17,7 @@ from kernels.base.jit import kernel
 from kernels.base.layout import (
     BUG_ISOLATED_TYPE,
     CANDIDATES,
+    CAUSE_LOCK,
     CAUSE_NOMEM,
     CAUSE_RELEASED,
     CAUSE_STATE,
@@ -32,12 +33,20 @@ from kernels.base.layout import (
 from kernels.base.vmstat import count
 from kernels.map.tlb import flush_deferred
 from kernels.migrate.folio import count_cause, count_migrated, folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
+from kernels.migrate.movable import (
+    alloc_movable_target,
+    free_movable_target,
+    is_movable,
+    isolate_movable,
+    migrate_movable,
+    movable_order,
+    putback_movable,
+)
 from kernels.migrate.split import split_folio
-from kernels.migrate.targets import alloc_target_folio, alloc_target_frames, free_target_folio, free_target_frames
+from kernels.migrate.targets import alloc_target_folio, free_target_folio
 from kernels.page.folio import folio_test, folio_trylock, folio_unlock
-from kernels.page.memdesc import is_folio, is_offline_head, word_desc, word_order
+from kernels.page.memdesc import is_folio, word_desc
 from kernels.types.folios import isolate_folio
-from kernels.types.offline import isolate_offline, migrate_offline, putback_offline
 
 ASYNC_PASSES, SYNC_PASSES = 3, 7  # NR_MAX_MIGRATE_ASYNC_RETRY, NR_MAX_MIGRATE_SYNC_RETRY
 FAILED = 3  # the fourth bitmap: permanent failures
@@ -65,10 +74,10 @@ def isolate_range(mem, cpu, base_pfn, reason):
             if desc >= 0:
                 set_bit(mem, isolated, at)
                 nr_isolated += 1 << mem.folio_order[desc]
-        elif is_offline_head(word):
-            if isolate_offline(mem, cpu, pfn, word):
+        elif is_movable(word):
+            if isolate_movable(mem, cpu, pfn, word):
                 set_bit(mem, isolated, at)
-                nr_isolated += 1 << word_order(word)
+                nr_isolated += 1 << movable_order(word)
             else:
                 count_cause(mem, cpu, reason, CAUSE_STATE)
         at = find_next_bit(mem, candidates, at + 1)
@@ -142,25 +151,30 @@ def unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
 
 
 @kernel
-def migrate_isolated_offline(mem, cpu, base_pfn, at, reason, targets):
-    """The whole migration of one Offline block of the window.
+def migrate_isolated_movable(mem, cpu, base_pfn, at, reason, targets):
+    """The whole migration of one movable block of the window that is no folio.
 
-    Returns     0, or -ENOMEM
-    Progress    blocking on the balloon's lock
+    Returns     0, or a negated errno with the block still isolated
+    Progress    as migrate_movable
     """
     pfn = base_pfn + at
-    order = word_order(load_relaxed(mem.memdesc, pfn))
-    dst_pfn = alloc_target_frames(mem, cpu, pfn, order, targets)
+    word = load_relaxed(mem.memdesc, pfn)
+    dst_pfn = alloc_movable_target(mem, cpu, pfn, word, targets)
     if dst_pfn < 0:
         count_cause(mem, cpu, reason, CAUSE_NOMEM)
         return -ENOMEM
-    clear_bit(mem, bitmap_base(cpu, ISOLATED), at)
-    if migrate_offline(mem, cpu, pfn, dst_pfn):
-        count_migrated(mem, cpu, reason, order, True)
-    else:
+    clear_bit(mem, bitmap_base(cpu, ISOLATED), at)  # a migration gives the isolation up
+    result = migrate_movable(mem, cpu, pfn, dst_pfn, word)
+    if result > 0:
+        count_migrated(mem, cpu, reason, movable_order(word), True)
+        return 0
+    free_movable_target(mem, cpu, dst_pfn, word, targets)
+    if result == 0:
         count_cause(mem, cpu, reason, CAUSE_RELEASED)
-        free_target_frames(mem, cpu, dst_pfn, order, targets)
-    return 0
+    else:
+        set_bit(mem, bitmap_base(cpu, ISOLATED), at)
+        count_cause(mem, cpu, reason, CAUSE_LOCK)
+    return result
 
 
 @kernel
@@ -175,8 +189,8 @@ def unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets):
     at = find_next_bit(mem, isolated, first)
     while at < end:
         if not test_bit(mem, failed, at) and not test_bit(mem, done, at):
-            if is_offline_head(load_relaxed(mem.memdesc, base_pfn + at)):
-                result = migrate_isolated_offline(mem, cpu, base_pfn, at, reason, targets)
+            if is_movable(load_relaxed(mem.memdesc, base_pfn + at)):
+                result = migrate_isolated_movable(mem, cpu, base_pfn, at, reason, targets)
             else:
                 result = unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
                 pending = result if result >= 0 else pending
@@ -245,9 +259,9 @@ def putback_range(mem, cpu, base_pfn, reason):
     while at < WINDOW_FRAMES:
         clear_bit(mem, isolated, at)
         word = load_relaxed(mem.memdesc, base_pfn + at)
-        if is_offline_head(word):
-            order = word_order(word)
-            if putback_offline(mem, cpu, base_pfn + at):
+        if is_movable(word):
+            order = movable_order(word)
+            if putback_movable(mem, cpu, base_pfn + at, word):
                 nr_left += 1 << order
                 count_migrated(mem, cpu, reason, order, False)
             else:

@@ -23,13 +23,13 @@ from kernels.base.layout import (
     MT_MOVABLE,
     NR_MIGRATETYPES,
     NR_ORDERS,
-    OFF_INFLATED,
     T_BUDDY,
 )
 from kernels.base.vmstat import count, trace
+from kernels.migrate.movable import is_movable, movable_is_idle, movable_order
 from kernels.migrate.range import migrate_range
 from kernels.migrate.targets import FROM_SCANNER, cc_release, isolate_freepages
-from kernels.page.memdesc import buddy_order, is_folio, is_offline_head, offline_state, word_desc, word_order, word_type
+from kernels.page.memdesc import buddy_order, is_folio, word_desc, word_type
 
 SKIP = 1 << 16  # of block_skip; below it the scanner at work, CPU + 1
 COMPACT_MAX_DEFER_SHIFT = 6
@@ -74,11 +74,11 @@ def fill_candidates(mem, cpu, base_pfn):
                 set_bit(mem, candidates, at)
                 nr_candidates += 1
                 step = 1 << min(load_relaxed(mem.folio_order, desc), NR_ORDERS - 1)
-        elif is_offline_head(word):
-            if offline_state(word) == OFF_INFLATED:
+        elif is_movable(word):
+            if movable_is_idle(word):
                 set_bit(mem, candidates, at)
                 nr_candidates += 1
-            step = 1 << word_order(word)
+            step = 1 << movable_order(word)
         at += step
     return nr_candidates
 

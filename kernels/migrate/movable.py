@@ -1,0 +1,97 @@
+"""What moves and is no folio: one chain by memdesc type each for candidate, isolate, migrate, put back, and for where it moves to.
+
+Models      movable_ops: isolate_movable_ops_page(), migrate_movable_ops_page(), putback_movable_ops_page(), mm/migrate.c (c17ee635)
+Differs     the type is derived from the memdesc word each time; there are no callbacks to register, and none to be NULL (C13)
+Invariants  I7: what acts is chosen by the word of now; I16: an isolation ends in exactly one of migrate and put back
+Protocol    a type's own transitions stand in kernels/types/<type>.py; here each has one line in each chain. The chains end in the
+            last type, since whoever calls them has asked is_movable().
+"""
+
+from kernels.base.jit import kernel
+from kernels.base.layout import OFF_INFLATED
+from kernels.migrate.targets import alloc_target_frames, free_target_frames
+from kernels.page.memdesc import is_offline_head, offline_state, word_order
+from kernels.types.offline import isolate_offline, migrate_offline, putback_offline
+
+
+@kernel
+def is_movable(word):
+    """Whether a word heads a block of a type that moves and is no folio.
+
+    Progress    wait-free
+    """
+    return is_offline_head(word)
+
+
+@kernel
+def movable_order(word):
+    """The order of a movable block.
+
+    Progress    wait-free
+    """
+    return word_order(word)
+
+
+@kernel
+def movable_is_idle(word):
+    """Whether isolating a movable block may succeed, as far as its word tells (a hint).
+
+    Progress    wait-free
+    """
+    return offline_state(word) == OFF_INFLATED
+
+
+@kernel
+def isolate_movable(mem, cpu, pfn, word):
+    """Take a movable block for oneself.
+
+    Models      isolate_movable_ops_page(), mm/migrate.c
+    Parameters  word: as read when the frame was found
+    Returns     True if this CPU holds its isolation
+    Progress    wait-free
+    """
+    return isolate_offline(mem, cpu, pfn, word)
+
+
+@kernel
+def alloc_movable_target(mem, cpu, pfn, word, targets):
+    """Frames for a movable block to move to.
+
+    Parameters  pfn, word: of the source; targets: FROM_SCANNER or FROM_ALLOCATOR
+    Returns     pfn or -1
+    Progress    blocking
+    """
+    return alloc_target_frames(mem, cpu, pfn, movable_order(word), targets)
+
+
+@kernel
+def free_movable_target(mem, cpu, pfn, word, targets):
+    """Give a target that was not needed back.
+
+    Parameters  word: of the source
+    Progress    blocking
+    """
+    free_target_frames(mem, cpu, pfn, movable_order(word), targets)
+
+
+@kernel
+def migrate_movable(mem, cpu, src_pfn, dst_pfn, word):
+    """Let target frames take the place of a block that this CPU isolated.
+
+    Models      migrate_movable_ops_page(), mm/migrate.c
+    Parameters  dst_pfn: from alloc_movable_target(); word: of the source
+    Returns     1: moved, the source is freed; 0: its owner had released it, and it is freed; the target is the caller's
+    Progress    blocking on the owner's locks
+    """
+    return migrate_offline(mem, cpu, src_pfn, dst_pfn)
+
+
+@kernel
+def putback_movable(mem, cpu, pfn, word):
+    """Give an isolation up.
+
+    Models      putback_movable_ops_page(), mm/migrate.c
+    Returns     True if it went back, False if its owner had released it and it was freed
+    Progress    lock-free
+    """
+    return putback_offline(mem, cpu, pfn)

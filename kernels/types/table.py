@@ -1,0 +1,68 @@
+"""The type table: what each memdesc tag and each Misc subtype is, whether it moves, and why not.
+
+Models      kernelnewbies MatthewWilcox/Memdescs, revision B; tag 11 is the counted allocation of today's alloc_pages()
+Differs     a row is a statement about this model: `none here` means that nothing in it writes such a word yet
+Invariants  I7: a type that moves has its transitions in kernels/types and one line in each chain of kernels/migrate/movable.py (folios
+            have kernels/migrate/folio.py); a test holds the rows to those files
+No behaviour: kernels do not import this, `pfnstorm list types` prints it.
+"""
+
+from dataclasses import dataclass
+
+from kernels.base.layout import Misc, Type
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tag of the memdesc word, or one subtype of Misc.
+
+    home     the module of kernels/ with its transitions; empty: none here
+    data     what the rest of the word holds: a descriptor's index, or inline data
+    counted  whether a speculative reference on it can succeed
+    movable  whether range migration moves it
+    why      how it moves, or why it does not
+    """
+
+    name: str
+    tag: Type
+    subtype: Misc | None
+    home: str
+    data: str
+    counted: bool
+    movable: bool
+    why: str
+
+
+def _tag(tag: Type, home: str, data: str, counted: bool, movable: bool, why: str) -> Row:
+    return Row(tag.name.lower(), tag, None, home, data, counted, movable, why)
+
+
+def _misc(subtype: Misc, home: str, movable: bool, why: str) -> Row:
+    return Row(f"misc.{subtype.name.lower()}", Type.MISC, subtype, home, "inline: subtype, order, node", False, movable, why)
+
+
+#: every tag in the order of its number, the subtypes of Misc after it
+TYPES: tuple[Row, ...] = (
+    _tag(Type.MISC, "page.memdesc", "inline: subtype, order, node", False, False, "its subtypes say"),
+    _misc(Misc.RESERVED, "", False, "none here"),
+    _misc(Misc.ZERO, "", False, "none here"),
+    _misc(Misc.UNKNOWN, "alloc.pages", False, "a driver's: nobody knows who has its address"),
+    _misc(Misc.VMALLOC, "", False, "none here"),
+    _misc(Misc.GUARD, "", False, "none here"),
+    _misc(Misc.OFFLINE, "types.offline", True, "one word, compare-and-swap; its place in the balloon is re-pointed, nothing is copied"),
+    _misc(Misc.KMALLOC_LARGE, "alloc.pages", False, "the kernel holds its address in the linear map"),
+    _misc(Misc.EXACT, "", False, "none here"),
+    _misc(Misc.BRD, "", False, "none here"),
+    _misc(Misc.NONE, "page.memdesc", False, "nobody's: on a per-CPU list, in a free block, between two owners"),
+    _tag(Type.BUDDY, "alloc.buddy", "inline: order", False, False, "free: it is what others move to"),
+    _tag(Type.FILE, "types.folios", "descriptor", True, True, "a folio: frozen while its place in the page cache is re-pointed"),
+    _tag(Type.ANON, "types.folios", "descriptor", True, True, "a folio: its PTEs are migration entries meanwhile"),
+    _tag(Type.KSM, "", "descriptor", True, False, "none here"),
+    _tag(Type.SLAB, "", "descriptor", False, False, "none here"),
+    _tag(Type.MOVABLE, "", "descriptor", False, False, "none here"),
+    _tag(Type.PAGETABLE, "", "descriptor", False, False, "none here"),
+    _tag(Type.NETPOOL, "", "descriptor", False, False, "none here"),
+    _tag(Type.HWPOISON, "", "inline", False, False, "none here"),
+    _tag(Type.PERCPU, "", "inline", False, False, "none here"),
+    _tag(Type.COUNTED, "alloc.release", "descriptor", True, False, "alloc_pages() without __GFP_COMP: its owner has the frame's address"),
+)
