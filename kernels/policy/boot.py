@@ -48,6 +48,9 @@ def boot(mem, unused):
     for desc in range(mem.nr_desc):
         mem.desc_stack[desc] = mem.nr_desc - 1 - desc
     mem.desc_top[0] = mem.nr_desc
+    for udesc in range(mem.nr_udesc):
+        mem.udesc_stack[udesc] = mem.nr_udesc - 1 - udesc
+    mem.udesc_top[0] = mem.nr_udesc
     for space in range(mem.nr_tasks):
         mem.tlb_generation[space] = 1
     for pcp in range(mem.nr_cpus * mem.nr_nodes):

@@ -75,7 +75,7 @@ def fill_candidates(mem, cpu, base_pfn):
                 nr_candidates += 1
                 step = 1 << min(load_relaxed(mem.folio_order, desc), NR_ORDERS - 1)
         elif is_movable(word):
-            if movable_is_idle(word):
+            if movable_is_idle(mem, base_pfn + at, word):
                 set_bit(mem, candidates, at)
                 nr_candidates += 1
             step = 1 << movable_order(word)

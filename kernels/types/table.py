@@ -59,8 +59,17 @@ TYPES: tuple[Row, ...] = (
     _tag(Type.ANON, "types.folios", "descriptor", True, True, "a folio: its PTEs are migration entries meanwhile"),
     _tag(Type.KSM, "", "descriptor", True, False, "none here"),
     _tag(Type.SLAB, "", "descriptor", False, False, "none here"),
-    _tag(Type.MOVABLE, "", "descriptor", False, False, "none here"),
-    _tag(Type.PAGETABLE, "", "descriptor", False, False, "none here"),
+    _tag(
+        Type.MOVABLE,
+        "types.zspage",
+        "descriptor",
+        False,
+        True,
+        "a zspage: handles of its objects are re-pointed under pool, class and zspage lock",
+    ),
+    _tag(
+        Type.PAGETABLE, "types.pagetable", "descriptor", False, True, "its upper entry is re-pointed, the frame freed after a grace period"
+    ),
     _tag(Type.NETPOOL, "", "descriptor", False, False, "none here"),
     _tag(Type.HWPOISON, "", "inline", False, False, "none here"),
     _tag(Type.PERCPU, "", "inline", False, False, "none here"),
