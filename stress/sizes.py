@@ -29,6 +29,7 @@ class Request:
     frame_bytes: int
     pageblock_order: int
     fill: float = DEFAULT_FILL  # virtual memory of all tasks, as a multiple of the frames
+    reserved: float = 0.0  # the share of each node that boot never frees
     nr_trace_events: int = 0
     max_trace_pfn: int = 0
 

@@ -151,9 +151,7 @@ def test_range_migration_moves_a_zspage(machine):
     end(m, 0)
 
 
-@pytest.mark.parametrize(
-    ("word", "code"), [(0, Bug.HANDLE), (1, Bug.STRANGER), (2, Bug.LOST_WRITE), (3, Bug.TORN_COPY)], ids=lambda each: str(each)
-)
+@pytest.mark.parametrize(("word", "code"), [(0, Bug.HANDLE), (1, Bug.STRANGER), (2, Bug.LOST_WRITE), (3, Bug.TORN_COPY)], ids=str)
 def test_what_an_object_must_hold(machine, word, code):
     m = machine
     base = store(m, 0) * m.mem.words_per_frame
