@@ -172,7 +172,9 @@ UL_SLAB_PARTIAL, UL_SLAB_EMPTY, NR_ULISTS = NR_ZS_CLASSES, NR_ZS_CLASSES + 1, NR
 OBJECT_WORDS = 4  # the least: header, owner, version, and the version mirrored in the last
 OBJ_SHIFT, OBJ_MASK = 8, 255  # where an object is: (pfn << 8 | number) + 1, 0 nowhere
 SLAB_OBJECTS, SLAB_MIN_EMPTY = 16, 5  # objects of a slab at most; empty slabs that a node keeps (min_partial)
-SLAB_HELD, NET_HELD, TABLES_MAX = 4096, 1024, 4096
+SLAB_HELD, TABLES_MAX = 4096, 4096
+NET_SLOTS, NET_CACHE, NET_FRAGMENTS = 128, 32, 4  # of a CPU: fragments in flight, recycled frames; fragments of a frame at most
+POISONED = 32  # frames that one CPU has poisoned at most
 CANDIDATES, ISOLATED, DONE = range(3)  # the per-CPU bitmaps
 NR_BITMAPS = 4
 TRACE_NONE, TRACE_FAILED = -1, -2  # of ev_pfn: nothing allocated yet; there was no memory
@@ -357,6 +359,11 @@ ARRAYS: tuple[ArraySpec, ...] = (
     # per CPU the slab objects that it holds
     _words("slab_obj", lambda g: g.nr_cpus * SLAB_HELD, far=True),
     _record("slab_cpus", 64, lambda g: g.nr_cpus, slab_count=64),
+    # page pools: fragments on their way to whoever consumes them, per CPU the recycled frames
+    _words("net_slot", lambda g: g.nr_cpus * NET_SLOTS),
+    _words("net_frame", lambda g: g.nr_cpus * NET_CACHE),
+    _record("net_cpus", 64, lambda g: g.nr_cpus, net_cached=64, poison_count=64),
+    _words("poison_pfn", lambda g: g.nr_cpus * POISONED),
     # a recorded trace that is replayed
     _record("events", 16, lambda g: g.nr_trace_events, far=True, ev_kind=8, ev_order=8, ev_migratetype=8, ev_slot=32, ev_wait=32),
     _words("ev_pfn", lambda g: g.max_trace_pfn, far=True),

@@ -77,8 +77,8 @@ TYPES: tuple[Row, ...] = (
     _tag(
         Type.PAGETABLE, "types.pagetable", "descriptor", False, True, "its upper entry is re-pointed, the frame freed after a grace period"
     ),
-    _tag(Type.NETPOOL, "", "descriptor", False, False, "none here"),
-    _tag(Type.HWPOISON, "", "inline", False, False, "none here"),
+    _tag(Type.NETPOOL, "types.netpool", "descriptor", False, False, "a device writes to it, by its bus address"),
+    _tag(Type.HWPOISON, "policy.hwpoison", "inline", False, False, "the frame is broken; what was in it has been moved away"),
     _tag(Type.PERCPU, "alloc.pages", "inline", False, False, "every CPU has its address in a register"),
     _tag(Type.COUNTED, "alloc.release", "descriptor", True, False, "alloc_pages() without __GFP_COMP: its owner has the frame's address"),
 )

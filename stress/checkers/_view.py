@@ -19,6 +19,7 @@ from kernels.base.layout import (
     DESC_SHIFT,
     HELD_CAPACITY,
     LRU_BATCH,
+    NET_CACHE,
     NONE_WORD,
     NR_ORDERS,
     NR_PCPTYPES,
@@ -29,6 +30,7 @@ from kernels.base.layout import (
     PCP_LISTS,
     PCP_STRIDE,
     PIN_CAPACITY,
+    POISONED,
     PTE_PFN_SHIFT,
     PTE_PRESENT,
     SIBLING_BIT,
@@ -41,6 +43,7 @@ from kernels.base.layout import (
     T_BUDDY,
     T_COUNTED,
     T_FILE,
+    T_HWPOISON,
     T_KSM,
     T_MISC,
     T_MOVABLE,
@@ -57,8 +60,8 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _LEADS_TO_DESC = np.isin(np.arange(TYPE_MASK + 1), (T_FILE, T_ANON, T_KSM, T_COUNTED))
-_LEADS_TO_UDESC = np.isin(np.arange(TYPE_MASK + 1), (T_MOVABLE, T_PAGETABLE, T_SLAB))
-_INLINE = np.isin(np.arange(TYPE_MASK + 1), (T_PERCPU, T_NETPOOL))
+_LEADS_TO_UDESC = np.isin(np.arange(TYPE_MASK + 1), (T_MOVABLE, T_PAGETABLE, T_SLAB, T_NETPOOL))
+_INLINE = np.isin(np.arange(TYPE_MASK + 1), (T_PERCPU, T_HWPOISON))
 #: words per CPU of lru_batch and of cc_count
 LRU_STRIDE = CC_STRIDE = 16
 
@@ -297,6 +300,16 @@ class View(dict[str, npt.NDArray[Any]]):
     def slab_objects(self) -> Entries:
         """Objects that the role `slab` holds; owner: cpu."""
         return self._entries("slab_obj", self.wide("slab_count"), SLAB_HELD, SLAB_HELD)
+
+    @cached_property
+    def recycled(self) -> Entries:
+        """Frames in the caches of page pools; owner: cpu."""
+        return self._entries("net_frame", self.wide("net_cached"), NET_CACHE, NET_CACHE)
+
+    @cached_property
+    def poisoned(self) -> Entries:
+        """Frames that the role `hwpoison` has poisoned; owner: cpu."""
+        return self._entries("poison_pfn", self.wide("poison_count"), POISONED, POISONED)
 
     @cached_property
     def balloon(self) -> Entries:

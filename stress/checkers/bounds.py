@@ -7,11 +7,13 @@ from kernels.base.layout import (
     DESC_CACHE,
     HELD_CAPACITY,
     LRU_BATCH,
+    NET_CACHE,
     NR_ORDERS,
     PCP_CAPACITY,
     PCP_LISTS,
     PCP_STRIDE,
     PIN_CAPACITY,
+    POISONED,
     SLAB_HELD,
 )
 from stress.checkers._report import Report, checking
@@ -24,6 +26,8 @@ _CAPACITIES = (
     ("balloon_pages", HELD_CAPACITY),
     ("pin_count", PIN_CAPACITY),
     ("slab_count", SLAB_HELD),
+    ("net_cached", NET_CACHE),
+    ("poison_count", POISONED),
 )
 
 
