@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, PARAM, SEGMENT_BYTES, Geometry, LockClass
+from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, NR_ZS_CLASSES, PARAM, SEGMENT_BYTES, Geometry, LockClass
 from stress.errors import HostError, UserError
 from stress.host import require_memory, size_text
 
@@ -53,8 +53,13 @@ def lock_params(geometry: Geometry) -> dict[str, int]:
     i_pages = ptl + g.nr_tables
     balloon = i_pages + g.nr_files
     desc = balloon + g.nr_cpus
-    if desc + 1 != g.nr_locks:
-        raise AssertionError(f"layout counts {g.nr_locks} locks, machine numbers {desc + 1}")
+    udesc = desc + 1
+    zs_pool = udesc + 1
+    zs_class = zs_pool + g.nr_nodes
+    slab = zs_class + g.nr_nodes * NR_ZS_CLASSES
+    table = slab + g.nr_nodes
+    if table + g.nr_uppers != g.nr_locks:
+        raise AssertionError(f"layout counts {g.nr_locks} locks, machine numbers {table + g.nr_uppers}")
     return {
         "lock_lru": lru,
         "lock_pcp": pcp,
@@ -62,6 +67,11 @@ def lock_params(geometry: Geometry) -> dict[str, int]:
         "lock_i_pages": i_pages,
         "lock_balloon": balloon,
         "lock_desc": desc,
+        "lock_udesc": udesc,
+        "lock_zs_pool": zs_pool,
+        "lock_zs_class": zs_class,
+        "lock_slab": slab,
+        "lock_table": table,
     }
 
 
@@ -89,8 +99,17 @@ def describe_lock(params: Mapping[str, int], lock: int) -> str:
         return f"i_pages lock of file {lock - p['lock_i_pages']}"
     if lock < p["lock_desc"]:
         return f"balloon lock of cpu {lock - p['lock_balloon']}"
+    if lock < p["lock_zs_pool"]:
+        return "descriptor pool lock" if lock == p["lock_desc"] else "pool lock of descriptors without a count"
+    if lock < p["lock_zs_class"]:
+        return f"zsmalloc pool lock of node {lock - p['lock_zs_pool']}"
+    if lock < p["lock_slab"]:
+        pool, klass = divmod(lock - p["lock_zs_class"], NR_ZS_CLASSES)
+        return f"zsmalloc lock of node {pool} class {klass}"
+    if lock < p["lock_table"]:
+        return f"slab lock of node {lock - p['lock_slab']}"
     if lock < p["nr_locks"]:
-        return "descriptor pool lock"
+        return f"lock of upper page-table entry {lock - p['lock_table']}"
     return f"folio lock of descriptor {lock - p['nr_locks']}"  # see folio_lock() in kernels/page/folio.py
 
 

@@ -105,6 +105,7 @@ def prepare(options: Options) -> Setup:
     require_memory(segment_bytes(geometry) + request.nr_workers * WORKER_BYTES)
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little") >> 1
     params = derived_params(geometry) | policy_params(policies)
+    params["reserved_frames"] = int(geometry.frames_per_node * request.reserved)
     params |= {"seed": seed, "shadow_on": int(options.check == "full"), "chaos_ppm": round(options.chaos * 1_000_000)}
     plans = _plans(scenario, trace, request.nr_workers, seed)
     return Setup(scenario, geometry, params, plans, trace, _config(options, scenario, request, geometry, seed, policies))
@@ -131,6 +132,7 @@ def _request(options: Options, scenario: Scenario, trace: Trace | None) -> Reque
         frame_bytes=frame_bytes,
         pageblock_order=machine.pageblock_order,
         fill=machine.fill,
+        reserved=machine.reserved,
         nr_trace_events=trace.nr_events if trace else 0,
         max_trace_pfn=trace.nr_slots if trace else 0,
     )

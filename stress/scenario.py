@@ -35,6 +35,7 @@ class Machine(_Strict):
     memory: str | None = None
     workers: int | None = Field(default=None, ge=1)
     fill: float = Field(default=DEFAULT_FILL, ge=0.1, le=4)
+    reserved: float = Field(default=0, ge=0, le=0.5)  # the share of each node that boot never frees
 
     @field_validator("frame_bytes")
     @classmethod

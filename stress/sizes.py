@@ -7,7 +7,7 @@ memory is nearly full and reclaims now and then; what roles hold besides (kernel
 import re
 from dataclasses import dataclass
 
-from kernels.base.layout import FAMILY_TASKS, HELD_CAPACITY, NR_ORDERS, Geometry
+from kernels.base.layout import FAMILY_TASKS, HELD_CAPACITY, NR_ORDERS, SLAB_HELD, ZS_HANDLES, Geometry
 from stress.errors import UserError
 from stress.host import MIB, memory_headroom, size_text, usable_cores
 
@@ -15,7 +15,7 @@ MAX_WORKERS = 4096
 DEFAULT_MEMORY_BYTES = 256 * MIB
 MIN_BLOCKS_PER_NODE = 4  # fewer, and the two scanners of compaction meet at once
 MIN_FRAMES_PER_NODE = 128
-DEFAULT_FILL, FILE_SHARE, KERNEL_SHARE, BALLOON_SHARE = 0.8, 0.25, 0.03, 0.08
+DEFAULT_FILL, FILE_SHARE, KERNEL_SHARE, BALLOON_SHARE, ZSPAGE_SHARE, SLAB_SHARE = 0.8, 0.25, 0.03, 0.08, 0.03, 0.02
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -29,6 +29,7 @@ class Request:
     frame_bytes: int
     pageblock_order: int
     fill: float = DEFAULT_FILL  # virtual memory of all tasks, as a multiple of the frames
+    reserved: float = 0.0  # the share of each node that boot never frees
     nr_trace_events: int = 0
     max_trace_pfn: int = 0
 
@@ -143,6 +144,8 @@ def derived_params(geometry: Geometry) -> dict[str, int]:
         "anon_pages": anon_pages_of(geometry.task_pages),
         "kernel_target": held(KERNEL_SHARE),
         "balloon_target": held(BALLOON_SHARE),
+        "zs_target": min(ZS_HANDLES, 4 * held(ZSPAGE_SHARE)),
+        "slab_target": min(SLAB_HELD // 2, 8 * held(SLAB_SHARE)),
         "max_order_anon": min(9, geometry.pageblock_order, NR_ORDERS - 1, geometry.table_pages.bit_length() - 1),
         "numa_rate_limit": max(64, geometry.frames_per_node // 8),
     }

@@ -6,12 +6,20 @@ Invariants  I17, I18: after the drain returns, nothing of the block is allocated
 Protocol    isolate under zone->lock (two isolators exclude each other there), then zone_pcp_disable(), which drains
 """
 
-from kernels.alloc.buddy import del_from_free_list, free_one_block, get_pageblock_migratetype, is_buddy_block, move_freepages_block, nid_of
+from kernels.alloc.buddy import (
+    add_to_free_list,
+    del_from_free_list,
+    free_one_block,
+    get_pageblock_migratetype,
+    is_buddy_block,
+    move_freepages_block,
+    nid_of,
+)
 from kernels.alloc.pages import zone_pcp_disable, zone_pcp_enable, zone_watermark_ok
 from kernels.base import counter
 from kernels.base.atomics import load_relaxed, store_release
 from kernels.base.jit import kernel
-from kernels.base.layout import EV_SET_MIGRATETYPE, LC_ZONE, MT_ISOLATE, NR_ORDERS, SH_BUDDY, SH_CAPTURED, T_BUDDY
+from kernels.base.layout import EV_SET_MIGRATETYPE, LC_ZONE, MT_ISOLATE, NR_ORDERS, SH_BUDDY, SH_CAPTURED, SH_OWNED, T_BUDDY
 from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count, trace
 from kernels.page.memdesc import buddy_order, word_type
@@ -106,3 +114,31 @@ def capture_free_block(mem, cpu, pfn, order):
     del_from_free_list(mem, cpu, pfn, order, get_pageblock_migratetype(mem, pfn))
     shadow_move(mem, cpu, pfn, order, SH_BUDDY, SH_CAPTURED)
     return True
+
+
+@kernel
+def take_page_off_buddy(mem, cpu, pfn):
+    """Take one frame out of the free block that it is in, and give the rest of the block back; zone->lock held.
+
+    Models      take_page_off_buddy(), break_down_buddy_pages(), mm/page_alloc.c
+    Differs     leaves isolated pageblocks alone: what is taken from one is as good as allocated (I18)
+    Returns     False if the frame is in no free block
+    Progress    wait-free
+    """
+    migratetype, nid = get_pageblock_migratetype(mem, pfn), nid_of(mem, pfn)
+    if migratetype == MT_ISOLATE:
+        return False
+    for order in range(NR_ORDERS):
+        head = pfn & ~((1 << order) - 1)
+        if head >= nid * mem.frames_per_node and is_buddy_block(mem, head, order):
+            del_from_free_list(mem, cpu, head, order, migratetype)
+            for half in range(order - 1, -1, -1):
+                upper = head + (1 << half)
+                if pfn >= upper:
+                    add_to_free_list(mem, head, half, migratetype)
+                    head = upper
+                else:
+                    add_to_free_list(mem, upper, half, migratetype)
+            shadow_move(mem, cpu, pfn, 0, SH_BUDDY, SH_OWNED)
+            return True
+    return False

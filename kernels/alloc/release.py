@@ -15,12 +15,14 @@ from kernels.base.jit import kernel
 from kernels.base.layout import (
     BUG_BAD_FREE,
     BUG_NOT_FREEABLE,
+    BUG_WORD_CHANGED,
     FL_BATCHED,
     FL_ISOLATED,
     FL_LOCKED,
     FL_LRU,
     FL_WRITEBACK,
     LRU_BATCH,
+    NONE_WORD,
     T_ANON,
     T_COUNTED,
     T_FILE,
@@ -38,8 +40,9 @@ from kernels.page.folio import (
     folio_test_clear,
 )
 from kernels.page.lru import lru_add, lru_del
-from kernels.page.memdesc import is_counted, word_desc
+from kernels.page.memdesc import desc_word, is_counted, word_desc
 from kernels.page.refcount import ref_get, ref_put_testzero, ref_try_get
+from kernels.page.udesc import udesc_free
 
 
 @kernel
@@ -227,3 +230,22 @@ def lru_batch_holds(mem, desc):
     Progress    wait-free
     """
     return folio_test(mem, desc, FL_BATCHED)
+
+
+# ------------------------------------------------------------------------------------------ descriptors without a count
+
+
+@kernel
+def free_uncounted(mem, cpu, kind, udesc, pfn):
+    """End an object with a descriptor without a count, of one frame; the caller is the one who frees it.
+
+    Models      __free_zspage(), pagetable_free(), __free_slab() with memdescs
+    Progress    as free_frozen_pages; a bug if somebody else changed the frame's word
+    """
+    seen = load_relaxed(mem.memdesc, pfn)
+    if seen != desc_word(kind, udesc):
+        bug(mem, cpu, BUG_WORD_CHANGED, pfn, seen, desc_word(kind, udesc))
+    store_relaxed(mem.memdesc, pfn, NONE_WORD)
+    udesc_free(mem, cpu, udesc)
+    chaos_point(mem, cpu)
+    free_frozen_pages(mem, cpu, pfn, 0)

@@ -11,6 +11,8 @@ compute in int64: narrow fields are sign-extended when read and truncated when w
 from dataclasses import dataclass
 from enum import IntEnum
 
+from kernels.base.names import *
+
 # Near arrays lie within 2 GiB of the base pointer, where an address is the pointer plus a 32-bit displacement: with all of them far,
 # an allocate + free kept twenty base addresses on the stack. Far arrays grow with the memory of the machine.
 NEAR_SHIFT, FAR_SHIFT = 25, 36
@@ -71,6 +73,16 @@ class Offline(IntEnum):
     DEFLATING = 5
 
 
+class Udesc(IntEnum):
+    """States of a descriptor without a count; its state word also holds its frame and its isolator, see kernels/page/udesc.py."""
+
+    FREE = 0
+    PRIVATE = 1  # has its frame, nobody may find it yet; or its owner is taking it apart
+    LIVE = 2
+    ISOLATED = 3
+    RELEASED = 4  # its owner let go of it while it was isolated: the isolator frees
+
+
 class Migratetype(IntEnum):
     UNMOVABLE = 0
     MOVABLE = 1
@@ -92,6 +104,9 @@ NODE_SHIFT, NODE_MASK = 38, 1023
 OWNER_SHIFT, OWNER_MASK = 48, 32767
 BUDDY_ORDER_SHIFT, BUDDY_ORDER_MASK = 4, 63
 
+#: of a state word: state, isolator, type, frame
+U_STATE_MASK, U_CPU_SHIFT, U_CPU_MASK, U_TYPE_SHIFT, U_PFN_SHIFT = 7, 3, 65535, 19, 23
+
 NONE_WORD = Type.MISC | (Misc.NONE << SUBTYPE_SHIFT)
 
 #: bits of a descriptor's flags (PG_* of page-flags.h)
@@ -101,6 +116,13 @@ MAPPING_ANON = 1
 
 #: `shadow` words: where the full checks believe a frame to be
 SH_BUDDY, SH_PCP, SH_OWNED, SH_CAPTURED = range(4)
+
+# Kernels use these plain integers: numba would compile a kernel once more for an argument that is an enum member.
+T_MISC, T_BUDDY, T_FILE, T_ANON, T_KSM, T_SLAB, T_MOVABLE, T_PAGETABLE, T_NETPOOL, T_HWPOISON, T_PERCPU, T_COUNTED = map(int, Type)
+M_RESERVED, M_ZERO, M_UNKNOWN, M_VMALLOC, M_GUARD, M_OFFLINE, M_KMALLOC_LARGE, M_EXACT, M_BRD, M_NONE = map(int, Misc)
+OFF_PRIVATE, OFF_INFLATED, OFF_ISOLATED, OFF_TRANSIT, OFF_RELEASED, OFF_DEFLATING = map(int, Offline)
+U_FREE, U_PRIVATE, U_LIVE, U_ISOLATED, U_RELEASED = map(int, Udesc)
+MT_UNMOVABLE, MT_MOVABLE, MT_RECLAIMABLE, MT_ISOLATE = map(int, Migratetype)
 
 # --------------------------------------------------------------------------------------------------------------------- map
 
@@ -119,189 +141,16 @@ STAMP_OWNER, STAMP_VERSION, STAMP_MIRROR = 0, 1, 2
 REFCOUNT_FROZEN_BIT, FROZEN = 1, -(1 << 31)  # of policy_refcount; what a frozen count is then, and 0 is under cas
 INCARNATION_SHIFT = 32  # of an oracle word: incarnation << 32 | number of writes
 
-# --------------------------------------------------------------------------------------------------------------- policies
-
-POLICIES: dict[str, tuple[str, ...]] = {
-    "migration": ("bitmap", "list"),
-    "offline": ("none",),
-    "refcount": ("cas", "frozen-bit"),
-}
-
-
-class Mode(IntEnum):
-    """enum migrate_mode, include/linux/migrate_mode.h."""
-
-    ASYNC = 0
-    SYNC_LIGHT = 1
-    SYNC = 2
-
-
-class Reason(IntEnum):
-    """enum migrate_reason, include/linux/migrate_mode.h (those that occur here)."""
-
-    COMPACTION = 0
-    NUMA_MISPLACED = 1
-    CONTIG_RANGE = 2
-
-
-class Cause(IntEnum):
-    """Why one folio or frame was not migrated."""
-
-    LOCK = 0  # -EAGAIN: source folio locked
-    WRITEBACK = 1  # -EBUSY
-    DST_LOCK = 2  # -EAGAIN: target locked by a late speculative holder
-    MAPPED = 3  # -EAGAIN: still mapped after unmap
-    REFCOUNT = 4  # -EAGAIN: unexpected count before the copy
-    LRU_BATCH = 5  # -EAGAIN: of these, the extra reference was an LRU batch's
-    FREEZE = 6  # -EAGAIN: count moved between copy and freeze
-    NOMEM = 7  # -ENOMEM: no target
-    RELEASED = 8  # the owner released it first: a success, not a failure
-    STATE = 9  # an Offline word that was not what it had been
-
-
-NR_REASONS, NR_CAUSES = len(Reason), len(Cause)
-
-# Kernels use these plain integers: numba would compile a kernel once more for an argument that is an enum member.
-T_MISC, T_BUDDY, T_FILE, T_ANON, T_KSM, T_SLAB, T_MOVABLE, T_PAGETABLE, T_NETPOOL, T_HWPOISON, T_PERCPU, T_COUNTED = map(int, Type)
-M_RESERVED, M_ZERO, M_UNKNOWN, M_VMALLOC, M_GUARD, M_OFFLINE, M_KMALLOC_LARGE, M_EXACT, M_BRD, M_NONE = map(int, Misc)
-OFF_PRIVATE, OFF_INFLATED, OFF_ISOLATED, OFF_TRANSIT, OFF_RELEASED, OFF_DEFLATING = map(int, Offline)
-MT_UNMOVABLE, MT_MOVABLE, MT_RECLAIMABLE, MT_ISOLATE = map(int, Migratetype)
-MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC = map(int, Mode)
-MR_COMPACTION, MR_NUMA_MISPLACED, MR_CONTIG_RANGE = map(int, Reason)
-(CAUSE_LOCK, CAUSE_WRITEBACK, CAUSE_DST_LOCK, CAUSE_MAPPED, CAUSE_REFCOUNT, CAUSE_LRU_BATCH, CAUSE_FREEZE, CAUSE_NOMEM,
- CAUSE_RELEASED, CAUSE_STATE) = map(int, Cause)  # fmt: skip
-
-EPERM, ENOENT, EAGAIN, ENOMEM, EACCES, EBUSY, EINVAL = 1, 2, 11, 12, 13, 16, 22
-
-# ------------------------------------------------------------------------------------------------------------------ locks
-
-
-class LockClass(IntEnum):
-    ZONE = 0
-    PCP = 1
-    LRU = 2
-    PTL = 3
-    I_PAGES = 4
-    BALLOON = 5
-    DESC = 6
-    FOLIO = 7  # the lock bit of a folio's flags
-
-
-NR_LOCK_CLASSES = len(LockClass)
-LC_ZONE, LC_PCP, LC_LRU, LC_PTL, LC_I_PAGES, LC_BALLOON, LC_DESC, LC_FOLIO = map(int, LockClass)
-
-# --------------------------------------------------------------------------------------------------------------- counters
-
-#: /proc/vmstat names (mm/vmstat.c)
-VMSTAT = (
-    "pgalloc", "pgfree", "allocstall", "pgfault", "pgmajfault", "pgsteal", "pgscan", "pgrotated",
-    "pgmigrate_success", "pgmigrate_fail", "thp_migration_success", "thp_migration_fail", "thp_migration_split",
-    "compact_migrate_scanned", "compact_free_scanned", "compact_isolated", "compact_stall", "compact_fail", "compact_success",
-    "compact_daemon_wake", "compact_daemon_migrate_scanned", "compact_daemon_free_scanned",
-    "numa_pte_updates", "numa_hint_faults", "numa_hint_faults_local", "numa_pages_migrated", "numa_hit", "numa_miss",
-    "numa_foreign", "pgpromote_candidate",
-    "balloon_inflate", "balloon_deflate", "balloon_migrate",
-    "thp_fault_alloc", "thp_fault_fallback", "thp_split_page", "thp_split_page_failed",
-    "nr_tlb_remote_flush", "nr_tlb_remote_flush_received", "nr_tlb_local_flush_one",
-    "pcp_refill", "pcp_drain", "pcp_drain_remote", "pageblock_steal", "lru_add_drain", "cow_fault", "cow_reuse",
-    "migration_entry_wait", "compact_deferred", "fork",
-)  # fmt: skip
-
-#: speculative references
-SPECULATION = ("tried", "failed_on_zero", "undone_by_recheck", "held_last_reference", "kept")
-
-#: meetings: what a scenario is for; each is counted where it happens
-MEETINGS = (
-    "speculation_on_frozen", "put_last_after_recheck", "lookup_reload_changed", "gup_pte_changed",
-    "fault_on_migration_entry", "stale_tlb_met_flush", "shootdown_waited", "deflate_on_isolated", "release_found_by_isolator",
-    "two_scanners_one_block", "free_block_vanished", "pcp_lock_contended", "speculation_on_free_pages",
-    "isolation_raced_free", "count_unexpected", "count_moved_during_copy", "lru_batch_held_reference", "cow_on_pinned",
-    "hint_fault_raced", "capture_in_isolated_block_refused", "split_refused_by_reference", "pin_refused_migration", "put_lost_to_a_get",
-)  # fmt: skip
-
-#: compare-exchange tries and failures of the retry loops
-ATOMICS = ("cmpxchg_tried", "cmpxchg_failed")
-
-#: migrations: migrated and failed frames by reason, and attempts by reason and cause
-MIGRATION = tuple(
-    [f"migrated_{r.name.lower()}" for r in Reason] + [f"failed_{r.name.lower()}" for r in Reason]
-    + [f"cause_{r.name.lower()}_{c.name.lower()}" for r in Reason for c in Cause]
-)  # fmt: skip
-
-COUNTERS = (*VMSTAT, *(f"spec_{n}" for n in SPECULATION), *(f"met_{n}" for n in MEETINGS), *ATOMICS, *MIGRATION)
-COUNTER = {name: k for k, name in enumerate(COUNTERS)}
-COUNTER_STRIDE = -(-len(COUNTERS) // (LINE_PAIR_BYTES // 8)) * (LINE_PAIR_BYTES // 8)  # a row of whole pairs of lines per CPU
-C_MIGRATED, C_FAILED, C_CAUSE = COUNTER["migrated_compaction"], COUNTER["failed_compaction"], COUNTER["cause_compaction_lock"]
-
 # ------------------------------------------------------------------------------------------------------------------- rings
 
 RING_EVENTS = 4096  # per CPU, a power of two
 HIST_SUB_BITS = 4  # 16 sub-buckets per octave: at most 6.25 % error
 HIST_BUCKETS = 40 << HIST_SUB_BITS
 NR_ROLES_MAX = 16
-
-
-class Event(IntEnum):
-    """Trace events, named as the kernel's tracepoints where it has one."""
-
-    MM_PAGE_ALLOC = 1
-    MM_PAGE_FREE = 2
-    MM_MIGRATE_PAGES_START = 3
-    MM_MIGRATE_PAGES = 4
-    MM_COMPACTION_BEGIN = 5
-    MM_COMPACTION_END = 6
-    MM_COMPACTION_ISOLATE_MIGRATEPAGES = 7
-    MM_COMPACTION_ISOLATE_FREEPAGES = 8
-    SET_MIGRATION_PTE = 9
-    REMOVE_MIGRATION_PTE = 10
-    TLB_FLUSH = 11
-    OFFLINE_STATE = 12
-    PAGE_REF_FREEZE = 13
-    PAGE_REF_UNFREEZE = 14
-    MM_PAGE_ALLOC_EXTFRAG = 15
-    SET_MIGRATETYPE = 16
-    FOLIO_SPLIT = 17
-
-
-class Bug(IntEnum):
-    """Codes of `bug()`: each names the invariant of linux-mm.md section 4 that broke."""
-
-    BOUNDS = 1
-    SHADOW = 2  # I2
-    BAD_FREE = 3  # I8: freed while locked, isolated, mapped
-    REFCOUNT_UNDERFLOW = 4  # I3
-    UNFREEZE_LIVE = 5  # I3
-    WORD_CHANGED = 6  # I6: a memdesc word that its owner did not write
-    BUDDY_WORD = 7  # I17: free list and word disagree
-    ISOLATED_ALLOC = 8  # I18
-    ISOLATED_TYPE = 9  # I16: type changed under isolation
-    STRANGER = 10  # I13: contents of another owner seen through a valid translation or reference
-    LOST_WRITE = 11  # I13: version went back
-    TORN_COPY = 12  # I13: stamps of one frame disagree
-    LOCK_OWNER = 13  # I9: unlocked by somebody else
-    FOLIO_RANGE = 14  # I10: a referenced folio does not cover the pfn or index that found it
-    NOT_FREEABLE = 15  # I5: a final put on something that cannot be freed by put
-    OFFLINE_STATE = 16  # F-1: an Offline word moved outside of its transitions
-    BALLOON_LOST = 17  # I1: a balloon's inventory and its words disagree
-    UNLOCK_UNLOCKED = 18
-    LIST_CORRUPT = 19  # I9: a link that does not link back
-    OVERFLOW = 20  # a per-CPU array of the model is full
-
-
-BUG_INVARIANT = {
-    Bug.BOUNDS: "bounds", Bug.SHADOW: "I2", Bug.BAD_FREE: "I8", Bug.REFCOUNT_UNDERFLOW: "I3", Bug.UNFREEZE_LIVE: "I3",
-    Bug.WORD_CHANGED: "I6", Bug.BUDDY_WORD: "I17", Bug.ISOLATED_ALLOC: "I18", Bug.ISOLATED_TYPE: "I16", Bug.STRANGER: "I13",
-    Bug.LOST_WRITE: "I13", Bug.TORN_COPY: "I13", Bug.LOCK_OWNER: "I9", Bug.FOLIO_RANGE: "I10", Bug.NOT_FREEABLE: "I5",
-    Bug.OFFLINE_STATE: "F-1", Bug.BALLOON_LOST: "I1", Bug.UNLOCK_UNLOCKED: "I9", Bug.LIST_CORRUPT: "I9", Bug.OVERFLOW: "bounds",
-}  # fmt: skip
-
-(BUG_BOUNDS, BUG_SHADOW, BUG_BAD_FREE, BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE, BUG_WORD_CHANGED, BUG_BUDDY_WORD,
- BUG_ISOLATED_ALLOC, BUG_ISOLATED_TYPE, BUG_STRANGER, BUG_LOST_WRITE, BUG_TORN_COPY, BUG_LOCK_OWNER, BUG_FOLIO_RANGE,
- BUG_NOT_FREEABLE, BUG_OFFLINE_STATE, BUG_BALLOON_LOST, BUG_UNLOCK_UNLOCKED, BUG_LIST_CORRUPT, BUG_OVERFLOW) = map(int, Bug)  # fmt: skip
-(EV_PAGE_ALLOC, EV_PAGE_FREE, EV_MIGRATE_START, EV_MIGRATE, EV_COMPACTION_BEGIN, EV_COMPACTION_END, EV_ISOLATE_MIGRATE,
- EV_ISOLATE_FREE, EV_SET_MIGRATION_PTE, EV_REMOVE_MIGRATION_PTE, EV_TLB_FLUSH, EV_OFFLINE_STATE, EV_REF_FREEZE, EV_REF_UNFREEZE,
- EV_EXTFRAG, EV_SET_MIGRATETYPE, EV_FOLIO_SPLIT) = map(int, Event)  # fmt: skip
+COUNTER_STRIDE = -(-len(COUNTERS) // (LINE_PAIR_BYTES // 8)) * (LINE_PAIR_BYTES // 8)  # a row of whole pairs of lines per CPU
 EXIT_BUG, EXIT_ABANDONED = 86, 87  # how a worker process leaves when it broke an invariant, or when another one did
+
+
 
 # --------------------------------------------------------------------------------------------------------------- geometry
 
@@ -316,6 +165,14 @@ FORK_BATCH = 32  # pages that one fork shares
 GANG = 16  # words that a pfn walker reads before it takes references
 FLUSH_CAPACITY = 64
 FAMILY_TASKS = 4
+NR_ZS_CLASSES, ZS_HANDLES = 4, 4096  # size classes of a pool; handles of a CPU
+UL_SLAB_PARTIAL, UL_SLAB_EMPTY, NR_ULISTS = NR_ZS_CLASSES, NR_ZS_CLASSES + 1, NR_ZS_CLASSES + 2
+OBJECT_WORDS = 4  # the least: header, owner, version, and the version mirrored in the last
+OBJ_SHIFT, OBJ_MASK = 8, 255  # where an object is: (pfn << 8 | number) + 1, 0 nowhere
+SLAB_OBJECTS, SLAB_MIN_EMPTY = 16, 5  # objects of a slab at most; empty slabs that a node keeps (min_partial)
+SLAB_HELD, TABLES_MAX = 4096, 4096
+NET_SLOTS, NET_CACHE, NET_FRAGMENTS = 128, 32, 4  # of a CPU: fragments in flight, recycled frames; fragments of a frame at most
+POISONED = 32  # frames that one CPU has poisoned at most
 CANDIDATES, ISOLATED, DONE = range(3)  # the per-CPU bitmaps
 NR_BITMAPS = 4
 TRACE_NONE, TRACE_FAILED = -1, -2  # of ev_pfn: nothing allocated yet; there was no memory
@@ -351,9 +208,19 @@ class Geometry:
         return self.nr_tasks * (self.task_pages // self.table_pages)
 
     @property
+    def nr_udesc(self) -> int:
+        return self.nr_frames // 4 + self.nr_cpus
+
+    @property
+    def nr_uppers(self) -> int:
+        """Upper entries of the page tables that are frames themselves: a sixty-fourth of the frames, if all are there."""
+        return min(TABLES_MAX, max(16, self.nr_frames // 64))
+
+    @property
     def nr_locks(self) -> int:
-        """Locks by class, in this order: zone, lru, pcp, ptl, i_pages, balloon, desc."""
-        return self.nr_nodes * 3 + self.nr_cpus * self.nr_nodes + self.nr_tables + self.nr_files + self.nr_cpus + 1
+        """Locks by class, in this order: zone, lru, pcp, ptl, i_pages, balloon, desc, udesc, zs pool, zs class, slab, table."""
+        by_node = self.nr_nodes * (3 + 1 + NR_ZS_CLASSES + 1)
+        return by_node + self.nr_cpus * self.nr_nodes + self.nr_tables + self.nr_files + self.nr_cpus + 2 + self.nr_uppers
 
 
 @dataclass(frozen=True)
@@ -400,7 +267,8 @@ def _words(name: str, length, bits: int = 64, *, far: bool = False) -> ArraySpec
 PARAMS = (
     "nr_cpus", "nr_nodes", "nr_frames", "frames_per_node", "pageblock_order", "words_per_frame", "nr_desc", "nr_tasks",
     "task_pages", "table_pages", "nr_files", "file_pages", "nr_tables", "nr_locks",
-    "lock_lru", "lock_pcp", "lock_ptl", "lock_i_pages", "lock_balloon", "lock_desc",
+    "lock_lru", "lock_pcp", "lock_ptl", "lock_i_pages", "lock_balloon", "lock_desc", "lock_udesc",
+    "lock_zs_pool", "lock_zs_class", "lock_slab", "lock_table", "nr_udesc", "nr_uppers", "zs_target", "slab_target", "reserved_frames",
     "pcp_high", "pcp_batch", "chaos_ppm", "shadow_on", "tracing", "ipi_ns", "seed", "cycles_per_us",
     "policy_migration", "policy_offline", "policy_refcount", "numa_rate_limit", "anon_pages", "balloon_target",
     "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "timing",
@@ -475,6 +343,27 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _record("pins", 32, lambda g: g.nr_cpus * PIN_CAPACITY, pin_desc=64, pin_pfn=64, pin_at=64, pin_incarnation=64),
     _record("forked", 16, lambda g: g.nr_cpus * FORK_BATCH, fork_vpage=64, fork_pfn=64),
     _record("gang", 32, lambda g: g.nr_cpus * GANG, gang_pfn=64, gang_word=64, gang_desc=64),
+    # descriptors without a count: zspages, slabs, page tables; type-stable too
+    _record("udescs", 64, lambda g: g.nr_udesc, far=True, u_word=64, u_lock=64, u_owner=32, u_inuse=32, u_free=32, u_next=32,
+            u_prev=32),
+    _words("udesc_stack", lambda g: g.nr_udesc, far=True, bits=32),
+    _record("udesc_pool", 64, lambda g: 1, udesc_top=64),
+    # lists of them: per node the zspages with room of each class, the slabs with room, the slabs without objects
+    _record("ulists", 64, lambda g: g.nr_nodes * NR_ULISTS, u_head=64, u_listed=64),
+    # zsmalloc: per CPU its handles, and what it wrote through them
+    _record("handles", 32, lambda g: g.nr_cpus * ZS_HANDLES, far=True, zs_obj=64, zs_version=64, zs_class=64),
+    # page tables that are frames: upper entries, what was written through them, who walks
+    _words("upper", lambda g: g.nr_uppers),
+    _words("upper_oracle", lambda g: g.nr_uppers),
+    _record("rcu", LINE_PAIR_BYTES, lambda g: g.nr_cpus, rcu_seq=64),
+    # per CPU the slab objects that it holds
+    _words("slab_obj", lambda g: g.nr_cpus * SLAB_HELD, far=True),
+    _record("slab_cpus", 64, lambda g: g.nr_cpus, slab_count=64),
+    # page pools: fragments on their way to whoever consumes them, per CPU the recycled frames
+    _words("net_slot", lambda g: g.nr_cpus * NET_SLOTS),
+    _words("net_frame", lambda g: g.nr_cpus * NET_CACHE),
+    _record("net_cpus", 64, lambda g: g.nr_cpus, net_cached=64, poison_count=64),
+    _words("poison_pfn", lambda g: g.nr_cpus * POISONED),
     # a recorded trace that is replayed
     _record("events", 16, lambda g: g.nr_trace_events, far=True, ev_kind=8, ev_order=8, ev_migratetype=8, ev_slot=32, ev_wait=32),
     _words("ev_pfn", lambda g: g.max_trace_pfn, far=True),

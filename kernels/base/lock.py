@@ -4,10 +4,11 @@ Models      spin_lock(), spin_trylock(), include/linux/spinlock.h
 Differs     not queued: test, test-and-set, and after `spin_yield` turns sched_yield(), since a host may have fewer processors
             than the machine has CPUs. The word is the owner's CPU + 1.
 Invariants  L2: no two locks of one class are taken by one CPU but page-table locks of fork, in index order
+            A lock that readers share counts them below zero; who takes it with spin_lock() is its writer.
 Protocol    acquire pairs with the release of the unlock before it
 """
 
-from kernels.base.atomics import cas_acquire, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import cas_acquire, fetch_add_release, load_relaxed, store_relaxed, store_release
 from kernels.base.bug import bug, chaos_point, relax
 from kernels.base.jit import kernel
 from kernels.base.layout import BUG_LOCK_OWNER, NR_LOCK_CLASSES
@@ -57,3 +58,40 @@ def spin_unlock(mem, cpu, lock):
         bug(mem, cpu, BUG_LOCK_OWNER, lock, seen, cpu + 1)
     # ORDER: release, pairs with the next owner's acquire
     store_release(mem.lock_word, lock, 0)
+
+
+@kernel
+def read_lock(mem, cpu, lock, klass):
+    """Share a lock with other readers, waiting for its writer.
+
+    Models      read_lock(), include/linux/rwlock.h
+    Parameters  as spin_trylock
+    Progress    blocking; readers may keep a writer waiting
+    """
+    spins = 0
+    while True:
+        seen = load_relaxed(mem.lock_word, lock)
+        # ORDER: acquire, pairs with the writer's spin_unlock
+        if seen <= 0 and cas_acquire(mem.lock_word, lock, seen, seen - 1) == seen:
+            break
+        if spins == 0:
+            mem.lock_contended[cpu * NR_LOCK_CLASSES + klass] += 1
+            store_relaxed(mem.cpu_waits, cpu, lock + 1)
+        spins = relax(mem, cpu, spins)
+    mem.lock_acquired[cpu * NR_LOCK_CLASSES + klass] += 1
+    if spins > 0:
+        store_relaxed(mem.cpu_waits, cpu, 0)
+        mem.lock_spins[cpu * NR_LOCK_CLASSES + klass] += spins
+    chaos_point(mem, cpu)
+
+
+@kernel
+def read_unlock(mem, cpu, lock):
+    """Give a share of a lock back; a bug if nobody shares it.
+
+    Progress    wait-free
+    """
+    # ORDER: release, pairs with the next writer's acquire: what was read is read before it writes
+    before = fetch_add_release(mem.lock_word, lock, 1)
+    if before >= 0:
+        bug(mem, cpu, BUG_LOCK_OWNER, lock, before, -1)

@@ -8,10 +8,13 @@ Protocol    a type's own transitions stand in kernels/types/<type>.py; here each
 """
 
 from kernels.base.jit import kernel
-from kernels.base.layout import OFF_INFLATED
+from kernels.base.layout import OFF_INFLATED, T_MISC, T_MOVABLE, T_PAGETABLE
 from kernels.migrate.targets import alloc_target_frames, free_target_frames
-from kernels.page.memdesc import is_offline_head, offline_state, word_order
+from kernels.page.memdesc import is_offline_head, offline_state, word_order, word_type
+from kernels.page.udesc import udesc_idle
 from kernels.types.offline import isolate_offline, migrate_offline, putback_offline
+from kernels.types.pagetable import isolate_pagetable, migrate_pagetable, putback_pagetable
+from kernels.types.zspage import isolate_zspage, migrate_zspage, putback_zspage
 
 
 @kernel
@@ -20,7 +23,7 @@ def is_movable(word):
 
     Progress    wait-free
     """
-    return is_offline_head(word)
+    return is_offline_head(word) or word_type(word) == T_MOVABLE or word_type(word) == T_PAGETABLE
 
 
 @kernel
@@ -29,16 +32,18 @@ def movable_order(word):
 
     Progress    wait-free
     """
-    return word_order(word)
+    return word_order(word) if word_type(word) == T_MISC else 0
 
 
 @kernel
-def movable_is_idle(word):
-    """Whether isolating a movable block may succeed, as far as its word tells (a hint).
+def movable_is_idle(mem, pfn, word):
+    """Whether isolating a movable block may succeed (a hint).
 
     Progress    wait-free
     """
-    return offline_state(word) == OFF_INFLATED
+    if word_type(word) == T_MISC:
+        return offline_state(word) == OFF_INFLATED
+    return udesc_idle(mem, word, pfn)
 
 
 @kernel
@@ -50,6 +55,10 @@ def isolate_movable(mem, cpu, pfn, word):
     Returns     True if this CPU holds its isolation
     Progress    wait-free
     """
+    if word_type(word) == T_MOVABLE:
+        return isolate_zspage(mem, cpu, pfn, word)
+    if word_type(word) == T_PAGETABLE:
+        return isolate_pagetable(mem, cpu, pfn, word)
     return isolate_offline(mem, cpu, pfn, word)
 
 
@@ -80,9 +89,14 @@ def migrate_movable(mem, cpu, src_pfn, dst_pfn, word):
 
     Models      migrate_movable_ops_page(), mm/migrate.c
     Parameters  dst_pfn: from alloc_movable_target(); word: of the source
-    Returns     1: moved, the source is freed; 0: its owner had released it, and it is freed; the target is the caller's
-    Progress    blocking on the owner's locks
+    Returns     1: moved, the source is freed. 0: its owner had released it, and it is freed. -EBUSY: it is in use, and still isolated.
+                Unless it moved the target is the caller's
+    Progress    blocking on the owner's locks, and for page tables on walkers
     """
+    if word_type(word) == T_MOVABLE:
+        return migrate_zspage(mem, cpu, src_pfn, dst_pfn, word)
+    if word_type(word) == T_PAGETABLE:
+        return migrate_pagetable(mem, cpu, src_pfn, dst_pfn, word)
     return migrate_offline(mem, cpu, src_pfn, dst_pfn)
 
 
@@ -94,4 +108,8 @@ def putback_movable(mem, cpu, pfn, word):
     Returns     True if it went back, False if its owner had released it and it was freed
     Progress    lock-free
     """
+    if word_type(word) == T_MOVABLE:
+        return putback_zspage(mem, cpu, pfn, word)
+    if word_type(word) == T_PAGETABLE:
+        return putback_pagetable(mem, cpu, pfn, word)
     return putback_offline(mem, cpu, pfn)

@@ -30,7 +30,7 @@ def scan_step(mem, pfn, word):
             return 1 << min(load_relaxed(mem.folio_order, desc), NR_ORDERS - 1)
     elif is_movable(word):
         size = 1 << movable_order(word)
-        return size if movable_is_idle(word) else -size
+        return size if movable_is_idle(mem, pfn, word) else -size
     return -1
 
 

@@ -5,15 +5,18 @@ Models      memblock_free_all(), mm/memblock.c; build_all_zonelists(), __setup_p
 
 from kernels.alloc.buddy import add_to_free_list
 from kernels.base.atomics import cycles
-from kernels.base.jit import entry, kernel
-from kernels.base.layout import MT_MOVABLE, NONE_WORD, NR_ORDERS, PCP_HIGH, PCP_STRIDE
+from kernels.base.jit import CHECKED, entry, kernel
+from kernels.base.layout import M_RESERVED, MT_MOVABLE, NONE_WORD, NR_ORDERS, PCP_HIGH, PCP_STRIDE, SH_OWNED
 from kernels.base.random import seed_random
+from kernels.page.memdesc import misc_word
 from kernels.page.refcount import frozen_value
 
 
 @kernel
 def boot_zone(mem, nid):
-    """Free every frame of a node as the largest aligned blocks, all movable, and set the watermarks.
+    """Free every frame of a node but the reserved ones as the largest aligned blocks, all movable, and set the watermarks.
+
+    Models      free_area_init(), memmap_init_reserved_pages(), mm/mm_init.c: what the firmware and the kernel's image have
 
     Progress    wait-free
     """
@@ -23,7 +26,11 @@ def boot_zone(mem, nid):
         mem.block_nid[block] = nid
     for pfn in range(first, end):
         mem.memdesc[pfn] = NONE_WORD
-    pfn = first
+    for pfn in range(first, first + mem.reserved_frames):
+        mem.memdesc[pfn] = misc_word(M_RESERVED, 0, nid, 0)
+        if CHECKED:
+            mem.shadow[pfn] = SH_OWNED
+    pfn = first + mem.reserved_frames
     while pfn < end:
         order = NR_ORDERS - 1
         while pfn & ((1 << order) - 1) != 0 or pfn + (1 << order) > end:
@@ -50,6 +57,9 @@ def boot(mem, unused):
         mem.desc_stack[desc] = mem.nr_desc - 1 - desc
         mem.refcount[desc] = frozen_value(mem)
     mem.desc_top[0] = mem.nr_desc
+    for udesc in range(mem.nr_udesc):
+        mem.udesc_stack[udesc] = mem.nr_udesc - 1 - udesc
+    mem.udesc_top[0] = mem.nr_udesc
     for space in range(mem.nr_tasks):
         mem.tlb_generation[space] = 1
     for pcp in range(mem.nr_cpus * mem.nr_nodes):

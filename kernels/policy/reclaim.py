@@ -1,4 +1,4 @@
-"""Minimal reclaim: clean folios of the page cache, from the tail of the LRU.
+"""Minimal reclaim: empty slabs, then clean folios of the page cache, from the tail of the LRU.
 
 Models      shrink_folio_list(), __remove_mapping(), mm/vmscan.c (linux-mm.md 2.2)
 Differs     clean file folios only; no swap, no ageing beyond one reference bit
@@ -32,6 +32,7 @@ from kernels.migrate.folio import clear_isolated, folio_putback
 from kernels.page.folio import folio_set, folio_test, folio_test_clear, folio_trylock, folio_unlock
 from kernels.page.lru import lru_unlink, lruvec_of
 from kernels.page.refcount import ref_freeze, ref_try_get, ref_unfreeze
+from kernels.types.slab import slab_shrink
 
 
 @kernel
@@ -156,11 +157,11 @@ def reclaim_one(mem, cpu, lruvec):
 def shrink_node(mem, cpu, nid, nr_wanted):
     """Reclaim up to `nr_wanted` frames of a node, looking at a bounded number of folios.
 
-    Models      shrink_node(), mm/vmscan.c
+    Models      shrink_node(), shrink_slab(), mm/vmscan.c
     Returns     frames freed
     Progress    bounded
     """
-    freed = 0
+    freed = slab_shrink(mem, cpu, nid)
     for _ in range(2 * nr_wanted):
         if freed >= nr_wanted:
             break

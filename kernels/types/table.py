@@ -44,10 +44,10 @@ def _misc(subtype: Misc, home: str, movable: bool, why: str) -> Row:
 #: every tag in the order of its number, the subtypes of Misc after it
 TYPES: tuple[Row, ...] = (
     _tag(Type.MISC, "page.memdesc", "inline: subtype, order, node", False, False, "its subtypes say"),
-    _misc(Misc.RESERVED, "", False, "none here"),
+    _misc(Misc.RESERVED, "policy.boot", False, "the firmware's or the kernel image's: it is where it is"),
     _misc(Misc.ZERO, "", False, "none here"),
     _misc(Misc.UNKNOWN, "alloc.pages", False, "a driver's: nobody knows who has its address"),
-    _misc(Misc.VMALLOC, "", False, "none here"),
+    _misc(Misc.VMALLOC, "alloc.pages", False, "its address is mapped for the kernel, which may use it at any time without a fault"),
     _misc(Misc.GUARD, "", False, "none here"),
     _misc(Misc.OFFLINE, "types.offline", True, "one word, compare-and-swap; its place in the balloon is re-pointed, nothing is copied"),
     _misc(Misc.KMALLOC_LARGE, "alloc.pages", False, "the kernel holds its address in the linear map"),
@@ -58,11 +58,27 @@ TYPES: tuple[Row, ...] = (
     _tag(Type.FILE, "types.folios", "descriptor", True, True, "a folio: frozen while its place in the page cache is re-pointed"),
     _tag(Type.ANON, "types.folios", "descriptor", True, True, "a folio: its PTEs are migration entries meanwhile"),
     _tag(Type.KSM, "", "descriptor", True, False, "none here"),
-    _tag(Type.SLAB, "", "descriptor", False, False, "none here"),
-    _tag(Type.MOVABLE, "", "descriptor", False, False, "none here"),
-    _tag(Type.PAGETABLE, "", "descriptor", False, False, "none here"),
-    _tag(Type.NETPOOL, "", "descriptor", False, False, "none here"),
-    _tag(Type.HWPOISON, "", "inline", False, False, "none here"),
-    _tag(Type.PERCPU, "", "inline", False, False, "none here"),
+    _tag(
+        Type.SLAB,
+        "types.slab",
+        "descriptor",
+        False,
+        False,
+        "users have plain pointers to its objects; empty ones are given back under pressure",
+    ),
+    _tag(
+        Type.MOVABLE,
+        "types.zspage",
+        "descriptor",
+        False,
+        True,
+        "a zspage: handles of its objects are re-pointed under pool, class and zspage lock",
+    ),
+    _tag(
+        Type.PAGETABLE, "types.pagetable", "descriptor", False, True, "its upper entry is re-pointed, the frame freed after a grace period"
+    ),
+    _tag(Type.NETPOOL, "types.netpool", "descriptor", False, False, "a device writes to it, by its bus address"),
+    _tag(Type.HWPOISON, "policy.hwpoison", "inline", False, False, "the frame is broken; what was in it has been moved away"),
+    _tag(Type.PERCPU, "alloc.pages", "inline", False, False, "every CPU has its address in a register"),
     _tag(Type.COUNTED, "alloc.release", "descriptor", True, False, "alloc_pages() without __GFP_COMP: its owner has the frame's address"),
 )

@@ -19,6 +19,7 @@ from kernels.base.layout import (
     DESC_SHIFT,
     HELD_CAPACITY,
     LRU_BATCH,
+    NET_CACHE,
     NONE_WORD,
     NR_ORDERS,
     NR_PCPTYPES,
@@ -29,9 +30,11 @@ from kernels.base.layout import (
     PCP_LISTS,
     PCP_STRIDE,
     PIN_CAPACITY,
+    POISONED,
     PTE_PFN_SHIFT,
     PTE_PRESENT,
     SIBLING_BIT,
+    SLAB_HELD,
     STAMP_OWNER,
     STAMP_VERSION,
     SUBTYPE_MASK,
@@ -40,8 +43,14 @@ from kernels.base.layout import (
     T_BUDDY,
     T_COUNTED,
     T_FILE,
+    T_HWPOISON,
     T_KSM,
     T_MISC,
+    T_MOVABLE,
+    T_NETPOOL,
+    T_PAGETABLE,
+    T_PERCPU,
+    T_SLAB,
     TAIL_BIT,
     TYPE_MASK,
 )
@@ -51,6 +60,8 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _LEADS_TO_DESC = np.isin(np.arange(TYPE_MASK + 1), (T_FILE, T_ANON, T_KSM, T_COUNTED))
+_LEADS_TO_UDESC = np.isin(np.arange(TYPE_MASK + 1), (T_MOVABLE, T_PAGETABLE, T_SLAB, T_NETPOOL))
+_INLINE = np.isin(np.arange(TYPE_MASK + 1), (T_PERCPU, T_HWPOISON))
 #: words per CPU of lru_batch and of cc_count
 LRU_STRIDE = CC_STRIDE = 16
 
@@ -138,6 +149,28 @@ class View(dict[str, npt.NDArray[Any]]):
     def leads_to_desc(self) -> Bools:
         """Frames whose word is of a type with descriptors, whether or not there is one."""
         found: Bools = _LEADS_TO_DESC[self.word_type]
+        return found
+
+    @cached_property
+    def nr_udesc(self) -> int:
+        return len(self["u_word"])
+
+    @cached_property
+    def leads_to_udesc(self) -> Bools:
+        """Frames whose word is of a type with descriptors without a count."""
+        found: Bools = _LEADS_TO_UDESC[self.word_type]
+        return found
+
+    @cached_property
+    def word_udesc(self) -> Ints:
+        """The descriptor without a count that each frame's word leads to; -1: none, or none that exists."""
+        udesc = self.wide("memdesc") >> DESC_SHIFT
+        return np.where(self.leads_to_udesc & within(udesc, self.nr_udesc), udesc, -1)
+
+    @cached_property
+    def owned(self) -> Bools:
+        """Frames whose word names an owner."""
+        found: Bools = self.leads_to_desc | self.leads_to_udesc | self.is_misc | _INLINE[self.word_type]
         return found
 
     @cached_property
@@ -262,6 +295,21 @@ class View(dict[str, npt.NDArray[Any]]):
     def held(self) -> Entries:
         """What the role `kernel` holds; owner: cpu."""
         return self._entries("held_pfn", self.wide("held_count"), HELD_CAPACITY, HELD_CAPACITY)
+
+    @cached_property
+    def slab_objects(self) -> Entries:
+        """Objects that the role `slab` holds; owner: cpu."""
+        return self._entries("slab_obj", self.wide("slab_count"), SLAB_HELD, SLAB_HELD)
+
+    @cached_property
+    def recycled(self) -> Entries:
+        """Frames in the caches of page pools; owner: cpu."""
+        return self._entries("net_frame", self.wide("net_cached"), NET_CACHE, NET_CACHE)
+
+    @cached_property
+    def poisoned(self) -> Entries:
+        """Frames that the role `hwpoison` has poisoned; owner: cpu."""
+        return self._entries("poison_pfn", self.wide("poison_count"), POISONED, POISONED)
 
     @cached_property
     def balloon(self) -> Entries:

@@ -7,11 +7,14 @@ from kernels.base.layout import (
     DESC_CACHE,
     HELD_CAPACITY,
     LRU_BATCH,
+    NET_CACHE,
     NR_ORDERS,
     PCP_CAPACITY,
     PCP_LISTS,
     PCP_STRIDE,
     PIN_CAPACITY,
+    POISONED,
+    SLAB_HELD,
 )
 from stress.checkers._report import Report, checking
 from stress.checkers._view import CC_STRIDE, View
@@ -22,6 +25,9 @@ _CAPACITIES = (
     ("held_count", HELD_CAPACITY),
     ("balloon_pages", HELD_CAPACITY),
     ("pin_count", PIN_CAPACITY),
+    ("slab_count", SLAB_HELD),
+    ("net_cached", NET_CACHE),
+    ("poison_count", POISONED),
 )
 
 
@@ -36,8 +42,9 @@ def _check(view: View, report: Report) -> None:
         report.add(f"{name} is outside of 0..{capacity}", cpus=beyond, count=counts[beyond])
     _check_table(view, report, "pcp_nr", PCP_STRIDE, PCP_LISTS, PCP_CAPACITY)
     _check_table(view, report, "cc_count", CC_STRIDE, NR_ORDERS, CC_CAPACITY)
-    top = view.wide("desc_top")
-    report.add("desc_top is outside of the pool", count=top[(top < 0) | (top > view.nr_desc)])
+    for name, capacity in (("desc_top", view.nr_desc), ("udesc_top", view.nr_udesc)):
+        top = view.wide(name)
+        report.add(f"{name} is outside of the pool", count=top[(top < 0) | (top > capacity)])
 
 
 def _check_table(view: View, report: Report, name: str, stride: int, used: int, capacity: int) -> None:

@@ -18,7 +18,7 @@ def _check(view: View, report: Report) -> None:
         "buddy": view.coverage(view.free_heads, order_size(view.free_orders)),
         "pcp": view.coverage(view.pcp.value, order_size(view.pcp_order)),
         "captured": view.coverage(view.captured.value, order_size(view.captured.owner % NR_ORDERS)),
-        "owned": (view.leads_to_desc | view.is_misc).astype(np.int64),
+        "owned": view.owned.astype(np.int64),
         "counted_tail": _counted_tails(view),
     }
     total = sum(claims.values(), np.zeros(view.nr_frames, np.int64))

@@ -6,15 +6,21 @@ from kernels.base.layout import (
     HELD_CAPACITY,
     M_KMALLOC_LARGE,
     M_OFFLINE,
+    M_RESERVED,
     M_UNKNOWN,
+    M_VMALLOC,
     OWNER_MASK,
     OWNER_SHIFT,
     T_COUNTED,
+    T_PERCPU,
     TAIL_BIT,
 )
 from stress.checkers._report import Report, checking
 from stress.checkers._view import Bools, Ints, View, lookup, tally, within
 from stress.checkers.conservation import COUNTED
+
+HELD_SUBTYPES = (M_KMALLOC_LARGE, M_UNKNOWN, M_VMALLOC)
+PERCPU = 4  # of held_kind
 
 
 def _check(view: View, report: Report) -> None:
@@ -22,6 +28,14 @@ def _check(view: View, report: Report) -> None:
     _check_held_frames(view, report, kind)
     _check_counted(view, report, kind)
     _check_balloons(view, report)
+    _check_reserved(view, report)
+
+
+def _check_reserved(view: View, report: Report) -> None:
+    """The first frames of each node are what boot reserved, and no others."""
+    here = np.arange(view.nr_frames) % view.param("frames_per_node") < view.param("reserved_frames")
+    wrong = np.flatnonzero(here != (view.is_misc & (view.subtype == M_RESERVED)))
+    report.add("reserved frame was given away, or another is called reserved", pfn=wrong, word=view.wide("memdesc")[wrong])
 
 
 def _head(view: View, pfn: Ints, subtypes: tuple[int, ...]) -> Bools:
@@ -37,7 +51,8 @@ def _check_held_frames(view: View, report: Report, kind: Ints) -> None:
     pfn, cpu = view.held.value[plain], view.held.owner[plain]
     order = view.wide("held_order")[view.held.at[plain]]
     word = lookup(view.wide("memdesc"), pfn)
-    wrong = ~_head(view, pfn, (M_KMALLOC_LARGE, M_UNKNOWN)) | (lookup(view.misc_order, pfn) != order)
+    percpu = kind[plain] == PERCPU
+    wrong = np.where(percpu, word != T_PERCPU, ~_head(view, pfn, HELD_SUBTYPES) | (lookup(view.misc_order, pfn) != order))
     report.add("held block is not what its word says", pfn=pfn[wrong], cpus=cpu[wrong], word=word[wrong], order=order[wrong])
     replayed = view.wide("ev_pfn")
     replayed = replayed[replayed >= 0]
@@ -46,7 +61,8 @@ def _check_held_frames(view: View, report: Report, kind: Ints) -> None:
     held = tally(np.concatenate((pfn, replayed)), view.nr_frames)
     twice = np.flatnonzero(held > 1)
     report.add("block is held twice", pfn=twice, invariant="I2", word=view.wide("memdesc")[twice])
-    heads = view.misc_heads[view.subtype[view.misc_heads] != M_OFFLINE]
+    heads = view.misc_heads[~np.isin(view.subtype[view.misc_heads], (M_OFFLINE, M_RESERVED))]
+    heads = np.concatenate((heads, np.flatnonzero(view.word_type == T_PERCPU)))
     orphan = heads[held[heads] == 0]
     report.add("block that nobody remembers to hold", pfn=orphan, word=view.wide("memdesc")[orphan])
 

@@ -5,7 +5,9 @@ import numpy as np
 from kernels.base.layout import (
     M_KMALLOC_LARGE,
     M_OFFLINE,
+    M_RESERVED,
     M_UNKNOWN,
+    M_VMALLOC,
     NODE_MASK,
     NODE_SHIFT,
     NR_ORDERS,
@@ -17,22 +19,30 @@ from kernels.base.layout import (
     T_BUDDY,
     T_COUNTED,
     T_FILE,
+    T_HWPOISON,
     T_MISC,
+    T_MOVABLE,
+    T_NETPOOL,
+    T_PAGETABLE,
+    T_PERCPU,
+    T_SLAB,
     TAIL_BIT,
     TYPE_MASK,
 )
 from stress.checkers._report import Report, checking
 from stress.checkers._view import View, order_size, tally
 
+WRITTEN_TYPES = (T_MISC, T_BUDDY, T_FILE, T_ANON, T_COUNTED, T_MOVABLE, T_PAGETABLE, T_SLAB, T_PERCPU, T_NETPOOL, T_HWPOISON)
+WRITTEN_SUBTYPES = (M_UNKNOWN, M_OFFLINE, M_KMALLOC_LARGE, M_VMALLOC, M_RESERVED)
 #: what head and tails of a block have in common
 _SHARED = TYPE_MASK | SUBTYPE_MASK << SUBTYPE_SHIFT | ORDER_MASK << ORDER_SHIFT | NODE_MASK << NODE_SHIFT
 
 
 def _check(view: View, report: Report) -> None:
     memdesc = view.wide("memdesc")
-    unknown = np.flatnonzero(~np.isin(view.word_type, (T_MISC, T_BUDDY, T_FILE, T_ANON, T_COUNTED)))
+    unknown = np.flatnonzero(~np.isin(view.word_type, WRITTEN_TYPES))
     report.add("word of a type that nothing here writes", pfn=unknown, word=memdesc[unknown])
-    unknown = np.flatnonzero(view.is_misc & ~np.isin(view.subtype, (M_UNKNOWN, M_OFFLINE, M_KMALLOC_LARGE)))
+    unknown = np.flatnonzero(view.is_misc & ~np.isin(view.subtype, WRITTEN_SUBTYPES))
     report.add("Misc word of a subtype that nothing here writes", pfn=unknown, word=memdesc[unknown])
     _check_heads(view, report)
     tails = np.flatnonzero(view.is_misc & (memdesc & TAIL_BIT != 0))

@@ -1,9 +1,20 @@
-"""Role kernel: unmovable, reclaimable and counted allocations of orders 0 to 3, held for a while."""
+"""Role kernel: what the kernel holds by address: kmalloc, drivers', counted, vmalloc and per-CPU frames of orders 0 to 3."""
 
 from kernels.alloc.pages import cpu_node, free_frozen_pages
 from kernels.alloc.release import alloc_counted_pages, free_counted_pages
+from kernels.base.atomics import store_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import ENOMEM, HELD_CAPACITY, M_KMALLOC_LARGE, M_UNKNOWN, MT_RECLAIMABLE, MT_UNMOVABLE, NONE_WORD
+from kernels.base.layout import (
+    ENOMEM,
+    HELD_CAPACITY,
+    M_KMALLOC_LARGE,
+    M_UNKNOWN,
+    M_VMALLOC,
+    MT_RECLAIMABLE,
+    MT_UNMOVABLE,
+    NONE_WORD,
+    T_PERCPU,
+)
 from kernels.base.random import random_below
 from kernels.map.access import check_stamp, stamp_frame
 from kernels.page.folio import set_words
@@ -11,7 +22,23 @@ from kernels.policy.pagealloc import alloc_pages
 from stress.role import Role
 from stress.roles._words import KERNEL_STAMP, set_misc_words
 
-UNMOVABLE, RECLAIMABLE, COUNTED = range(3)
+UNMOVABLE, RECLAIMABLE, COUNTED, VMALLOC, PERCPU = range(5)
+
+
+@kernel
+def say_what_it_is(mem, pfn, order, kind):
+    """The words of an uncounted allocation.
+
+    Progress    wait-free
+    """
+    if kind == UNMOVABLE:
+        set_misc_words(mem, pfn, order, M_KMALLOC_LARGE)
+    elif kind == VMALLOC:
+        set_misc_words(mem, pfn, order, M_VMALLOC)
+    elif kind == PERCPU:
+        store_relaxed(mem.memdesc, pfn, T_PERCPU)
+    else:
+        set_misc_words(mem, pfn, order, M_UNKNOWN)
 
 
 @kernel
@@ -21,8 +48,9 @@ def hold_one(mem, cpu):
     Returns     0 or -ENOMEM
     Progress    as alloc_pages
     """
-    kind = random_below(mem, cpu, 3)
-    order = random_below(mem, cpu, 4) if random_below(mem, cpu, 4) == 0 else 0
+    kind = random_below(mem, cpu, 5)
+    # vmalloc and per-CPU chunks are made of single frames
+    order = random_below(mem, cpu, 4) if random_below(mem, cpu, 4) == 0 and kind < VMALLOC else 0
     nid = cpu_node(mem, cpu)
     place = cpu * HELD_CAPACITY + mem.held_count[cpu]
     if kind == COUNTED:
@@ -32,10 +60,10 @@ def hold_one(mem, cpu):
         mem.held_pfn[place] = desc
         stamp_frame(mem, mem.folio_pfn[desc], KERNEL_STAMP | cpu, 0)
     else:
-        pfn = alloc_pages(mem, cpu, nid, order, MT_UNMOVABLE if kind == UNMOVABLE else MT_RECLAIMABLE)
+        pfn = alloc_pages(mem, cpu, nid, order, MT_RECLAIMABLE if kind == RECLAIMABLE else MT_UNMOVABLE)
         if pfn < 0:
             return -ENOMEM
-        set_misc_words(mem, pfn, order, M_KMALLOC_LARGE if kind == UNMOVABLE else M_UNKNOWN)
+        say_what_it_is(mem, pfn, order, kind)
         stamp_frame(mem, pfn, KERNEL_STAMP | cpu, 0)
         mem.held_pfn[place] = pfn
     mem.held_order[place] = order
@@ -79,4 +107,4 @@ def kernel_step(mem, cpu):
     return hold_one(mem, cpu) if grow else drop_one(mem, cpu)
 
 
-ROLE = Role("kernel", "unmovable, reclaimable and counted allocations of orders 0-3, held for a while", kernel_step)
+ROLE = Role("kernel", "frames that the kernel holds by address: kmalloc, drivers', counted, vmalloc, per-CPU", kernel_step)

@@ -44,6 +44,8 @@ PARAMS = {
     "anon_pages": 48,
     "kernel_target": 8,
     "balloon_target": 8,
+    "zs_target": 32,
+    "slab_target": 32,
     "max_order_anon": 3,
     "numa_rate_limit": 1 << 40,
     "shadow_on": 1,

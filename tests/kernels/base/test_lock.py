@@ -56,3 +56,20 @@ def test_two_processes_exclude_each_other(machine):
     assert wait(pid) == 0
     assert m["contents"][0] == 42
     m["contents"][:2] = 0
+
+
+def test_readers_share_and_keep_the_writer_out(machine):
+    m = machine
+    m.on(1).read_lock(0, LC_ZONE)
+    m.on(2).read_lock(0, LC_ZONE)
+    assert m["lock_word"][0] == -2
+    assert not m.spin_trylock(0, LC_ZONE)
+    m.on(1).read_unlock(0)
+    m.on(2).read_unlock(0)
+    assert m.spin_trylock(0, LC_ZONE)
+    m.spin_unlock(0)
+
+
+def test_a_share_that_nobody_has_is_a_bug(machine):
+    machine.expect_bug(Bug.LOCK_OWNER, lambda: machine.read_unlock(0))
+    machine["lock_word"][0] = 0

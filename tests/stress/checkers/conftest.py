@@ -7,7 +7,7 @@ from kernels.base.layout import Geometry
 from stress.checkers import all_checkers
 from stress.checkers._view import View
 from stress.machine import create_machine
-from stress.sizes import anon_pages_of, derived_params
+from stress.sizes import derived_params
 
 GEOMETRY = Geometry(
     nr_cpus=2,
@@ -40,7 +40,7 @@ def used():
     """The arrays of a machine at rest that has been used."""
     from kernels.policy.boot import boot
 
-    mem = create_machine(GEOMETRY, derived_params(GEOMETRY) | {"seed": 11, "anon_pages": anon_pages_of(GEOMETRY.task_pages)})
+    mem = create_machine(GEOMETRY, derived_params(GEOMETRY) | {"seed": 11, "reserved_frames": 8})
     boot(mem, 0)
     run_every_role(mem)
     _prepare(mem)

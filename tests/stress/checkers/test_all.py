@@ -5,10 +5,11 @@ import time
 import numpy as np
 import pytest
 
+from kernels.base import layout as at
 from kernels.base.layout import FIELDS
 from stress.checkers import all_checkers, check_all
 from stress.checkers._report import SHOWN
-from tests.stress.checkers import test_frames, test_lists_of_frames, test_mappings, test_objects
+from tests.stress.checkers import test_frames, test_lists_of_frames, test_mappings, test_objects, test_uncounted
 
 pytestmark = pytest.mark.slow
 
@@ -29,10 +30,12 @@ def test_the_used_machine_has_something_of_everything(view):
     assert view.live.sum() > 100
     assert len(view.mapped) > 50
     assert (view.cache_desc >= 0).sum() > 20
-    for entries in (view.pcp, view.held, view.balloon, view.pins, view.cached_descs):
+    for entries in (view.pcp, view.held, view.balloon, view.pins, view.cached_descs, view.slab_objects, view.recycled, view.poisoned):
         assert len(entries.at) > 0
     assert view["isolated_block"].any()
-    assert (view["held_kind"][view.held.at] == 2).any()
+    assert set(view["held_kind"][view.held.at]) == {0, 1, 2, 3, 4}
+    assert {at.T_MOVABLE, at.T_PAGETABLE, at.T_SLAB, at.T_PERCPU, at.T_NETPOOL, at.T_HWPOISON} <= set(view.word_type)
+    assert (view.is_misc & (view.subtype == at.M_RESERVED)).any()
 
 
 def test_a_machine_without_contents_is_clean(arrays):
@@ -85,5 +88,7 @@ def test_names_are_file_names():
 
 
 def test_every_checker_is_proved_for_each_of_its_invariants():
-    proved = set().union(*(module.CASES.proved for module in (test_frames, test_objects, test_mappings, test_lists_of_frames)))
+    proved = set().union(
+        *(module.CASES.proved for module in (test_frames, test_objects, test_mappings, test_lists_of_frames, test_uncounted))
+    )
     assert proved == {(name, invariant) for name, checker in all_checkers().items() for invariant in checker.invariants}

@@ -1,0 +1,195 @@
+"""Names with numbers: policies, modes, causes, lock classes, counters, events, bugs. A part of the layout, which hands them all on.
+
+Nobody imports this file but layout.py: to kernels, checkers and oracles both are one.
+"""
+
+from enum import IntEnum
+
+# --------------------------------------------------------------------------------------------------------------- policies
+
+POLICIES: dict[str, tuple[str, ...]] = {
+    "migration": ("bitmap", "list"),
+    "offline": ("none",),
+    "refcount": ("cas", "frozen-bit"),
+}
+
+
+class Mode(IntEnum):
+    """enum migrate_mode, include/linux/migrate_mode.h."""
+
+    ASYNC = 0
+    SYNC_LIGHT = 1
+    SYNC = 2
+
+
+class Reason(IntEnum):
+    """enum migrate_reason, include/linux/migrate_mode.h (those that occur here)."""
+
+    COMPACTION = 0
+    NUMA_MISPLACED = 1
+    CONTIG_RANGE = 2
+    MEMORY_FAILURE = 3
+
+
+class Cause(IntEnum):
+    """Why one folio or frame was not migrated."""
+
+    LOCK = 0  # -EAGAIN: source folio locked
+    WRITEBACK = 1  # -EBUSY
+    DST_LOCK = 2  # -EAGAIN: target locked by a late speculative holder
+    MAPPED = 3  # -EAGAIN: still mapped after unmap
+    REFCOUNT = 4  # -EAGAIN: unexpected count before the copy
+    LRU_BATCH = 5  # -EAGAIN: of these, the extra reference was an LRU batch's
+    FREEZE = 6  # -EAGAIN: count moved between copy and freeze
+    NOMEM = 7  # -ENOMEM: no target
+    RELEASED = 8  # the owner released it first: a success, not a failure
+    STATE = 9  # an Offline word that was not what it had been
+
+
+NR_REASONS, NR_CAUSES = len(Reason), len(Cause)
+
+# Kernels use these plain integers: numba would compile a kernel once more for an argument that is an enum member.
+MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC = map(int, Mode)
+MR_COMPACTION, MR_NUMA_MISPLACED, MR_CONTIG_RANGE, MR_MEMORY_FAILURE = map(int, Reason)
+(CAUSE_LOCK, CAUSE_WRITEBACK, CAUSE_DST_LOCK, CAUSE_MAPPED, CAUSE_REFCOUNT, CAUSE_LRU_BATCH, CAUSE_FREEZE, CAUSE_NOMEM,
+ CAUSE_RELEASED, CAUSE_STATE) = map(int, Cause)  # fmt: skip
+
+EPERM, ENOENT, EAGAIN, ENOMEM, EACCES, EBUSY, EINVAL = 1, 2, 11, 12, 13, 16, 22
+
+# ------------------------------------------------------------------------------------------------------------------ locks
+
+
+class LockClass(IntEnum):
+    ZONE = 0
+    PCP = 1
+    LRU = 2
+    PTL = 3
+    I_PAGES = 4
+    BALLOON = 5
+    DESC = 6
+    FOLIO = 7  # the lock bit of a folio's flags
+    ZS_POOL = 8
+    ZS_CLASS = 9
+    TABLE = 10
+    SLAB = 11
+
+
+NR_LOCK_CLASSES = len(LockClass)
+LC_ZONE, LC_PCP, LC_LRU, LC_PTL, LC_I_PAGES, LC_BALLOON, LC_DESC, LC_FOLIO, LC_ZS_POOL, LC_ZS_CLASS, LC_TABLE, LC_SLAB = map(int, LockClass)
+
+# --------------------------------------------------------------------------------------------------------------- counters
+
+#: /proc/vmstat names (mm/vmstat.c)
+VMSTAT = (
+    "pgalloc", "pgfree", "allocstall", "pgfault", "pgmajfault", "pgsteal", "pgscan", "pgrotated",
+    "pgmigrate_success", "pgmigrate_fail", "thp_migration_success", "thp_migration_fail", "thp_migration_split",
+    "compact_migrate_scanned", "compact_free_scanned", "compact_isolated", "compact_stall", "compact_fail", "compact_success",
+    "compact_daemon_wake", "compact_daemon_migrate_scanned", "compact_daemon_free_scanned",
+    "numa_pte_updates", "numa_hint_faults", "numa_hint_faults_local", "numa_pages_migrated", "numa_hit", "numa_miss",
+    "numa_foreign", "pgpromote_candidate",
+    "balloon_inflate", "balloon_deflate", "balloon_migrate",
+    "thp_fault_alloc", "thp_fault_fallback", "thp_split_page", "thp_split_page_failed",
+    "nr_tlb_remote_flush", "nr_tlb_remote_flush_received", "nr_tlb_local_flush_one",
+    "pcp_refill", "pcp_drain", "pcp_drain_remote", "pageblock_steal", "lru_add_drain", "cow_fault", "cow_reuse",
+    "migration_entry_wait", "compact_deferred", "fork",
+    "zspage_alloc", "zspage_free", "zspage_migrate", "pgtable_alloc", "pgtable_free", "pgtable_migrate", "slabs_scanned", "nr_slab_freed",
+    "netpool_recycled", "hwpoison_pages", "unpoison_pages",
+)  # fmt: skip
+
+#: speculative references
+SPECULATION = ("tried", "failed_on_zero", "undone_by_recheck", "held_last_reference", "kept")
+
+#: meetings: what a scenario is for; each is counted where it happens
+MEETINGS = (
+    "speculation_on_frozen", "put_last_after_recheck", "lookup_reload_changed", "gup_pte_changed",
+    "fault_on_migration_entry", "stale_tlb_met_flush", "shootdown_waited", "deflate_on_isolated", "release_found_by_isolator",
+    "two_scanners_one_block", "free_block_vanished", "pcp_lock_contended", "speculation_on_free_pages",
+    "isolation_raced_free", "count_unexpected", "count_moved_during_copy", "lru_batch_held_reference", "cow_on_pinned",
+    "hint_fault_raced", "capture_in_isolated_block_refused", "split_refused_by_reference", "pin_refused_migration", "put_lost_to_a_get",
+    "zspage_emptied_while_isolated", "zspage_reader_refused_migration", "zs_object_moved", "zs_free_met_migration",
+    "table_moved_under_walker", "table_gone_while_isolated", "rcu_waited_for_reader", "slab_shrunk_under_pressure",
+    "net_fragment_put_by_other", "poison_raced_allocation",
+)  # fmt: skip
+
+#: compare-exchange tries and failures of the retry loops
+ATOMICS = ("cmpxchg_tried", "cmpxchg_failed")
+
+#: migrations: migrated and failed frames by reason, and attempts by reason and cause
+MIGRATION = tuple(
+    [f"migrated_{r.name.lower()}" for r in Reason] + [f"failed_{r.name.lower()}" for r in Reason]
+    + [f"cause_{r.name.lower()}_{c.name.lower()}" for r in Reason for c in Cause]
+)  # fmt: skip
+
+COUNTERS = (*VMSTAT, *(f"spec_{n}" for n in SPECULATION), *(f"met_{n}" for n in MEETINGS), *ATOMICS, *MIGRATION)
+COUNTER = {name: k for k, name in enumerate(COUNTERS)}
+C_MIGRATED, C_FAILED, C_CAUSE = COUNTER["migrated_compaction"], COUNTER["failed_compaction"], COUNTER["cause_compaction_lock"]
+
+# ---------------------------------------------------------------------------------------------------------- events and bugs
+
+
+class Event(IntEnum):
+    """Trace events, named as the kernel's tracepoints where it has one."""
+
+    MM_PAGE_ALLOC = 1
+    MM_PAGE_FREE = 2
+    MM_MIGRATE_PAGES_START = 3
+    MM_MIGRATE_PAGES = 4
+    MM_COMPACTION_BEGIN = 5
+    MM_COMPACTION_END = 6
+    MM_COMPACTION_ISOLATE_MIGRATEPAGES = 7
+    MM_COMPACTION_ISOLATE_FREEPAGES = 8
+    SET_MIGRATION_PTE = 9
+    REMOVE_MIGRATION_PTE = 10
+    TLB_FLUSH = 11
+    OFFLINE_STATE = 12
+    PAGE_REF_FREEZE = 13
+    PAGE_REF_UNFREEZE = 14
+    MM_PAGE_ALLOC_EXTFRAG = 15
+    SET_MIGRATETYPE = 16
+    FOLIO_SPLIT = 17
+    UDESC_STATE = 18
+
+
+class Bug(IntEnum):
+    """Codes of `bug()`: each names the invariant of linux-mm.md section 4 that broke."""
+
+    BOUNDS = 1
+    SHADOW = 2  # I2
+    BAD_FREE = 3  # I8: freed while locked, isolated, mapped
+    REFCOUNT_UNDERFLOW = 4  # I3
+    UNFREEZE_LIVE = 5  # I3
+    WORD_CHANGED = 6  # I6: a memdesc word that its owner did not write
+    BUDDY_WORD = 7  # I17: free list and word disagree
+    ISOLATED_ALLOC = 8  # I18
+    ISOLATED_TYPE = 9  # I16: type changed under isolation
+    STRANGER = 10  # I13: contents of another owner seen through a valid translation or reference
+    LOST_WRITE = 11  # I13: version went back
+    TORN_COPY = 12  # I13: stamps of one frame disagree
+    LOCK_OWNER = 13  # I9: unlocked by somebody else
+    FOLIO_RANGE = 14  # I10: a referenced folio does not cover the pfn or index that found it
+    NOT_FREEABLE = 15  # I5: a final put on something that cannot be freed by put
+    OFFLINE_STATE = 16  # F-1: an Offline word moved outside of its transitions
+    BALLOON_LOST = 17  # I1: a balloon's inventory and its words disagree
+    UNLOCK_UNLOCKED = 18
+    LIST_CORRUPT = 19  # I9: a link that does not link back
+    OVERFLOW = 20  # a per-CPU array of the model is full
+    UDESC_STATE = 21  # I16: a descriptor without a count that moved outside of its transitions
+    HANDLE = 22  # I13: a handle and the object that it leads to disagree
+    NET_FRAGMENTS = 23  # I3: more fragments of a pool's frame were put than there were
+
+
+BUG_INVARIANT = {
+    Bug.BOUNDS: "bounds", Bug.SHADOW: "I2", Bug.BAD_FREE: "I8", Bug.REFCOUNT_UNDERFLOW: "I3", Bug.UNFREEZE_LIVE: "I3",
+    Bug.WORD_CHANGED: "I6", Bug.BUDDY_WORD: "I17", Bug.ISOLATED_ALLOC: "I18", Bug.ISOLATED_TYPE: "I16", Bug.STRANGER: "I13",
+    Bug.LOST_WRITE: "I13", Bug.TORN_COPY: "I13", Bug.LOCK_OWNER: "I9", Bug.FOLIO_RANGE: "I10", Bug.NOT_FREEABLE: "I5",
+    Bug.OFFLINE_STATE: "F-1", Bug.BALLOON_LOST: "I1", Bug.UNLOCK_UNLOCKED: "I9", Bug.LIST_CORRUPT: "I9", Bug.OVERFLOW: "bounds",
+    Bug.UDESC_STATE: "I16", Bug.HANDLE: "I13", Bug.NET_FRAGMENTS: "I3",
+}  # fmt: skip
+
+(BUG_BOUNDS, BUG_SHADOW, BUG_BAD_FREE, BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE, BUG_WORD_CHANGED, BUG_BUDDY_WORD,
+ BUG_ISOLATED_ALLOC, BUG_ISOLATED_TYPE, BUG_STRANGER, BUG_LOST_WRITE, BUG_TORN_COPY, BUG_LOCK_OWNER, BUG_FOLIO_RANGE,
+ BUG_NOT_FREEABLE, BUG_OFFLINE_STATE, BUG_BALLOON_LOST, BUG_UNLOCK_UNLOCKED, BUG_LIST_CORRUPT, BUG_OVERFLOW,
+ BUG_UDESC_STATE, BUG_HANDLE, BUG_NET_FRAGMENTS) = map(int, Bug)  # fmt: skip
+(EV_PAGE_ALLOC, EV_PAGE_FREE, EV_MIGRATE_START, EV_MIGRATE, EV_COMPACTION_BEGIN, EV_COMPACTION_END, EV_ISOLATE_MIGRATE,
+ EV_ISOLATE_FREE, EV_SET_MIGRATION_PTE, EV_REMOVE_MIGRATION_PTE, EV_TLB_FLUSH, EV_OFFLINE_STATE, EV_REF_FREEZE, EV_REF_UNFREEZE,
+ EV_EXTFRAG, EV_SET_MIGRATETYPE, EV_FOLIO_SPLIT, EV_UDESC_STATE) = map(int, Event)  # fmt: skip

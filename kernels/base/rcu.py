@@ -1,0 +1,57 @@
+"""Read-copy update: who reads without a lock says so, and who frees what such a reader may have waits until it does not.
+
+Models      rcu_read_lock(), synchronize_rcu(), kernel/rcu
+Differs     a counter per CPU, odd inside of a section; a grace period asks every CPU once, and nothing is batched
+Invariants  I11: freed only after all lockless readers that may have seen it are gone
+Protocol    reader: counter odd, full fence, load the pointer. Updater: replace the pointer, full fence, then look at each
+            counter: one that is even, or changes, belongs to a reader that can only see the new pointer
+"""
+
+from kernels.base import counter
+from kernels.base.atomics import fence_seq_cst, load_acquire, load_relaxed, store_relaxed, store_release
+from kernels.base.bug import relax
+from kernels.base.jit import kernel
+from kernels.base.vmstat import count
+
+
+@kernel
+def rcu_read_lock(mem, cpu):
+    """Begin a section. Nothing in it waits for a lock.
+
+    Models      rcu_read_lock(), include/linux/rcupdate.h
+    Progress    wait-free
+    """
+    store_relaxed(mem.rcu_seq, cpu, mem.rcu_seq[cpu] + 1)
+    # ORDER: seq_cst, the counter is odd before any pointer is loaded; pairs with synchronize_rcu's fence
+    fence_seq_cst()
+
+
+@kernel
+def rcu_read_unlock(mem, cpu):
+    """End a section.
+
+    Models      rcu_read_unlock(), include/linux/rcupdate.h
+    Progress    wait-free
+    """
+    # ORDER: release, pairs with the acquire in synchronize_rcu: what was read is read before it is freed
+    store_release(mem.rcu_seq, cpu, mem.rcu_seq[cpu] + 1)
+
+
+@kernel
+def synchronize_rcu(mem, cpu):
+    """Wait until every section that had begun has ended.
+
+    Models      synchronize_rcu(), kernel/rcu/tree.c
+    Progress    blocking on other CPUs' sections
+    """
+    # ORDER: seq_cst, the pointer is replaced before any counter is looked at
+    fence_seq_cst()
+    for other in range(mem.nr_cpus):
+        seen = load_acquire(mem.rcu_seq, other)  # ORDER: acquire, pairs with rcu_read_unlock
+        if seen & 1 and other != cpu:
+            count(mem, cpu, counter.MET_RCU_WAITED_FOR_READER, 1)
+            spins = 0
+            while load_relaxed(mem.rcu_seq, other) == seen:
+                spins = relax(mem, cpu, spins)
+    # ORDER: seq_cst, nothing below is done before the last reader is gone
+    fence_seq_cst()

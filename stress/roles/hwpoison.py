@@ -1,0 +1,33 @@
+"""Role hwpoison: frames chosen at random are taken out of circulation, and after a while given back."""
+
+from kernels.base.jit import kernel
+from kernels.base.layout import POISONED
+from kernels.base.random import random_below
+from kernels.policy.hwpoison import soft_offline_page, unpoison_memory
+from stress.role import Role
+
+
+@kernel
+def hwpoison_step(mem, cpu):
+    """Poison a random frame, or give the one back that was poisoned first.
+
+    Returns     0, or -EBUSY if the frame is in use
+    Progress    bounded
+    """
+    held, base = mem.poison_count[cpu], cpu * POISONED
+    if random_below(mem, cpu, POISONED) < held:
+        pfn = mem.poison_pfn[base]
+        for k in range(held - 1):
+            mem.poison_pfn[base + k] = mem.poison_pfn[base + k + 1]
+        mem.poison_count[cpu] = held - 1
+        unpoison_memory(mem, cpu, pfn)
+        return 0
+    pfn = random_below(mem, cpu, mem.nr_frames)
+    result = soft_offline_page(mem, cpu, pfn)
+    if result == 0:
+        mem.poison_pfn[base + held] = pfn
+        mem.poison_count[cpu] = held + 1
+    return result
+
+
+ROLE = Role("hwpoison", "random frames soft-offlined wherever they are, and later given back", hwpoison_step)
