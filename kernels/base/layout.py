@@ -110,7 +110,9 @@ U_STATE_MASK, U_CPU_SHIFT, U_CPU_MASK, U_TYPE_SHIFT, U_PFN_SHIFT = 7, 3, 65535, 
 NONE_WORD = Type.MISC | (Misc.NONE << SUBTYPE_SHIFT)
 
 #: bits of a descriptor's flags (PG_* of page-flags.h)
-FL_LOCKED, FL_LRU, FL_ISOLATED, FL_DIRTY, FL_WRITEBACK, FL_UPTODATE, FL_BATCHED, FL_REFERENCED = (1 << k for k in range(8))
+FL_LOCKED, FL_LRU, FL_ISOLATED, FL_DIRTY, FL_WRITEBACK, FL_UPTODATE, FL_BATCHED, FL_REFERENCED, FL_OFFLINE = (
+    1 << k for k in range(9)
+)
 #: a folio's `mapping`: 0 none, else (number + 1) << 1, with bit 0 set for anonymous memory (PAGE_MAPPING_ANON)
 MAPPING_ANON = 1
 
@@ -138,6 +140,7 @@ SIBLING_BIT = 1
 
 #: stamps in the first words of each frame's contents
 STAMP_OWNER, STAMP_VERSION, STAMP_MIRROR = 0, 1, 2
+OFFLINE_NONE, OFFLINE_COUNTED, OFFLINE_ZERO = range(3)  # of policy_offline
 REFCOUNT_FROZEN_BIT, FROZEN = 1, -(1 << 31)  # of policy_refcount; what a frozen count is then, and 0 is under cas
 INCARNATION_SHIFT = 32  # of an oracle word: incarnation << 32 | number of writes
 

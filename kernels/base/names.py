@@ -9,7 +9,7 @@ from enum import IntEnum
 
 POLICIES: dict[str, tuple[str, ...]] = {
     "migration": ("bitmap", "list"),
-    "offline": ("none",),
+    "offline": ("none", "counted", "zero"),
     "refcount": ("cas", "frozen-bit"),
 }
 

@@ -94,7 +94,7 @@ def isolate_to_list(mem, cpu, pfn, word, reason):
             return 0
         list_add_tail(mem, cpu, FROM, desc)
         return 1 << mem.folio_order[desc]
-    if not is_movable(word) or not isolate_movable(mem, cpu, pfn, word):
+    if not is_movable(mem, word) or not isolate_movable(mem, cpu, pfn, word):
         count_cause(mem, cpu, reason, CAUSE_STATE)
         return 0
     desc = desc_alloc(mem, cpu)

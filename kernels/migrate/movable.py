@@ -8,22 +8,23 @@ Protocol    a type's own transitions stand in kernels/types/<type>.py; here each
 """
 
 from kernels.base.jit import kernel
-from kernels.base.layout import OFF_INFLATED, T_MISC, T_MOVABLE, T_PAGETABLE
+from kernels.base.layout import OFF_INFLATED, T_COUNTED, T_MISC, T_MOVABLE, T_PAGETABLE
 from kernels.migrate.targets import alloc_target_frames, free_target_frames
 from kernels.page.memdesc import is_offline_head, offline_state, word_order, word_type
 from kernels.page.udesc import udesc_idle
+from kernels.types.balloon import is_balloon_page, is_isolated_now, isolate_balloon_page, migrate_balloon_page, putback_balloon_page
 from kernels.types.offline import isolate_offline, migrate_offline, putback_offline
 from kernels.types.pagetable import isolate_pagetable, migrate_pagetable, putback_pagetable
 from kernels.types.zspage import isolate_zspage, migrate_zspage, putback_zspage
 
 
 @kernel
-def is_movable(word):
+def is_movable(mem, word):
     """Whether a word heads a block of a type that moves and is no folio.
 
     Progress    wait-free
     """
-    return is_offline_head(word) or word_type(word) == T_MOVABLE or word_type(word) == T_PAGETABLE
+    return is_offline_head(word) or word_type(word) == T_MOVABLE or word_type(word) == T_PAGETABLE or is_balloon_page(mem, word)
 
 
 @kernel
@@ -43,6 +44,8 @@ def movable_is_idle(mem, pfn, word):
     """
     if word_type(word) == T_MISC:
         return offline_state(word) == OFF_INFLATED
+    if word_type(word) == T_COUNTED:
+        return not is_isolated_now(mem, pfn)
     return udesc_idle(mem, word, pfn)
 
 
@@ -59,6 +62,8 @@ def isolate_movable(mem, cpu, pfn, word):
         return isolate_zspage(mem, cpu, pfn, word)
     if word_type(word) == T_PAGETABLE:
         return isolate_pagetable(mem, cpu, pfn, word)
+    if word_type(word) == T_COUNTED:
+        return isolate_balloon_page(mem, cpu, pfn, word)
     return isolate_offline(mem, cpu, pfn, word)
 
 
@@ -97,6 +102,8 @@ def migrate_movable(mem, cpu, src_pfn, dst_pfn, word):
         return migrate_zspage(mem, cpu, src_pfn, dst_pfn, word)
     if word_type(word) == T_PAGETABLE:
         return migrate_pagetable(mem, cpu, src_pfn, dst_pfn, word)
+    if word_type(word) == T_COUNTED:
+        return migrate_balloon_page(mem, cpu, src_pfn, dst_pfn, word)
     return migrate_offline(mem, cpu, src_pfn, dst_pfn)
 
 
@@ -112,4 +119,6 @@ def putback_movable(mem, cpu, pfn, word):
         return putback_zspage(mem, cpu, pfn, word)
     if word_type(word) == T_PAGETABLE:
         return putback_pagetable(mem, cpu, pfn, word)
+    if word_type(word) == T_COUNTED:
+        return putback_balloon_page(mem, cpu, word)
     return putback_offline(mem, cpu, pfn)

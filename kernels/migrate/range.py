@@ -75,7 +75,7 @@ def isolate_range(mem, cpu, base_pfn, reason):
             if desc >= 0:
                 set_bit(mem, isolated, at)
                 nr_isolated += 1 << mem.folio_order[desc]
-        elif is_movable(word):
+        elif is_movable(mem, word):
             if isolate_movable(mem, cpu, pfn, word):
                 set_bit(mem, isolated, at)
                 nr_isolated += 1 << movable_order(word)
@@ -191,7 +191,7 @@ def unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets):
     at = find_next_bit(mem, isolated, first)
     while at < end:
         if not test_bit(mem, failed, at) and not test_bit(mem, done, at):
-            if is_movable(load_relaxed(mem.memdesc, base_pfn + at)):
+            if is_movable(mem, load_relaxed(mem.memdesc, base_pfn + at)):
                 result = migrate_isolated_movable(mem, cpu, base_pfn, at, reason, targets)
             else:
                 result = unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
@@ -265,7 +265,7 @@ def putback_range(mem, cpu, base_pfn, reason):
     while at < WINDOW_FRAMES:
         clear_bit(mem, isolated, at)
         word = load_relaxed(mem.memdesc, base_pfn + at)
-        if is_movable(word):
+        if is_movable(mem, word):
             order = movable_order(word)
             if putback_movable(mem, cpu, base_pfn + at, word):
                 nr_left += 1 << order

@@ -28,7 +28,7 @@ def scan_step(mem, pfn, word):
         # without a reference: the worst that a stale descriptor does is a wrong step
         if load_relaxed(mem.folio_pfn, desc) == pfn:
             return 1 << min(load_relaxed(mem.folio_order, desc), NR_ORDERS - 1)
-    elif is_movable(word):
+    elif is_movable(mem, word):
         size = 1 << movable_order(word)
         return size if movable_is_idle(mem, pfn, word) else -size
     return -1

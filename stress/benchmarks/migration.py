@@ -30,7 +30,7 @@ from kernels.page.lru import folio_isolate_lru
 from kernels.page.memdesc import word_desc
 from kernels.policy.fault import handle_fault
 from kernels.policy.pagealloc import alloc_misplaced_dst, put_misplaced_dst
-from kernels.types.offline import balloon_deflate, balloon_inflate
+from kernels.types import balloon
 
 
 @entry
@@ -149,7 +149,7 @@ def inflate(mem, cpu, nr_frames):
     for _ in range(nr_frames):
         pfn = alloc_frozen_pages(mem, cpu, cpu_node(mem, cpu), 0, MT_MOVABLE)
         if pfn >= 0:
-            balloon_inflate(mem, cpu, cpu, pfn, 0)
+            balloon.inflate(mem, cpu, cpu, pfn, 0)
     return mem.balloon_pages[cpu]
 
 
@@ -162,7 +162,7 @@ def deflate(mem, cpu, nr_frames):
     """
     given = 0
     while given < nr_frames and mem.balloon_pages[cpu] > 0:
-        given += balloon_deflate(mem, cpu, cpu, 0)
+        given += balloon.deflate(mem, cpu, cpu, 0)
     drain_all_pages(mem, cpu, cpu_node(mem, cpu))
     return given
 

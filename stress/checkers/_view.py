@@ -17,12 +17,14 @@ from kernels.base.layout import (
     CC_CAPACITY,
     DESC_CACHE,
     DESC_SHIFT,
+    FL_OFFLINE,
     HELD_CAPACITY,
     LRU_BATCH,
     NET_CACHE,
     NONE_WORD,
     NR_ORDERS,
     NR_PCPTYPES,
+    OFFLINE_ZERO,
     ORDER_MASK,
     ORDER_SHIFT,
     PARAM,
@@ -183,6 +185,17 @@ class View(dict[str, npt.NDArray[Any]]):
         """Descriptors that some word leads to."""
         found: Bools = self.frames_named > 0
         return found
+
+    @cached_property
+    def in_balloon(self) -> Bools:
+        """Descriptors of balloon pages: there are none under offline = none."""
+        found: Bools = self.live & (self.wide("folio_type") == T_COUNTED) & (self.wide("flags") & FL_OFFLINE != 0)
+        return found
+
+    @cached_property
+    def balloon_zero(self) -> Bools:
+        """Descriptors whose count is frozen for life."""
+        return self.in_balloon & (self.param("policy_offline") == OFFLINE_ZERO)
 
     @cached_property
     def free_heads(self) -> Ints:

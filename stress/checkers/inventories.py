@@ -9,11 +9,13 @@ from kernels.base.layout import (
     M_RESERVED,
     M_UNKNOWN,
     M_VMALLOC,
+    OFFLINE_NONE,
     OWNER_MASK,
     OWNER_SHIFT,
     T_COUNTED,
     T_PERCPU,
     TAIL_BIT,
+    TYPE_MASK,
 )
 from stress.checkers._report import Report, checking
 from stress.checkers._view import Bools, Ints, View, lookup, tally, within
@@ -69,7 +71,7 @@ def _check_held_frames(view: View, report: Report, kind: Ints) -> None:
 
 def _check_counted(view: View, report: Report, kind: Ints) -> None:
     desc, cpu = view.held.value[kind == COUNTED], view.held.owner[kind == COUNTED]
-    counted = view.live & (view.wide("folio_type") == T_COUNTED)
+    counted = view.live & (view.wide("folio_type") == T_COUNTED) & ~view.in_balloon
     wrong = ~within(desc, view.nr_desc)
     wrong[~wrong] = ~counted[desc[~wrong]]
     pfn = lookup(view.wide("folio_pfn"), desc)
@@ -84,7 +86,11 @@ def _check_counted(view: View, report: Report, kind: Ints) -> None:
 def _check_balloons(view: View, report: Report) -> None:
     pfn, balloon = view.balloon.value, view.balloon.owner
     word = lookup(view.wide("memdesc"), pfn)
-    wrong = ~_head(view, pfn, (M_OFFLINE,)) | (word >> OWNER_SHIFT & OWNER_MASK != balloon)
+    if view.param("policy_offline") == OFFLINE_NONE:
+        wrong = ~_head(view, pfn, (M_OFFLINE,)) | (word >> OWNER_SHIFT & OWNER_MASK != balloon)
+    else:
+        desc = np.maximum(lookup(view.word_desc, pfn), 0)
+        wrong = (word & TYPE_MASK != T_COUNTED) | ~view.in_balloon[desc] | (view.wide("cpupid")[desc] != balloon)
     report.add("balloon's block is not Offline, or another balloon's", pfn=pfn[wrong], cpus=balloon[wrong], word=word[wrong])
     place = view.balloon.at % HELD_CAPACITY
     believed = lookup(view.wide("frame_next"), pfn)
@@ -100,6 +106,7 @@ def _check_balloons(view: View, report: Report) -> None:
     twice = np.flatnonzero(held > 1)
     report.add("block is in balloons twice", pfn=twice, invariant="I2", word=view.wide("memdesc")[twice])
     heads = view.misc_heads[view.subtype[view.misc_heads] == M_OFFLINE]
+    heads = np.concatenate((heads, view.wide("folio_pfn")[view.in_balloon]))
     orphan = heads[held[heads] == 0]
     report.add("Offline block that is in no balloon", pfn=orphan, word=view.wide("memdesc")[orphan])
 

@@ -13,18 +13,20 @@ def _check(view: View, report: Report) -> None:
         "cache_slots": tally(view.cache_desc, view.nr_desc),
         "lru_batches": tally(view.batch.value, view.nr_desc),
         "pins": tally(view.pins.value, view.nr_desc),
-        "counted": (view.live & (view.wide("folio_type") == T_COUNTED)).astype(np.int64),
+        "counted": (view.live & (view.wide("folio_type") == T_COUNTED) & ~view.balloon_zero).astype(np.int64),
     }
     expected = sum(holders.values(), np.zeros(view.nr_desc, np.int64))
     refcount, mapcount, pfn = view.wide("refcount"), view.wide("mapcount"), view.wide("folio_pfn")
-    frozen = np.flatnonzero(view.live & (refcount <= 0))
+    frozen = np.flatnonzero(view.live & (refcount <= 0) & ~view.balloon_zero)
     report.add(
         "object has its words and no count: frozen and forgotten, or freed by half", pfn=pfn[frozen], desc=frozen, refcount=refcount[frozen]
     )
     at_rest = FROZEN if view.param("policy_refcount") == REFCOUNT_FROZEN_BIT else 0
     free = np.flatnonzero(~view.live & (refcount != at_rest))
     report.add("count of a descriptor that no word leads to", pfn=pfn[free], desc=free, refcount=refcount[free])
-    wrong = np.flatnonzero(view.live & (refcount > 0) & (refcount != expected))
+    wrong = np.flatnonzero(view.balloon_zero & (refcount != at_rest))
+    report.add("count of an Offline frame was written", pfn=pfn[wrong], invariant="F-1", desc=wrong, refcount=refcount[wrong])
+    wrong = np.flatnonzero(view.live & (refcount > 0) & ~view.balloon_zero & (refcount != expected))
     report.add(
         "reference without a holder, or a holder without a reference",
         pfn=pfn[wrong],
@@ -39,4 +41,4 @@ def _check(view: View, report: Report) -> None:
     report.add("pincount is not the number of pins", pfn=pfn[wrong], desc=wrong, pincount=pincount[wrong], pins=holders["pins"][wrong])
 
 
-CHECKER = checking("refcounts", ("I3",), "a count is frozen exactly if nothing is there, and else the number of its holders", _check)
+CHECKER = checking("refcounts", ("I3", "F-1"), "a count is frozen exactly if nothing is there, and else the number of its holders", _check)

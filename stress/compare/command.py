@@ -86,9 +86,9 @@ def _micro_figures(axis: str, options: Options, tick: Tick) -> tuple[list[Figure
     from stress.compare import counts, references, windows
     from stress.host import usable_cpus
 
-    if axis == "migration":
+    if axis in windows.AXES:
         tick("counting atomics and cache lines by interpretation")
-        return windows.figures(options.nr_rounds, tick), counts.counts()
+        return windows.figures(axis, options.nr_rounds, tick), counts.counts(axis)
     if axis == "refcount":
         return references.figures(options.nr_rounds, usable_cpus()[: options.workers], tick), {}
     return [], {}

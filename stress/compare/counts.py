@@ -1,4 +1,4 @@
-"""Atomics and cache lines of a migration, counted by interpreting the same kernels: python -m stress.compare.counts prints one JSON object.
+"""Atomics and cache lines of a migration, by interpreting the same kernels: python -m stress.compare.counts AXIS prints them.
 
 Every access of a kernel goes through a Field, and every atomic through a function of kernels.base.atomics, so both are counted where they
 happen; nothing is estimated. Not counted: contents of frames, and what the model keeps for itself (counters, stages, the flight
@@ -71,17 +71,18 @@ def _instrument(tally: Tally) -> None:
     stage.stage_begin, stage.stage_end = tally.begin, tally.end
 
 
-def _count() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+def _count(axis: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """load -> interface -> stage -> {atomics, lines, accesses} per migrated frame."""
     tally = Tally()
     _instrument(tally)
     from kernels.base.stage import STAGES
-    from stress.compare.windows import LOADS, Windows
+    from stress.compare.windows import Windows, loads_of
 
     windows = Windows(frame_bytes=64, nr_spaces=1)
     result: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
-    for load in LOADS:
-        for value in load.values():
+    for load in loads_of(axis):
+        for value in load.values(axis):
+            windows.choose(axis, value)
             windows.fill(load)
             for counts in (tally.stage_atomics, tally.stage_lines, tally.stage_accesses):
                 counts.clear()
@@ -100,17 +101,19 @@ def _count() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     return result
 
 
-def counts() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+def counts(axis: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """As _count(), in a process whose kernels are interpreted.
 
     Raises      HostError if that process failed
     """
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PFNSTORM_FLAVOUR": "fast"}
-    done = subprocess.run([sys.executable, "-m", "stress.compare.counts"], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "stress.compare.counts", axis], capture_output=True, text=True, env=environment, check=False
+    )
     if done.returncode:
         raise HostError(f"counting by interpretation failed: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
     return dict(json.loads(done.stdout))
 
 
 if __name__ == "__main__":
-    print(json.dumps(_count()))
+    print(json.dumps(_count(sys.argv[1])))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.base.layout import COUNTER, M_OFFLINE, POLICIES, SUBTYPE_MASK, SUBTYPE_SHIFT, T_ANON, T_MISC, TYPE_MASK, WINDOW_FRAMES
+from kernels.base.layout import COUNTER, POLICIES, T_ANON, TYPE_MASK, WINDOW_FRAMES
 from kernels.base.stage import STAGES
 from stress.benchmarks import machines, migration
 from stress.compare.ratio import Figure, in_order
@@ -18,8 +18,8 @@ from stress.machine import set_param
 
 NR_SPACES, NR_PAGES = 4, 512
 NR_BLOCKS = 16
-FOLIOS, FOLIO = "folios", "folio by folio"  # not values of the policy: what NUMA balancing calls, with a batch of 512 and of 1
-VALUES = (*POLICIES["migration"], FOLIOS, FOLIO)
+FOLIOS, FOLIO = "folios", "folio by folio"  # not values of a policy: what NUMA balancing calls, with a batch of 512 and of 1
+AXES = ("migration", "offline")
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,16 @@ class Load:
     stride: int
     offline: bool = False
 
-    def values(self) -> tuple[str, ...]:
-        return POLICIES["migration"] if self.offline else VALUES
+    def values(self, axis: str) -> tuple[str, ...]:
+        """What this load can be moved by, along an axis."""
+        if axis == "migration" and not self.offline:
+            return (*POLICIES[axis], FOLIOS, FOLIO)
+        return POLICIES[axis]
+
+
+def loads_of(axis: str) -> tuple[Load, ...]:
+    """The loads that an axis has something to do with."""
+    return tuple(load for load in LOADS if load.offline or axis == "migration")
 
 
 LOADS = (
@@ -66,31 +74,37 @@ class Windows:
             migration.depopulate(self.mem, 0, self.nr_spaces, self.nr_pages)
 
     def _blocks(self, load: Load) -> list[int]:
-        words = self.mem.arrays["memdesc"]
-        wanted = (words & TYPE_MASK) == T_ANON
+        arrays = self.mem.arrays
         if load.offline:
-            wanted = (words & (TYPE_MASK | SUBTYPE_MASK << SUBTYPE_SHIFT)) == T_MISC | M_OFFLINE << SUBTYPE_SHIFT
-        return [int(block) for block in np.unique(np.flatnonzero(wanted) >> self.mem.pageblock_order)]
+            pfns = arrays["balloon_pfn"][: arrays["balloon_pages"][0]]
+        else:
+            pfns = np.flatnonzero((arrays["memdesc"] & TYPE_MASK) == T_ANON)
+        return [int(block) for block in np.unique(pfns >> self.mem.pageblock_order)]
+
+    def choose(self, axis: str, value: str) -> None:
+        """Take the default of every policy but one; the machine holds nothing that another value has made."""
+        for name, values in POLICIES.items():
+            set_param(self.mem, f"policy_{name}", values.index(value) if name == axis and value in values else 0)
 
     def migrate(self, load: Load, value: str) -> int:
         """Move everything once; frames migrated."""
         counters = self.mem.arrays["counters"]
         before = int(counters[COUNTER["pgmigrate_success"]])
-        if value in POLICIES["migration"]:
-            set_param(self.mem, "policy_migration", POLICIES["migration"].index(value))
-            for block in self._blocks(load):
-                migration.evacuate_one(self.mem, 0, block)
-        else:
+        if value in (FOLIOS, FOLIO):
             batch = WINDOW_FRAMES if value == FOLIOS else 1
             for space in range(self.nr_spaces):
                 migration.migrate_by_folios(self.mem, 0, space, self.nr_pages, load.stride, batch)
+        else:
+            for block in self._blocks(load):
+                migration.evacuate_one(self.mem, 0, block)
         return int(counters[COUNTER["pgmigrate_success"]]) - before
 
-    def stage_ns(self, load: Load, value: str) -> dict[str, float]:
+    def stage_ns(self, axis: str, load: Load, value: str) -> dict[str, float]:
         """ns per migrated frame of each stage, in one round on freshly placed frames.
 
         Raises      RuntimeError if nothing was migrated
         """
+        self.choose(axis, value)
         self.fill(load)
         cycles = self.mem.arrays["stage_cycles"][: len(STAGES)]
         cycles[:] = 0
@@ -104,24 +118,25 @@ class Windows:
         return ns
 
 
-def figures(nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
-    """Every load and stage under every interface.
+def figures(axis: str, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
+    """Every load and stage under every value of an axis (AXES).
 
     Parameters  tick: is told what is measured, before each round
     """
-    windows = Windows()
-    for load in LOADS:
-        for value in load.values():
-            windows.stage_ns(load, value)  # everything is mapped and its code is loaded
-    return [figure for load in LOADS for figure in _of_load(windows, load, nr_rounds, tick)]
+    windows, loads = Windows(), loads_of(axis)
+    for load in loads:
+        for value in load.values(axis):
+            windows.stage_ns(axis, load, value)  # everything is mapped and its code is loaded
+    return [figure for load in loads for figure in _of_load(windows, axis, load, nr_rounds, tick)]
 
 
-def _of_load(windows: Windows, load: Load, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
+def _of_load(windows: Windows, axis: str, load: Load, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
+    values = load.values(axis)
     taken: dict[str, dict[str, list[float]]] = {}
     for number in range(nr_rounds):
         tick(f"{load.name}, round {number + 1} of {nr_rounds}")
-        for value in load.values() if number % 2 else load.values()[::-1]:
-            ns = windows.stage_ns(load, value)
+        for value in values if number % 2 else values[::-1]:
+            ns = windows.stage_ns(axis, load, value)
             summed = {
                 "scan + isolate": ns["scan"] + ns["isolate"],
                 "unmap": ns["unmap"],
@@ -134,4 +149,4 @@ def _of_load(windows: Windows, load: Load, nr_rounds: int, tick: Callable[[str],
             }
             for stage, figure in summed.items():
                 taken.setdefault(stage, {}).setdefault(value, []).append(figure)
-    return [Figure(f"{load.name}: {stage}", "ns/frame", in_order(rounds, load.values())) for stage, rounds in taken.items()]
+    return [Figure(f"{load.name}: {stage}", "ns/frame", in_order(rounds, values)) for stage, rounds in taken.items()]

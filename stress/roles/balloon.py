@@ -1,13 +1,12 @@
-"""Role balloon: Offline frames without a count, inflated and deflated under the feet of compaction."""
+"""Role balloon: Offline frames, with a count or without as the policy says, inflated and deflated under the feet of compaction."""
 
 from kernels.alloc.pages import cpu_node
 from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import ENOMEM, HELD_CAPACITY, MT_MOVABLE, OFF_ISOLATED
+from kernels.base.layout import ENOMEM, HELD_CAPACITY, MT_MOVABLE
 from kernels.base.random import random_below
-from kernels.page.memdesc import offline_state
 from kernels.policy.pagealloc import alloc_pages
-from kernels.types.offline import balloon_deflate, balloon_inflate
+from kernels.types.balloon import deflate, inflate, is_isolated_now, max_balloon_order
 from stress.role import Role
 
 PLACES_SEEN = 64
@@ -25,7 +24,7 @@ def pick_place(mem, cpu, held):
     for k in range(PLACES_SEEN):
         place = (start + k) % held
         pfn = load_relaxed(mem.balloon_pfn, cpu * HELD_CAPACITY + place)
-        if offline_state(load_relaxed(mem.memdesc, pfn)) == OFF_ISOLATED:
+        if is_isolated_now(mem, pfn):
             return place
     return start
 
@@ -40,16 +39,14 @@ def balloon_step(mem, cpu):
     held = mem.balloon_pages[cpu]
     grow = held == 0 or (held < HELD_CAPACITY and random_below(mem, cpu, 2 * mem.balloon_target) >= held)
     if not grow:
-        balloon_deflate(mem, cpu, cpu, pick_place(mem, cpu, held))
+        deflate(mem, cpu, cpu, pick_place(mem, cpu, held))
         return 0
-    order = 2 if random_below(mem, cpu, 8) == 0 and mem.pageblock_order > 2 else 0
+    order = max_balloon_order(mem) if random_below(mem, cpu, 8) == 0 else 0
     pfn = alloc_pages(mem, cpu, cpu_node(mem, cpu), order, MT_MOVABLE)
     if pfn < 0:
         return -ENOMEM
-    balloon_inflate(mem, cpu, cpu, pfn, order)
+    inflate(mem, cpu, cpu, pfn, order)
     return 0
 
 
-ROLE = Role(
-    "balloon", "a balloon per CPU: PageOffline frames without a count, inflated and deflated while compaction moves them", balloon_step
-)
+ROLE = Role("balloon", "a balloon per CPU: PageOffline frames, inflated and deflated while compaction moves them", balloon_step)

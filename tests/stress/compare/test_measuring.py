@@ -5,14 +5,14 @@ import functools
 import pytest
 
 from stress.compare import counts
-from stress.compare.windows import FOLIO, FOLIOS, LOADS, Windows
+from stress.compare.windows import AXES, FOLIO, FOLIOS, Windows, loads_of
 
 pytestmark = pytest.mark.slow
 
 
 @functools.cache
-def counted():
-    return counts.counts()
+def counted(axis="migration"):
+    return counts.counts(axis)
 
 
 @functools.cache
@@ -20,14 +20,18 @@ def windows():
     return Windows(frame_bytes=64, nr_spaces=2)
 
 
-@pytest.mark.parametrize(("load", "value"), [(load, value) for load in LOADS for value in load.values()], ids=str)
-def test_every_interface_moves_every_load(load, value):
+CASES = [(axis, load, value) for axis in AXES for load in loads_of(axis) for value in load.values(axis)]
+
+
+@pytest.mark.parametrize(("axis", "load", "value"), CASES, ids=[f"{load.name}-{value}" for _, load, value in CASES])
+def test_every_interface_moves_every_load(axis, load, value):
     machine = windows()
+    machine.choose(axis, value)
     present = machine.fill(load)
     migrated = machine.migrate(load, value)
     assert present <= migrated <= 1.2 * present, "a target may lie in a block that is emptied later"
     machine.empty(load)
-    ns = machine.stage_ns(load, value)
+    ns = machine.stage_ns(axis, load, value)
     assert sum(ns.values()) > 0
     assert min(ns.values()) >= -1e-9
 
@@ -44,6 +48,12 @@ def test_a_folio_costs_the_same_atomics_by_either():
     assert atomics["list"] == pytest.approx(atomics["bitmap"], abs=0.2)
     assert atomics[FOLIOS] < atomics["list"], "NUMA balancing starts from a mapping and needs no speculative reference"
     assert atomics[FOLIO] > atomics[FOLIOS], "a flush each"
+
+
+def test_an_offline_frame_without_a_count_costs_the_fewest_atomics():
+    (by_value,) = counted("offline").values()
+    atomics = {value: sum(stage["atomics"] for stage in stages.values()) for value, stages in by_value.items()}
+    assert atomics["none"] < atomics["zero"] < atomics["counted"]
 
 
 def test_only_the_bitmap_scans_before_it_isolates():
