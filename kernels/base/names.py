@@ -93,7 +93,7 @@ VMSTAT = (
     "pcp_refill", "pcp_drain", "pcp_drain_remote", "pageblock_steal", "lru_add_drain", "cow_fault", "cow_reuse",
     "migration_entry_wait", "compact_deferred", "fork",
     "zspage_alloc", "zspage_free", "zspage_migrate", "pgtable_alloc", "pgtable_free", "pgtable_migrate", "slabs_scanned", "nr_slab_freed",
-    "netpool_recycled", "hwpoison_pages", "unpoison_pages",
+    "netpool_recycled", "hwpoison_pages", "unpoison_pages", "ksm_merged",
 )  # fmt: skip
 
 #: speculative references
@@ -108,7 +108,7 @@ MEETINGS = (
     "hint_fault_raced", "capture_in_isolated_block_refused", "split_refused_by_reference", "pin_refused_migration",
     "zspage_emptied_while_isolated", "zspage_reader_refused_migration", "zs_object_moved", "zs_free_met_migration",
     "table_moved_under_walker", "table_gone_while_isolated", "rcu_waited_for_reader", "slab_shrunk_under_pressure",
-    "net_fragment_put_by_other", "poison_raced_allocation",
+    "net_fragment_put_by_other", "poison_raced_allocation", "ksm_refused_by_reference", "ksm_broken_by_write",
 )  # fmt: skip
 
 #: compare-exchange tries and failures of the retry loops

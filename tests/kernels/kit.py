@@ -185,7 +185,7 @@ def audit(m):
         free[pfn // m.mem.frames_per_node, int(migratetype == MT_ISOLATE)] += 1 << order
     assert (free[:, 0] == m["zone_free"]).all()
     assert (free[:, 1] == m["zone_isolate_free"]).all()
-    live = {int(w) >> 4 for w in m["memdesc"] if w & 15 in (Type.FILE, Type.ANON, Type.COUNTED)}
+    live = {int(w) >> 4 for w in m["memdesc"] if w & 15 in (Type.FILE, Type.ANON, Type.KSM, Type.COUNTED)}
     for desc in live:
         assert m.refs(desc) > 0, f"descriptor {desc} has a word and no reference"
     mapped = np.zeros(m.mem.nr_desc, int)
