@@ -17,7 +17,10 @@ from kernels.base.layout import (
     CC_CAPACITY,
     DESC_CACHE,
     DESC_SHIFT,
+    FL_HUGETLB,
     HELD_CAPACITY,
+    HUGE_HELD,
+    HUGE_POOL,
     LRU_BATCH,
     NET_CACHE,
     NONE_WORD,
@@ -305,6 +308,22 @@ class View(dict[str, npt.NDArray[Any]]):
     def recycled(self) -> Entries:
         """Frames in the caches of page pools; owner: cpu."""
         return self._entries("net_frame", self.wide("net_cached"), NET_CACHE, NET_CACHE)
+
+    @cached_property
+    def hugetlb(self) -> Bools:
+        """Live descriptors of hugetlb folios, in use or in the pool."""
+        found: Bools = self.live & (self.wide("flags") & FL_HUGETLB != 0)
+        return found
+
+    @cached_property
+    def huge_pool(self) -> Entries:
+        """Free hugetlb folios; owner: node."""
+        return self._entries("huge_desc", self.wide("huge_free"), HUGE_POOL, HUGE_POOL)
+
+    @cached_property
+    def huge_held(self) -> Entries:
+        """Hugetlb folios that the role `hugetlb` holds; owner: cpu."""
+        return self._entries("huge_held", self.wide("huge_count"), HUGE_HELD, HUGE_HELD)
 
     @cached_property
     def poisoned(self) -> Entries:
