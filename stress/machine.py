@@ -54,7 +54,8 @@ def lock_params(geometry: Geometry) -> dict[str, int]:
     balloon = i_pages + g.nr_files
     desc = balloon + g.nr_cpus
     udesc = desc + 1
-    zs_pool = udesc + 1
+    huge = udesc + 1
+    zs_pool = huge + 1
     zs_class = zs_pool + g.nr_nodes
     slab = zs_class + g.nr_nodes * NR_ZS_CLASSES
     table = slab + g.nr_nodes
@@ -68,6 +69,7 @@ def lock_params(geometry: Geometry) -> dict[str, int]:
         "lock_balloon": balloon,
         "lock_desc": desc,
         "lock_udesc": udesc,
+        "lock_huge": huge,
         "lock_zs_pool": zs_pool,
         "lock_zs_class": zs_class,
         "lock_slab": slab,
@@ -100,7 +102,9 @@ def describe_lock(params: Mapping[str, int], lock: int) -> str:
     if lock < p["lock_desc"]:
         return f"balloon lock of cpu {lock - p['lock_balloon']}"
     if lock < p["lock_zs_pool"]:
-        return "descriptor pool lock" if lock == p["lock_desc"] else "pool lock of descriptors without a count"
+        return {p["lock_desc"]: "descriptor pool lock", p["lock_huge"]: "hugetlb lock"}.get(
+            lock, "pool lock of descriptors without a count"
+        )
     if lock < p["lock_zs_class"]:
         return f"zsmalloc pool lock of node {lock - p['lock_zs_pool']}"
     if lock < p["lock_slab"]:

@@ -7,7 +7,7 @@ memory is nearly full and reclaims now and then; what roles hold besides (kernel
 import re
 from dataclasses import dataclass
 
-from kernels.base.layout import FAMILY_TASKS, HELD_CAPACITY, NR_ORDERS, SLAB_HELD, ZS_HANDLES, Geometry
+from kernels.base.layout import FAMILY_TASKS, HELD_CAPACITY, HUGE_POOL, NR_ORDERS, SLAB_HELD, ZS_HANDLES, Geometry
 from stress.errors import UserError
 from stress.host import MIB, memory_headroom, size_text, usable_cores
 
@@ -16,6 +16,7 @@ DEFAULT_MEMORY_BYTES = 256 * MIB
 MIN_BLOCKS_PER_NODE = 4  # fewer, and the two scanners of compaction meet at once
 MIN_FRAMES_PER_NODE = 128
 DEFAULT_FILL, FILE_SHARE, KERNEL_SHARE, BALLOON_SHARE, ZSPAGE_SHARE, SLAB_SHARE = 0.8, 0.25, 0.03, 0.08, 0.03, 0.02
+HUGE_SHARE_SHIFT = 4  # the pool of huge folios: a sixteenth of each node
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -145,6 +146,7 @@ def derived_params(geometry: Geometry) -> dict[str, int]:
         "kernel_target": held(KERNEL_SHARE),
         "balloon_target": held(BALLOON_SHARE),
         "zs_target": min(ZS_HANDLES, 4 * held(ZSPAGE_SHARE)),
+        "huge_target": max(1, min(HUGE_POOL // 2, geometry.frames_per_node >> geometry.pageblock_order + HUGE_SHARE_SHIFT)),
         "slab_target": min(SLAB_HELD // 2, 8 * held(SLAB_SHARE)),
         "max_order_anon": min(9, geometry.pageblock_order, NR_ORDERS - 1, geometry.table_pages.bit_length() - 1),
         "numa_rate_limit": max(64, geometry.frames_per_node // 8),

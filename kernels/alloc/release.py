@@ -7,6 +7,8 @@ Protocol    speculate: load word; try_get (acquire); re-load the word and check 
             The put of a failed re-check may be a stranger's last one.
 """
 
+from kernels.alloc.buddy import nid_of
+from kernels.alloc.hugetlb import huge_enqueue
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
 from kernels.base import counter
 from kernels.base.atomics import load_acquire, load_relaxed, store_relaxed
@@ -17,6 +19,7 @@ from kernels.base.layout import (
     BUG_NOT_FREEABLE,
     BUG_WORD_CHANGED,
     FL_BATCHED,
+    FL_HUGETLB,
     FL_ISOLATED,
     FL_LOCKED,
     FL_LRU,
@@ -55,6 +58,10 @@ def release_desc(mem, cpu, desc):
     flags = load_relaxed(mem.flags, desc)
     kind = mem.folio_type[desc]
     pfn, order = mem.folio_pfn[desc], mem.folio_order[desc]
+    if flags & FL_HUGETLB != 0:
+        if not huge_enqueue(mem, cpu, desc, nid_of(mem, pfn)):
+            free_frozen_pages(mem, cpu, pfn, order)
+        return
     if kind != T_FILE and kind != T_ANON and kind != T_KSM and kind != T_COUNTED:
         bug(mem, cpu, BUG_NOT_FREEABLE, pfn, kind, T_ANON)
     if flags & FL_LRU != 0 and folio_test_clear(mem, desc, FL_LRU):

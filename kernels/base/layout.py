@@ -110,9 +110,9 @@ U_STATE_MASK, U_CPU_SHIFT, U_CPU_MASK, U_TYPE_SHIFT, U_PFN_SHIFT = 7, 3, 65535, 
 NONE_WORD = Type.MISC | (Misc.NONE << SUBTYPE_SHIFT)
 
 #: bits of a descriptor's flags (PG_* of page-flags.h)
-FL_LOCKED, FL_LRU, FL_ISOLATED, FL_DIRTY, FL_WRITEBACK, FL_UPTODATE, FL_BATCHED, FL_REFERENCED, FL_OFFLINE = (
-    1 << k for k in range(9)
-)
+(FL_LOCKED, FL_LRU, FL_ISOLATED, FL_DIRTY, FL_WRITEBACK, FL_UPTODATE, FL_BATCHED, FL_REFERENCED, FL_OFFLINE, FL_HUGETLB,
+ FL_HUGE_FREE) = (1 << k for k in range(11))  # fmt: skip
+
 #: a folio's `mapping`: 0 none, else (number + 1) << 1, with bit 0 set for anonymous memory (PAGE_MAPPING_ANON)
 MAPPING_ANON = 1
 
@@ -175,6 +175,7 @@ OBJ_SHIFT, OBJ_MASK = 8, 255  # where an object is: (pfn << 8 | number) + 1, 0 n
 SLAB_OBJECTS, SLAB_MIN_EMPTY = 16, 5  # objects of a slab at most; empty slabs that a node keeps (min_partial)
 SLAB_HELD, TABLES_MAX = 4096, 4096
 NET_SLOTS, NET_CACHE, NET_FRAGMENTS = 128, 32, 4  # of a CPU: fragments in flight, recycled frames; fragments of a frame at most
+HUGE_POOL, HUGE_HELD = 64, 2  # hugetlb folios of a node at most, and what one CPU holds of them
 POISONED = 32  # frames that one CPU has poisoned at most
 CANDIDATES, ISOLATED, DONE = range(3)  # the per-CPU bitmaps
 NR_BITMAPS = 4
@@ -221,9 +222,9 @@ class Geometry:
 
     @property
     def nr_locks(self) -> int:
-        """Locks by class, in this order: zone, lru, pcp, ptl, i_pages, balloon, desc, udesc, zs pool, zs class, slab, table."""
+        """Locks by class, in this order: zone, lru, pcp, ptl, i_pages, balloon, desc, udesc, huge, zs pool, zs class, slab, table."""
         by_node = self.nr_nodes * (3 + 1 + NR_ZS_CLASSES + 1)
-        return by_node + self.nr_cpus * self.nr_nodes + self.nr_tables + self.nr_files + self.nr_cpus + 2 + self.nr_uppers
+        return by_node + self.nr_cpus * self.nr_nodes + self.nr_tables + self.nr_files + self.nr_cpus + 3 + self.nr_uppers
 
 
 @dataclass(frozen=True)
@@ -270,8 +271,9 @@ def _words(name: str, length, bits: int = 64, *, far: bool = False) -> ArraySpec
 PARAMS = (
     "nr_cpus", "nr_nodes", "nr_frames", "frames_per_node", "pageblock_order", "words_per_frame", "nr_desc", "nr_tasks",
     "task_pages", "table_pages", "nr_files", "file_pages", "nr_tables", "nr_locks",
-    "lock_lru", "lock_pcp", "lock_ptl", "lock_i_pages", "lock_balloon", "lock_desc", "lock_udesc",
-    "lock_zs_pool", "lock_zs_class", "lock_slab", "lock_table", "nr_udesc", "nr_uppers", "zs_target", "slab_target", "reserved_frames",
+    "lock_lru", "lock_pcp", "lock_ptl", "lock_i_pages", "lock_balloon", "lock_desc", "lock_udesc", "lock_huge",
+    "lock_zs_pool", "lock_zs_class", "lock_slab", "lock_table", "nr_udesc", "nr_uppers",
+    "zs_target", "slab_target", "huge_target", "reserved_frames",
     "pcp_high", "pcp_batch", "chaos_ppm", "shadow_on", "tracing", "ipi_ns", "seed", "cycles_per_us",
     "policy_migration", "policy_offline", "policy_refcount", "numa_rate_limit", "anon_pages", "balloon_target",
     "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "timing",
@@ -365,8 +367,12 @@ ARRAYS: tuple[ArraySpec, ...] = (
     # page pools: fragments on their way to whoever consumes them, per CPU the recycled frames
     _words("net_slot", lambda g: g.nr_cpus * NET_SLOTS),
     _words("net_frame", lambda g: g.nr_cpus * NET_CACHE),
-    _record("net_cpus", 64, lambda g: g.nr_cpus, net_cached=64, poison_count=64),
+    _record("net_cpus", 64, lambda g: g.nr_cpus, net_cached=64, poison_count=64, huge_count=64),
     _words("poison_pfn", lambda g: g.nr_cpus * POISONED),
+    # hugetlb: per node its pool and counts; per CPU the folios that it holds
+    _record("huge", 64, lambda g: g.nr_nodes, huge_nr=64, huge_free=64, huge_surplus=64),
+    _words("huge_desc", lambda g: g.nr_nodes * HUGE_POOL),
+    _words("huge_held", lambda g: g.nr_cpus * HUGE_HELD),
     # a recorded trace that is replayed
     _record("events", 16, lambda g: g.nr_trace_events, far=True, ev_kind=8, ev_order=8, ev_migratetype=8, ev_slot=32, ev_wait=32),
     _words("ev_pfn", lambda g: g.max_trace_pfn, far=True),

@@ -72,10 +72,13 @@ class LockClass(IntEnum):
     ZS_CLASS = 9
     TABLE = 10
     SLAB = 11
+    HUGETLB = 12
 
 
 NR_LOCK_CLASSES = len(LockClass)
-LC_ZONE, LC_PCP, LC_LRU, LC_PTL, LC_I_PAGES, LC_BALLOON, LC_DESC, LC_FOLIO, LC_ZS_POOL, LC_ZS_CLASS, LC_TABLE, LC_SLAB = map(int, LockClass)
+LC_ZONE, LC_PCP, LC_LRU, LC_PTL, LC_I_PAGES, LC_BALLOON, LC_DESC, LC_FOLIO, LC_ZS_POOL, LC_ZS_CLASS, LC_TABLE, LC_SLAB, LC_HUGETLB = map(
+    int, LockClass
+)
 
 # --------------------------------------------------------------------------------------------------------------- counters
 
@@ -93,7 +96,7 @@ VMSTAT = (
     "pcp_refill", "pcp_drain", "pcp_drain_remote", "pageblock_steal", "lru_add_drain", "cow_fault", "cow_reuse",
     "migration_entry_wait", "compact_deferred", "fork",
     "zspage_alloc", "zspage_free", "zspage_migrate", "pgtable_alloc", "pgtable_free", "pgtable_migrate", "slabs_scanned", "nr_slab_freed",
-    "netpool_recycled", "hwpoison_pages", "unpoison_pages",
+    "netpool_recycled", "hwpoison_pages", "unpoison_pages", "ksm_merged", "htlb_buddy_alloc_success", "htlb_dissolved",
 )  # fmt: skip
 
 #: speculative references
@@ -108,7 +111,8 @@ MEETINGS = (
     "hint_fault_raced", "capture_in_isolated_block_refused", "split_refused_by_reference", "pin_refused_migration", "put_lost_to_a_get",
     "zspage_emptied_while_isolated", "zspage_reader_refused_migration", "zs_object_moved", "zs_free_met_migration",
     "table_moved_under_walker", "table_gone_while_isolated", "rcu_waited_for_reader", "slab_shrunk_under_pressure",
-    "net_fragment_put_by_other", "poison_raced_allocation",
+    "net_fragment_put_by_other", "poison_raced_allocation", "ksm_refused_by_reference", "ksm_broken_by_write",
+    "dissolve_met_freeing",
 )  # fmt: skip
 
 #: compare-exchange tries and failures of the retry loops
@@ -176,6 +180,7 @@ class Bug(IntEnum):
     UDESC_STATE = 21  # I16: a descriptor without a count that moved outside of its transitions
     HANDLE = 22  # I13: a handle and the object that it leads to disagree
     NET_FRAGMENTS = 23  # I3: more fragments of a pool's frame were put than there were
+    HUGE_LOST = 24  # I2: a hugetlb folio is free, and not in the pool
 
 
 BUG_INVARIANT = {
@@ -183,13 +188,13 @@ BUG_INVARIANT = {
     Bug.WORD_CHANGED: "I6", Bug.BUDDY_WORD: "I17", Bug.ISOLATED_ALLOC: "I18", Bug.ISOLATED_TYPE: "I16", Bug.STRANGER: "I13",
     Bug.LOST_WRITE: "I13", Bug.TORN_COPY: "I13", Bug.LOCK_OWNER: "I9", Bug.FOLIO_RANGE: "I10", Bug.NOT_FREEABLE: "I5",
     Bug.OFFLINE_STATE: "F-1", Bug.BALLOON_LOST: "I1", Bug.UNLOCK_UNLOCKED: "I9", Bug.LIST_CORRUPT: "I9", Bug.OVERFLOW: "bounds",
-    Bug.UDESC_STATE: "I16", Bug.HANDLE: "I13", Bug.NET_FRAGMENTS: "I3",
+    Bug.UDESC_STATE: "I16", Bug.HANDLE: "I13", Bug.NET_FRAGMENTS: "I3", Bug.HUGE_LOST: "I2",
 }  # fmt: skip
 
 (BUG_BOUNDS, BUG_SHADOW, BUG_BAD_FREE, BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE, BUG_WORD_CHANGED, BUG_BUDDY_WORD,
  BUG_ISOLATED_ALLOC, BUG_ISOLATED_TYPE, BUG_STRANGER, BUG_LOST_WRITE, BUG_TORN_COPY, BUG_LOCK_OWNER, BUG_FOLIO_RANGE,
  BUG_NOT_FREEABLE, BUG_OFFLINE_STATE, BUG_BALLOON_LOST, BUG_UNLOCK_UNLOCKED, BUG_LIST_CORRUPT, BUG_OVERFLOW,
- BUG_UDESC_STATE, BUG_HANDLE, BUG_NET_FRAGMENTS) = map(int, Bug)  # fmt: skip
+ BUG_UDESC_STATE, BUG_HANDLE, BUG_NET_FRAGMENTS, BUG_HUGE_LOST) = map(int, Bug)  # fmt: skip
 (EV_PAGE_ALLOC, EV_PAGE_FREE, EV_MIGRATE_START, EV_MIGRATE, EV_COMPACTION_BEGIN, EV_COMPACTION_END, EV_ISOLATE_MIGRATE,
  EV_ISOLATE_FREE, EV_SET_MIGRATION_PTE, EV_REMOVE_MIGRATION_PTE, EV_TLB_FLUSH, EV_OFFLINE_STATE, EV_REF_FREEZE, EV_REF_UNFREEZE,
  EV_EXTFRAG, EV_SET_MIGRATETYPE, EV_FOLIO_SPLIT, EV_UDESC_STATE) = map(int, Event)  # fmt: skip

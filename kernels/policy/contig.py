@@ -5,7 +5,10 @@ Differs     the caller decides what to do with the empty block and gives it back
 Invariants  I15, I18
 """
 
+from kernels.alloc.buddy import nid_of
+from kernels.alloc.hugetlb import huge_dissolve
 from kernels.alloc.isolation import isolate_pageblock, nr_allocated_in_block
+from kernels.alloc.pages import free_frozen_pages
 from kernels.alloc.release import lru_add_drain
 from kernels.base.jit import kernel
 from kernels.base.layout import MIGRATE_SYNC, MR_CONTIG_RANGE
@@ -13,6 +16,18 @@ from kernels.migrate.targets import FROM_ALLOCATOR
 from kernels.migrate.window import migrate_window
 
 MAX_TRIES = 5
+
+
+@kernel
+def dissolve_free_huge_page(mem, cpu, block):
+    """Free the hugetlb folio of a pageblock, if it is in the pool.
+
+    Models      dissolve_free_hugetlb_folios(), mm/hugetlb.c, for a range of one pageblock
+    Progress    as free_frozen_pages
+    """
+    pfn = block << mem.pageblock_order
+    if huge_dissolve(mem, cpu, nid_of(mem, pfn), pfn):
+        free_frozen_pages(mem, cpu, pfn, mem.pageblock_order)
 
 
 @kernel
@@ -28,6 +43,7 @@ def evacuate_block(mem, cpu, block):
     for _ in range(MAX_TRIES):
         if migrate_window(mem, cpu, base_pfn, MIGRATE_SYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR) <= 0:
             break
+    dissolve_free_huge_page(mem, cpu, block)
     return nr_allocated_in_block(mem, block)
 
 

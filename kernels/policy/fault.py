@@ -28,6 +28,7 @@ from kernels.base.layout import (
     PTE_WRITE,
     STAMP_VERSION,
     T_ANON,
+    T_KSM,
 )
 from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count
@@ -110,13 +111,13 @@ def do_anonymous_page(mem, cpu, space, vpage, order):
 
 @kernel
 def is_exclusive(mem, desc):
-    """Whether a folio of order 0 that was shared is this PTE's alone again; PTL held.
+    """Whether a folio of order 0 that was shared is this PTE's alone again; PTL held. A KSM page never is.
 
     Models      wp_can_reuse_anon_folio(), mm/memory.c
     Progress    wait-free
     """
     # ORDER: acquire, pairs with the release of the put of whoever shared it before
-    return mem.folio_order[desc] == 0 and load_acquire(mem.refcount, desc) == 1
+    return mem.folio_order[desc] == 0 and mem.folio_type[desc] != T_KSM and load_acquire(mem.refcount, desc) == 1
 
 
 @kernel
@@ -155,6 +156,8 @@ def do_wp_page(mem, cpu, space, vpage):
         return 0
     pfn = word >> PTE_PFN_SHIFT
     old = word_desc(load_relaxed(mem.memdesc, pfn))
+    if mem.folio_type[old] == T_KSM:
+        count(mem, cpu, counter.MET_KSM_BROKEN_BY_WRITE, 1)
     if word & PTE_EXCLUSIVE or is_exclusive(mem, old):
         # ORDER: acq_rel, against the walker's updates; more rights need no flush
         fetch_or_acq_rel(mem.pte, at, PTE_WRITE | PTE_EXCLUSIVE)

@@ -57,7 +57,7 @@ TYPES: tuple[Row, ...] = (
     _tag(Type.BUDDY, "alloc.buddy", "inline: order", False, False, "free: it is what others move to"),
     _tag(Type.FILE, "types.folios", "descriptor", True, True, "a folio: frozen while its place in the page cache is re-pointed"),
     _tag(Type.ANON, "types.folios", "descriptor", True, True, "a folio: its PTEs are migration entries meanwhile"),
-    _tag(Type.KSM, "", "descriptor", True, False, "none here"),
+    _tag(Type.KSM, "policy.ksm", "descriptor", True, True, "a folio, read-only: its PTEs are migration entries meanwhile"),
     _tag(
         Type.SLAB,
         "types.slab",

@@ -17,8 +17,12 @@ from kernels.base.layout import (
     CC_CAPACITY,
     DESC_CACHE,
     DESC_SHIFT,
+    FL_HUGETLB,
     FL_OFFLINE,
+    FROZEN,
     HELD_CAPACITY,
+    HUGE_HELD,
+    HUGE_POOL,
     LRU_BATCH,
     NET_CACHE,
     NONE_WORD,
@@ -35,6 +39,7 @@ from kernels.base.layout import (
     POISONED,
     PTE_PFN_SHIFT,
     PTE_PRESENT,
+    REFCOUNT_FROZEN_BIT,
     SIBLING_BIT,
     SLAB_HELD,
     STAMP_OWNER,
@@ -186,6 +191,11 @@ class View(dict[str, npt.NDArray[Any]]):
         found: Bools = self.frames_named > 0
         return found
 
+    @property
+    def frozen_count(self) -> int:
+        """The count of what is free or frozen, under either scheme."""
+        return FROZEN if self.param("policy_refcount") == REFCOUNT_FROZEN_BIT else 0
+
     @cached_property
     def in_balloon(self) -> Bools:
         """Descriptors of balloon pages: there are none under offline = none."""
@@ -318,6 +328,22 @@ class View(dict[str, npt.NDArray[Any]]):
     def recycled(self) -> Entries:
         """Frames in the caches of page pools; owner: cpu."""
         return self._entries("net_frame", self.wide("net_cached"), NET_CACHE, NET_CACHE)
+
+    @cached_property
+    def hugetlb(self) -> Bools:
+        """Live descriptors of hugetlb folios, in use or in the pool."""
+        found: Bools = self.live & (self.wide("flags") & FL_HUGETLB != 0)
+        return found
+
+    @cached_property
+    def huge_pool(self) -> Entries:
+        """Free hugetlb folios; owner: node."""
+        return self._entries("huge_desc", self.wide("huge_free"), HUGE_POOL, HUGE_POOL)
+
+    @cached_property
+    def huge_held(self) -> Entries:
+        """Hugetlb folios that the role `hugetlb` holds; owner: cpu."""
+        return self._entries("huge_held", self.wide("huge_count"), HUGE_HELD, HUGE_HELD)
 
     @cached_property
     def poisoned(self) -> Entries:

@@ -6,6 +6,8 @@ from kernels.base.layout import (
     CC_CAPACITY,
     DESC_CACHE,
     HELD_CAPACITY,
+    HUGE_HELD,
+    HUGE_POOL,
     LRU_BATCH,
     NET_CACHE,
     NR_ORDERS,
@@ -28,6 +30,8 @@ _CAPACITIES = (
     ("slab_count", SLAB_HELD),
     ("net_cached", NET_CACHE),
     ("poison_count", POISONED),
+    ("huge_count", HUGE_HELD),
+    ("huge_free", HUGE_POOL),
 )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.base.layout import INCARNATION_SHIFT, T_ANON
+from kernels.base.layout import INCARNATION_SHIFT, T_ANON, T_KSM
 from stress.checkers._report import Report, checking
 from stress.checkers._view import View
 
@@ -17,7 +17,7 @@ def _check(view: View, report: Report) -> None:
 
 def _check_frames(view: View, report: Report) -> None:
     """Every frame of an anonymous folio, mapped or only pinned, carries the stamp of its page and is not torn."""
-    pfn = np.flatnonzero((view.word_type == T_ANON) & (view.word_desc >= 0))
+    pfn = np.flatnonzero(np.isin(view.word_type, (T_ANON, T_KSM)) & (view.word_desc >= 0))
     desc = view.word_desc[pfn]
     mapping = view.wide("mapping")[desc]
     stamp = mapping << 32 | view.wide("folio_index")[desc] + pfn - view.wide("folio_pfn")[desc]

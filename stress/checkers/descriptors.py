@@ -46,7 +46,7 @@ def _check_live(view: View, report: Report) -> None:
         words=named[wrong],
     )
     crooked = (order < 0) | (order >= NR_ORDERS) | (first & (order_size(order) - 1) != 0)
-    crooked |= (view.wide("folio_type")[desc] == T_COUNTED) & (order != 0)
+    crooked |= (view.wide("folio_type")[desc] == T_COUNTED) & (order != np.where(view.hugetlb[desc], view.param("pageblock_order"), 0))
     report.add("order that a put cannot free", pfn=first[crooked], invariant="I5", desc=desc[crooked], folio_order=order[crooked])
 
 

@@ -71,7 +71,7 @@ def _check_held_frames(view: View, report: Report, kind: Ints) -> None:
 
 def _check_counted(view: View, report: Report, kind: Ints) -> None:
     desc, cpu = view.held.value[kind == COUNTED], view.held.owner[kind == COUNTED]
-    counted = view.live & (view.wide("folio_type") == T_COUNTED) & ~view.in_balloon
+    counted = view.live & (view.wide("folio_type") == T_COUNTED) & ~view.in_balloon & ~view.hugetlb
     wrong = ~within(desc, view.nr_desc)
     wrong[~wrong] = ~counted[desc[~wrong]]
     pfn = lookup(view.wide("folio_pfn"), desc)

@@ -5,14 +5,14 @@
 
 import numpy as np
 
-from kernels.base.layout import BITMAP_WORDS, DONE, ISOLATED, NR_BITMAPS, NR_ORDERS, T_ANON
+from kernels.base.layout import BITMAP_WORDS, DONE, ISOLATED, NR_BITMAPS, NR_ORDERS, T_ANON, T_KSM
 from stress.checkers._report import Report, checking
 from stress.checkers._view import CC_STRIDE, View
 
 
 def _check(view: View, report: Report) -> None:
     # Anonymous folios are published with their mapping; only a migration's target lives without one. (A truncated file folio may, too.)
-    target = np.flatnonzero(view.live & (view.wide("folio_type") == T_ANON) & (view.wide("mapping") == 0))
+    target = np.flatnonzero(view.live & np.isin(view.wide("folio_type"), (T_ANON, T_KSM)) & (view.wide("mapping") == 0))
     report.add(
         "migration target that was neither used nor freed",
         pfn=view.wide("folio_pfn")[target],

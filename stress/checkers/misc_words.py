@@ -20,6 +20,7 @@ from kernels.base.layout import (
     T_COUNTED,
     T_FILE,
     T_HWPOISON,
+    T_KSM,
     T_MISC,
     T_MOVABLE,
     T_NETPOOL,
@@ -32,7 +33,7 @@ from kernels.base.layout import (
 from stress.checkers._report import Report, checking
 from stress.checkers._view import View, order_size, tally
 
-WRITTEN_TYPES = (T_MISC, T_BUDDY, T_FILE, T_ANON, T_COUNTED, T_MOVABLE, T_PAGETABLE, T_SLAB, T_PERCPU, T_NETPOOL, T_HWPOISON)
+WRITTEN_TYPES = (T_MISC, T_BUDDY, T_FILE, T_ANON, T_KSM, T_COUNTED, T_MOVABLE, T_PAGETABLE, T_SLAB, T_PERCPU, T_NETPOOL, T_HWPOISON)
 WRITTEN_SUBTYPES = (M_UNKNOWN, M_OFFLINE, M_KMALLOC_LARGE, M_VMALLOC, M_RESERVED)
 #: what head and tails of a block have in common
 _SHARED = TYPE_MASK | SUBTYPE_MASK << SUBTYPE_SHIFT | ORDER_MASK << ORDER_SHIFT | NODE_MASK << NODE_SHIFT

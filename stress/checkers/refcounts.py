@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.base.layout import FROZEN, REFCOUNT_FROZEN_BIT, T_COUNTED
+from kernels.base.layout import FL_HUGE_FREE, T_COUNTED
 from stress.checkers._report import Report, checking
 from stress.checkers._view import View, tally
 
@@ -17,14 +17,15 @@ def _check(view: View, report: Report) -> None:
     }
     expected = sum(holders.values(), np.zeros(view.nr_desc, np.int64))
     refcount, mapcount, pfn = view.wide("refcount"), view.wide("mapcount"), view.wide("folio_pfn")
-    frozen = np.flatnonzero(view.live & (refcount <= 0) & ~view.balloon_zero)
+    # a hugetlb folio in the pool has its words and no count; checker `hugetlb` knows which those are
+    pooled = view.hugetlb & (view.wide("flags") & FL_HUGE_FREE != 0)
+    frozen = np.flatnonzero(view.live & (refcount <= 0) & ~view.balloon_zero & ~pooled)
     report.add(
         "object has its words and no count: frozen and forgotten, or freed by half", pfn=pfn[frozen], desc=frozen, refcount=refcount[frozen]
     )
-    at_rest = FROZEN if view.param("policy_refcount") == REFCOUNT_FROZEN_BIT else 0
-    free = np.flatnonzero(~view.live & (refcount != at_rest))
+    free = np.flatnonzero(~view.live & (refcount != view.frozen_count))
     report.add("count of a descriptor that no word leads to", pfn=pfn[free], desc=free, refcount=refcount[free])
-    wrong = np.flatnonzero(view.balloon_zero & (refcount != at_rest))
+    wrong = np.flatnonzero(view.balloon_zero & (refcount != view.frozen_count))
     report.add("count of an Offline frame was written", pfn=pfn[wrong], invariant="F-1", desc=wrong, refcount=refcount[wrong])
     wrong = np.flatnonzero(view.live & (refcount > 0) & ~view.balloon_zero & (refcount != expected))
     report.add(

@@ -10,6 +10,7 @@ from kernels.base.layout import (
     PTE_WRITE,
     T_ANON,
     T_FILE,
+    T_KSM,
 )
 from stress.checkers._report import Report, checking
 from stress.checkers._view import View, tally
@@ -28,7 +29,8 @@ def _check(view: View, report: Report) -> None:
     index = np.where(anon, vpage, vpage - anon_pages)
     covered = view.wide("folio_index")[desc] + pfn - view.wide("folio_pfn")[desc]
     seen = view.wide("mapping")[desc]
-    wrong = (view.wide("folio_type")[desc] != np.where(anon, T_ANON, T_FILE)) | (seen != mapping) | (covered != index)
+    kind = view.wide("folio_type")[desc]
+    wrong = ~np.where(anon, (kind == T_ANON) | (kind == T_KSM), kind == T_FILE) | (seen != mapping) | (covered != index)
     report.add(
         "task maps a page that is not the one at its address",
         pfn=pfn[wrong],
@@ -48,6 +50,8 @@ def _check_rights(view: View, report: Report) -> None:
     file = at % task_pages >= view.param("anon_pages")
     loose = (pte & PTE_WRITE != 0) & ((pte & PTE_EXCLUSIVE == 0) | file)
     report.add("writable entry of a page that is not the task's alone", pfn=pfn[loose], invariant="I13", at=at[loose], pte=pte[loose])
+    ksm = (view.word_type[pfn] == T_KSM) & (pte & (PTE_EXCLUSIVE | PTE_WRITE) != 0)
+    report.add("KSM page that a task may write", pfn=pfn[ksm], invariant="I13", at=at[ksm], pte=pte[ksm])
     shared = (pte & PTE_EXCLUSIVE != 0) & (tally(pfn, view.nr_frames)[pfn] > 1)
     report.add(
         "exclusive page is mapped more than once",

@@ -10,6 +10,7 @@ from kernels.base.layout import (
     COUNTER,
     COUNTER_STRIDE,
     EXIT_BUG,
+    FL_HUGE_FREE,
     MT_ISOLATE,
     NONE_WORD,
     NR_MIGRATETYPES,
@@ -46,6 +47,7 @@ PARAMS = {
     "balloon_target": 8,
     "zs_target": 32,
     "slab_target": 32,
+    "huge_target": 2,
     "max_order_anon": 3,
     "numa_rate_limit": 1 << 40,
     "shadow_on": 1,
@@ -185,9 +187,9 @@ def audit(m):
         free[pfn // m.mem.frames_per_node, int(migratetype == MT_ISOLATE)] += 1 << order
     assert (free[:, 0] == m["zone_free"]).all()
     assert (free[:, 1] == m["zone_isolate_free"]).all()
-    live = {int(w) >> 4 for w in m["memdesc"] if w & 15 in (Type.FILE, Type.ANON, Type.COUNTED)}
+    live = {int(w) >> 4 for w in m["memdesc"] if w & 15 in (Type.FILE, Type.ANON, Type.KSM, Type.COUNTED)}
     for desc in live:
-        assert m.refs(desc) > 0, f"descriptor {desc} has a word and no reference"
+        assert m.refs(desc) > 0 or m["flags"][desc] & FL_HUGE_FREE, f"descriptor {desc} has a word and no reference"
     mapped = np.zeros(m.mem.nr_desc, int)
     for word in m["pte"]:
         if word & 1:

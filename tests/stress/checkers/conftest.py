@@ -6,6 +6,7 @@ import pytest
 from kernels.base.layout import Geometry
 from stress.checkers import all_checkers
 from stress.checkers._view import View
+from stress.checkers.conservation import COUNTED
 from stress.machine import create_machine
 from stress.sizes import derived_params
 
@@ -48,11 +49,28 @@ def used():
 
 
 def _prepare(mem):
-    """Go on until some CPU keeps a pageblock isolated and something clean is cached: sound, and what corruptions need."""
+    """Go on until everything that a corruption needs is there: all of it sound, and none of it there at every moment."""
     from stress import roles
 
-    while not mem.arrays["isolated_block"].any():
-        roles.run_batch(mem, 0, roles.ROLE_INDEX["compactor"], 1)
+    at = mem.arrays
+
+    def counted_block():
+        held = View(dict(at)).held.at
+        return ((at["held_kind"][held] == COUNTED) & (at["held_order"][held] > 0)).any()
+
+    wanted = {
+        "kernel": counted_block,
+        "hugetlb": lambda: at["huge_count"].any() and at["huge_free"].any(),
+        "hwpoison": at["poison_count"].any,
+        "netpool": lambda: at["net_slot"].any() and at["net_cached"].any(),
+        "compactor": at["isolated_block"].any,  # last: other roles' compaction leaves it alone
+    }
+    for role, there in wanted.items():
+        for _ in range(1000):
+            if there():
+                break
+            roles.run_batch(mem, 0, roles.ROLE_INDEX[role], 1)
+        assert there(), f"role {role} never left what the corruptions need"
     for cpu in range(GEOMETRY.nr_cpus):
         roles.run_batch(mem, cpu, roles.ROLE_INDEX["filecache"], 20)
     assert not mem.arrays["bug_count"][0]

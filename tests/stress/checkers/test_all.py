@@ -30,7 +30,18 @@ def test_the_used_machine_has_something_of_everything(view):
     assert view.live.sum() > 100
     assert len(view.mapped) > 50
     assert (view.cache_desc >= 0).sum() > 20
-    for entries in (view.pcp, view.held, view.balloon, view.pins, view.cached_descs, view.slab_objects, view.recycled, view.poisoned):
+    for entries in (
+        view.pcp,
+        view.held,
+        view.balloon,
+        view.pins,
+        view.cached_descs,
+        view.slab_objects,
+        view.recycled,
+        view.poisoned,
+        view.huge_pool,
+        view.huge_held,
+    ):
         assert len(entries.at) > 0
     assert view["isolated_block"].any()
     assert set(view["held_kind"][view.held.at]) == {0, 1, 2, 3, 4}

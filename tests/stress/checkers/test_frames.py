@@ -63,8 +63,8 @@ def head_was_retired_before_its_tails(arrays, view):
 
 
 @breaks("misc_words", "I6", "type that nothing here writes")
-def word_of_a_slab(arrays, view):
-    arrays["memdesc"][view.misc_heads[0]] = at.T_SLAB
+def word_of_no_type(arrays, view):
+    arrays["memdesc"][view.misc_heads[0]] = at.TYPE_MASK
     return view.misc_heads[0]
 
 

@@ -56,6 +56,14 @@ def mapcount_off(arrays, view):
     arrays["mapcount"][anon_folio(view)] -= 1
 
 
+@breaks("refcounts", "F-1", "count of an Offline frame was written")
+def counted_although_offline(arrays, view):
+    arrays["header"][at.PARAM["policy_offline"]] = at.OFFLINE_ZERO
+    counted = np.flatnonzero(view.live & (view["folio_type"] == at.T_COUNTED) & ~view.hugetlb)[0]
+    arrays["flags"][counted] |= at.FL_OFFLINE
+    return arrays["folio_pfn"][counted]
+
+
 @breaks("refcounts", "I3", "pincount is not")
 def pin_never_taken_back(arrays, view):
     arrays["pincount"][anon_folio(view)] += 1

@@ -198,6 +198,42 @@ def poisoned_frame_handed_out(arrays, view):
     return pfn
 
 
+@breaks("hugetlb", "I2", "two owners")
+def huge_folio_in_the_pool_twice(arrays, view):
+    arrays["huge_held"][view.huge_held.at[0]] = view.huge_pool.value[0]
+
+
+@breaks("hugetlb", "I2", "lost")
+def huge_folio_forgotten(arrays, view):
+    arrays["huge_count"][view.huge_held.owner[-1]] -= 1
+    return view["folio_pfn"][view.huge_held.value[-1]]
+
+
+@breaks("hugetlb", "I2", "no hugetlb folio")
+def pool_of_something_else(arrays, view):
+    arrays["huge_desc"][view.huge_pool.at[0]] = view.pooled_descs[0]
+
+
+@breaks("hugetlb", "I2", "still called hugetlb")
+def huge_descriptor_not_cleaned(arrays, view):
+    arrays["flags"][view.pooled_descs[0]] = at.FL_HUGETLB
+
+
+@breaks("hugetlb", "I2", "huge_nr is not")
+def huge_folios_miscounted(arrays, view):
+    arrays["huge_nr"][0] += 1
+
+
+@breaks("hugetlb", "I2", "no share")
+def surplus_of_nothing(arrays, view):
+    arrays["huge_surplus"][0] = view["huge_nr"][0] + 1
+
+
+@breaks("hugetlb", "I3", "or the reverse")
+def held_and_called_free(arrays, view):
+    arrays["flags"][view.huge_held.value[0]] |= at.FL_HUGE_FREE
+
+
 @CASES.parametrize
 def test_is_caught(arrays, view, checker, invariant, message, case):
     CASES.expect(arrays, view, checker, invariant, message, case)
