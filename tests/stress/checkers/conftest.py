@@ -61,9 +61,9 @@ def _prepare(mem):
     wanted = {
         "kernel": counted_block,
         "hugetlb": lambda: at["huge_count"].any() and at["huge_free"].any(),
-        "hwpoison": lambda: at["poison_count"].any(),
+        "hwpoison": at["poison_count"].any,
         "netpool": lambda: at["net_slot"].any() and at["net_cached"].any(),
-        "compactor": lambda: at["isolated_block"].any(),  # last: other roles' compaction leaves it alone
+        "compactor": at["isolated_block"].any,  # last: other roles' compaction leaves it alone
     }
     for role, there in wanted.items():
         for _ in range(1000):
