@@ -160,6 +160,8 @@ class Watch:
         words = self._mem.arrays["lock_word"]
         if lock >= len(words):  # the lock bit of a folio has no room for its owner
             return "whose owner it does not say"
+        if words[lock] < 0:  # shared: readers are counted, not named
+            return f"shared by {-int(words[lock])} readers"
         return f"owned by worker {int(words[lock]) - 1}" if words[lock] else "free by now"
 
     def _waits_for(self, waiter: int, owner: int) -> bool:

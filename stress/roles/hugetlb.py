@@ -46,7 +46,7 @@ def hugetlb_step(mem, cpu):
     Progress    bounded
     """
     held, nid = mem.huge_count[cpu], cpu_node(mem, cpu)
-    if random_below(mem, cpu, 8) == 0:
+    if random_below(mem, cpu, 32) == 0:
         free = load_relaxed(mem.huge_free, nid)
         if free > 0:  # a hint: the folio may be taken, and its descriptor another's, by now
             desc = load_relaxed(mem.huge_desc, nid * HUGE_POOL + random_below(mem, cpu, free))

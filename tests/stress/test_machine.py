@@ -63,7 +63,11 @@ def test_every_lock_has_one_name():
     assert names[params["lock_ptl"] + 5] == "page-table lock of task 1 table 1"
     assert names[params["lock_i_pages"]] == "i_pages lock of file 0"
     assert names[params["lock_balloon"] + 1] == "balloon lock of cpu 1"
-    assert names[-1] == "descriptor pool lock"
+    assert names[params["lock_desc"]] == "descriptor pool lock"
+    assert names[params["lock_udesc"]] == "pool lock of descriptors without a count"
+    assert names[params["lock_huge"]] == "hugetlb lock"
+    assert names[params["lock_zs_class"] + 5] == "zsmalloc lock of node 1 class 1"
+    assert names[-1] == f"lock of upper page-table entry {SMALL.nr_uppers - 1}"
 
 
 def test_lock_classes_have_names():
