@@ -1,5 +1,6 @@
 """Broken by hand: descriptors, their counts, their locks, and what was freed."""
 
+import numpy as np
 import pytest
 
 from kernels.base import layout as at
