@@ -2,12 +2,13 @@
 
 from kernels.alloc.buddy import nid_of
 from kernels.alloc.isolation import isolate_pageblock, unisolate_pageblock
-from kernels.alloc.pages import alloc_frozen_pages, cpu_node, drain_all_pages
+from kernels.alloc.pages import alloc_frozen_pages, cpu_node, drain_all_pages, free_frozen_pages
 from kernels.alloc.release import lru_add_drain
 from kernels.base.atomics import cycles, load_relaxed
 from kernels.base.jit import entry, kernel
 from kernels.base.layout import (
     FL_ISOLATED,
+    HELD_CAPACITY,
     MIGRATE_ASYNC,
     MR_CONTIG_RANGE,
     MR_NUMA_MISPLACED,
@@ -102,9 +103,21 @@ def migrate_one_range(mem, cpu, space, nr_ops):
     return migrated
 
 
+@kernel
+def hold_frame(mem, cpu):
+    """Take a frame for good, without a word: to scanners it is nobody's.
+
+    Progress    blocking
+    """
+    pfn = alloc_frozen_pages(mem, cpu, cpu_node(mem, cpu), 0, MT_MOVABLE)
+    if pfn >= 0:
+        mem.held_pfn[cpu * HELD_CAPACITY + mem.held_count[cpu]] = pfn
+        mem.held_count[cpu] += 1
+
+
 @entry
 def populate(mem, cpu, nr_spaces, nr_pages, stride):
-    """Give every `stride`-th page of some tasks a folio of order 0, spread over the frames that all of the pages would take.
+    """Give every `stride`-th page of some tasks a folio of order 0, among frames that somebody holds who never moves.
 
     Returns     pages that are present
     Progress    blocking
@@ -118,6 +131,7 @@ def populate(mem, cpu, nr_spaces, nr_pages, stride):
         for vpage in range(nr_pages):
             if vpage % stride != 0:
                 zap_range(mem, cpu, space, vpage, 1)
+                hold_frame(mem, cpu)  # the very one, from the top of this CPU's list: no target comes to lie between the sources
             elif current_pte(mem, space, vpage) & PTE_PRESENT:
                 present += 1
     drain_all_pages(mem, cpu, cpu_node(mem, cpu))
@@ -126,7 +140,7 @@ def populate(mem, cpu, nr_spaces, nr_pages, stride):
 
 @entry
 def depopulate(mem, cpu, nr_spaces, nr_pages):
-    """Unmap the first pages of some tasks.
+    """Unmap the first pages of some tasks, and give back what was held between them.
 
     Parameters  nr_pages: at most WINDOW_FRAMES
     Returns     pages that were mapped
@@ -135,6 +149,9 @@ def depopulate(mem, cpu, nr_spaces, nr_pages):
     zapped = 0
     for space in range(nr_spaces):
         zapped += zap_range(mem, cpu, space, 0, nr_pages)
+    while mem.held_count[cpu] > 0:
+        mem.held_count[cpu] -= 1
+        free_frozen_pages(mem, cpu, mem.held_pfn[cpu * HELD_CAPACITY + mem.held_count[cpu]], 0)
     drain_all_pages(mem, cpu, cpu_node(mem, cpu))
     return zapped
 

@@ -74,12 +74,15 @@ class Windows:
             migration.depopulate(self.mem, 0, self.nr_spaces, self.nr_pages)
 
     def _blocks(self, load: Load) -> list[int]:
+        """The pageblocks that are full, or if none is, all: targets come to lie in one that is not, and would be moved again there."""
         arrays = self.mem.arrays
         if load.offline:
             pfns = arrays["balloon_pfn"][: arrays["balloon_pages"][0]]
         else:
             pfns = np.flatnonzero((arrays["memdesc"] & TYPE_MASK) == T_ANON)
-        return [int(block) for block in np.unique(pfns >> self.mem.pageblock_order)]
+        blocks, counts = np.unique(pfns >> self.mem.pageblock_order, return_counts=True)
+        full = blocks[counts >= (1 << self.mem.pageblock_order) // load.stride]
+        return [int(block) for block in (full if len(full) else blocks)]
 
     def choose(self, axis: str, value: str) -> None:
         """Take the default of every policy but one; the machine holds nothing that another value has made."""
