@@ -30,12 +30,12 @@ def _checkers() -> list[str]:
 def _types() -> list[str]:
     from kernels.types.table import TYPES
 
-    width = max(len(row.name) for row in TYPES)
-    lines = [f"{'tag':<4} {'type':<{width}}  {'moves':<5}  {'counted':<7}  {'home':<13}  why; the rest of its word"]
+    width, home = (max(len(text) for text in texts) for texts in zip(*((row.name, row.home) for row in TYPES), strict=True))
+    lines = [f"{'tag':<4} {'type':<{width}}  {'moves':<5}  {'counted':<7}  {'home':<{home}}  why; the rest of its word"]
     for row in TYPES:
         number = f"{row.tag.value}" if row.subtype is None else f"{row.tag.value}.{row.subtype.value}"
         moves, counted = ("yes" if flag else "no" for flag in (row.movable, row.counted))
-        lines.append(f"{number:<4} {row.name:<{width}}  {moves:<5}  {counted:<7}  {row.home or '-':<13}  {row.why}; {row.data}")
+        lines.append(f"{number:<4} {row.name:<{width}}  {moves:<5}  {counted:<7}  {row.home or '-':<{home}}  {row.why}; {row.data}")
     return lines
 
 

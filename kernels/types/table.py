@@ -80,5 +80,12 @@ TYPES: tuple[Row, ...] = (
     _tag(Type.NETPOOL, "types.netpool", "descriptor", False, False, "a device writes to it, by its bus address"),
     _tag(Type.HWPOISON, "policy.hwpoison", "inline", False, False, "the frame is broken; what was in it has been moved away"),
     _tag(Type.PERCPU, "alloc.pages", "inline", False, False, "every CPU has its address in a register"),
-    _tag(Type.COUNTED, "alloc.release", "descriptor", True, False, "alloc_pages() without __GFP_COMP: its owner has the frame's address"),
+    _tag(
+        Type.COUNTED,
+        "alloc.release",
+        "descriptor",
+        True,
+        False,
+        "alloc_pages() without __GFP_COMP, whose owner has its address; hugetlb folios, which are dissolved instead",
+    ),
 )

@@ -11,11 +11,15 @@ CLEAN, VACUOUS = 0, 5  # a few seconds need not meet everything
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seed", "memory", "chaos"), [(101, "16M", "0.01"), (102, "24M", "0.05"), (103, "64M", "0")])
-def test_nothing_breaks(tmp_path, seed, memory, chaos):
+@pytest.mark.parametrize(
+    ("scenario", "seed", "memory", "chaos"),
+    [("storm", 101, "16M", "0.01"), ("storm", 102, "24M", "0.05"), ("storm", 103, "64M", "0"), ("zoo", 104, "32M", "0.02")],
+)
+def test_nothing_breaks(tmp_path, scenario, seed, memory, chaos):
     result_path = tmp_path / "result.json"
     words = [
         "run",
+        scenario,
         "--seconds",
         "5",
         "--workers",
