@@ -43,7 +43,7 @@ from kernels.page.folio import (
     folio_test_clear,
 )
 from kernels.page.lru import lru_add, lru_del
-from kernels.page.memdesc import desc_word, is_counted, word_desc
+from kernels.page.memdesc import desc_word, is_counted, is_offline_head, word_desc
 from kernels.page.refcount import ref_get, ref_put_testzero, ref_try_get
 from kernels.page.udesc import udesc_free
 
@@ -101,6 +101,16 @@ def folio_put_refs(mem, cpu, desc, nr_refs):
 
 
 @kernel
+def count_overtaken(mem, cpu, pfn):
+    """Count a reference, refused or undone, that began from a word of before its frame was inflated into a balloon.
+
+    Progress    wait-free
+    """
+    if is_offline_head(load_relaxed(mem.memdesc, pfn)):
+        count(mem, cpu, counter.MET_REFERENCE_FROM_BEFORE_INFLATION, 1)
+
+
+@kernel
 def try_get_through(mem, cpu, pfn, word):
     """Take a reference on what a word, read at some time before, leads to, and check that it still does.
 
@@ -133,6 +143,7 @@ def recheck_through(mem, cpu, pfn, word, desc):
         count(mem, cpu, counter.SPEC_KEPT, 1)
         return desc
     count(mem, cpu, counter.SPEC_UNDONE_BY_RECHECK, 1)
+    count_overtaken(mem, cpu, pfn)
     chaos_point(mem, cpu)
     if folio_put(mem, cpu, desc):
         count(mem, cpu, counter.SPEC_HELD_LAST_REFERENCE, 1)

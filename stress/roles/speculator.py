@@ -1,7 +1,7 @@
 """Role speculator: references without locks, by pfn, by page-cache lookup and by GUP-fast, some of them held for a while."""
 
 from kernels.alloc.pages import cpu_node, pcp_frames_base
-from kernels.alloc.release import folio_put, recheck_through, try_get_pfn
+from kernels.alloc.release import count_overtaken, folio_put, recheck_through, try_get_pfn
 from kernels.base import counter
 from kernels.base.atomics import cpu_relax, load_acquire, load_relaxed
 from kernels.base.bug import bug, chaos_point
@@ -103,6 +103,7 @@ def reference_gang(mem, cpu):
                 mem.gang_desc[base + k] = word_desc(word)
             else:
                 count(mem, cpu, counter.SPEC_FAILED_ON_ZERO, 1)
+                count_overtaken(mem, cpu, mem.gang_pfn[base + k])
                 if load_relaxed(mem.memdesc, mem.gang_pfn[base + k]) == word:
                     count(mem, cpu, counter.MET_SPECULATION_ON_FROZEN, 1)
 

@@ -99,6 +99,13 @@ def shadow_of_a_free_frame(arrays, view):
     return view.free_heads[0]
 
 
+@breaks("offline_transitions", "F-1", "no transition of its protocol")
+def released_without_being_isolated(arrays, view):
+    arrays["ring_event"][at.RING_EVENTS], arrays["ring_pfn"][at.RING_EVENTS] = at.EV_OFFLINE_STATE, 77
+    arrays["ring_result"][at.RING_EVENTS] = at.OFF_INFLATED << 8 | at.OFF_RELEASED
+    return 77
+
+
 @CASES.parametrize
 def test_is_caught(arrays, view, checker, invariant, message, case):
     CASES.expect(arrays, view, checker, invariant, message, case)

@@ -1,0 +1,44 @@
+"""Offline words changed only by the transitions of their protocol, as far back as the flight recorders reach."""
+
+import numpy as np
+
+from kernels.base.layout import (
+    EV_OFFLINE_STATE,
+    OFF_DEFLATING,
+    OFF_INFLATED,
+    OFF_ISOLATED,
+    OFF_PRIVATE,
+    OFF_RELEASED,
+    OFF_TRANSIT,
+    RING_EVENTS,
+)
+from stress.checkers._report import Report, checking
+from stress.checkers._view import View
+
+#: from -> to: publish; isolate; deflate; release what is isolated; put back; migrate
+ALLOWED = (
+    (OFF_PRIVATE, OFF_INFLATED),
+    (OFF_INFLATED, OFF_ISOLATED),
+    (OFF_INFLATED, OFF_DEFLATING),
+    (OFF_ISOLATED, OFF_RELEASED),
+    (OFF_ISOLATED, OFF_INFLATED),
+    (OFF_ISOLATED, OFF_TRANSIT),
+)
+_BEFORE_SHIFT, _AFTER_MASK = 8, 255  # of an event's result
+
+
+def _check(view: View, report: Report) -> None:
+    events = np.flatnonzero(view.wide("ring_event") == EV_OFFLINE_STATE)
+    result = view.wide("ring_result")[events]
+    allowed = np.array([before << _BEFORE_SHIFT | after for before, after in ALLOWED])
+    wrong = events[~np.isin(result, allowed)]
+    report.add(
+        "Offline word was moved by no transition of its protocol",
+        pfn=view.wide("ring_pfn")[wrong],
+        cpus=wrong // RING_EVENTS,
+        before=view.wide("ring_result")[wrong] >> _BEFORE_SHIFT,
+        after=view.wide("ring_result")[wrong] & _AFTER_MASK,
+    )
+
+
+CHECKER = checking("offline_transitions", ("F-1",), "Offline words move by the transitions of their protocol and by no others", _check)
