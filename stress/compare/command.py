@@ -127,7 +127,7 @@ def compare(options: Options) -> int:
 
         write_json(options.json, result)
     if options.plot is not None:
-        show.plot([figure for figures, _ in drawn for figure in figures], drawn[0][1], options.plot)
+        show.plot(drawn, options.plot)
     return EXIT_CLEAN
 
 

@@ -71,26 +71,30 @@ def check_plot(path: Path) -> None:
         raise HostError("--plot needs matplotlib: pip install 'pfnstorm[plot]'") from error
 
 
-def plot(figures: Sequence[Figure], base: str, path: Path) -> None:
-    """Each ratio to `base` with its interval, in one picture; the line is no difference."""
+def plot(parts: Sequence[tuple[Sequence[Figure], str]], path: Path) -> None:
+    """Each ratio with its interval, in one picture; the line is no difference.
+
+    Parameters  parts: the figures of an axis, and the value that is their base
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
     points: list[tuple[str, Any]] = []
-    for figure in figures:
-        for value in figure.rounds:
-            ratio = figure.ratio(value, base) if value != base else None
-            if ratio is not None and ratio.low > 0:
-                points.append((f"{figure.name} ({value})", ratio))
+    for figures, base in parts:
+        for figure in figures:
+            for value in figure.rounds:
+                ratio = figure.ratio(value, base) if value != base else None
+                if ratio is not None and ratio.low > 0:
+                    points.append((f"{figure.name}: {value} / {base}", ratio))
     chart, axes = pyplot.subplots(figsize=(10, 1 + 0.24 * len(points)))
     for row, (_, ratio) in enumerate(points):
         axes.errorbar(ratio.median, -row, xerr=[[ratio.median - ratio.low], [ratio.high - ratio.median]], fmt="o", color="black", capsize=2)
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_yticks([-row for row in range(len(points))], [name for name, _ in points], fontsize=8)
     axes.set_xscale("log")
-    axes.set_xlabel(f"ratio to {base}, median and 95 % interval")
+    axes.set_xlabel("ratio, median and 95 % interval")
     chart.tight_layout()
     try:
         chart.savefig(path)
