@@ -5,7 +5,9 @@ Both engines run the scheduler of scheduler.py, so they pass the same points in 
 
 import ctypes
 import mmap
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from kernels.base.layout import ARRAY_START, ARRAYS, BUG_INVARIANT, COUNTER, COU
 from kernels.base.memory import memory_at
 from kernels.base.points import END, LEAVE, PHASE, REQUEST_WORDS, REQUESTS, request, shared_word
 from kernels.policy.boot import boot_machine
+from stress.checkers import check_all
 from stress.errors import HostError
 from stress.explore import scheduler, state
 from stress.explore.model import PARAMS, Model
@@ -28,6 +31,7 @@ STEP_LIMIT = 5000
 MEMORY_MODELS = {"sc": state.SC, "tso": state.TSO}
 #: what tasks write past the scheduler and other tasks' assertions read: put back before every schedule
 _RESTORED = ("control", "bugs", "cpus", "shadow")
+AT_REST = "at-rest"  # a verdict beside state.VERDICT_NAMES: a checker at rest found it
 PROFILED_SCHEDULES = 64  # random walks that tell PCT how many choices there are
 
 
@@ -58,6 +62,23 @@ def compiled_task(model: Model) -> int:
     return jit.task_code(task, model.name, model.module)
 
 
+#: kernel frames from the innermost out: (file under the project, line, function)
+Where = tuple[tuple[str, int, str], ...]
+_ROOT = Path(__file__).resolve().parents[2]
+_PLUMBING = frozenset(str(_ROOT / "kernels" / "base" / name) for name in ("points.py", "memory.py", "atomics.py"))
+
+
+def where() -> Where:
+    """Where the interpreted kernel that asks for an access stands."""
+    frames, frame = [], sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith(str(_ROOT)) and name not in _PLUMBING and name != __file__:
+            frames.append((str(Path(name).relative_to(_ROOT)), frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back  # type: ignore[assignment]
+    return tuple(frames)
+
+
 class GreenletTasks(points.Interpreter):
     """Interpreted tasks: a greenlet each, switched where compiled ones switch stacks."""
 
@@ -69,6 +90,9 @@ class GreenletTasks(points.Interpreter):
         self._greenlet = greenlet
         self._scheduler = greenlet.getcurrent()
         self._tasks: dict[int, Any] = {}
+        self._pending: dict[int, Where] = {}
+        self.passed: dict[int, list[Where]] = {}  # per task, where the request of each of its steps stands in the source
+        self.watching = False
         self._mem, self._body = mem, task_body(model)
 
     def _run(self) -> None:
@@ -83,12 +107,22 @@ class GreenletTasks(points.Interpreter):
         words[at : at + 3] = (kind, 0, result)
 
     def start(self, task: int) -> None:
+        self._pending.pop(task, None)
+        self.passed[task] = []
         self._tasks[task] = self._greenlet.greenlet(self._run, self._scheduler)
 
     def resume(self, task: int) -> None:
+        words = points.STATE
+        assert words is not None
+        if task in self._pending and words[REQUESTS + REQUEST_WORDS * task] & points.KIND_MASK != points.PEEK:
+            self.passed[task].append(self._pending[task])
         self._tasks[task].switch()
 
     def suspend(self) -> None:
+        if self.watching:
+            words = points.STATE
+            assert words is not None
+            self._pending[words[points.CURRENT]] = where()
         self._scheduler.switch()
 
 
@@ -132,17 +166,15 @@ class Engine:
         self.model, self.memory = model, memory
         words = points.provide_state()
         self.words: Any = words
-        for k in range(len(words)) if jit.INTERPRETED else ():
-            words[k] = 0
-        if not jit.INTERPRETED:
-            words[:] = 0
+        self._zero(0, points.STATE_WORDS)
         self.mem = create_machine(model.geometry, PARAMS | model.params)
         self._keep: list[Any] = []
         words[points.BASE] = self.mem.base
         words[state.NR_TASKS], words[state.MEMORY_MODEL], words[state.STEP_LIMIT] = model.nr_cpus, state.SC, STEP_LIMIT
         self._describe_fields()
         if jit.INTERPRETED:
-            points.interpreter = GreenletTasks(self.mem, model)
+            self.tasks = GreenletTasks(self.mem, model)
+            points.interpreter = self.tasks  # type: ignore[assignment]
         else:
             self._give_stacks()
             words[state.CODE] = compiled_task(model)
@@ -203,12 +235,20 @@ class Engine:
 
     def _forget(self) -> None:
         words = self.words
-        for word in (state.NR_RUN, state.TOTAL_STEPS, state.MOST_STEPS, state.NR_PRUNED, state.COMPLETE, state.LOGGING, state.NR_STATES):
+        for word in (state.NR_RUN, state.TOTAL_STEPS, state.MOST_STEPS, state.NR_PRUNED, state.COMPLETE, state.LOGGING, state.NOTING):
             words[word] = 0
-        for k in range(state.STATES_CAPACITY):
-            words[state.STATES + k] = 0
-        words[state.NOTING] = 0
         words[state.STRATEGY_WORDS] = 0
+
+    def forget_states(self) -> None:
+        """Every final state is new again."""
+        self.words[state.NR_STATES] = 0
+        self._zero(state.STATES, state.STATES_CAPACITY)
+
+    def _zero(self, first: int, count: int) -> None:
+        if jit.INTERPRETED:
+            self.words[first : first + count] = [0] * count
+        else:
+            self.words[first : first + count] = 0
 
     def _profile(self, seed: int) -> int:
         """The most steps that a few random walks took."""
@@ -221,8 +261,11 @@ class Engine:
         self.words[state.NOTING] = int(stop_at_new_states)
         return int(scheduler.explore_batch(self.words, first, nr_schedules))
 
-    def replay(self, choices: list[int], *, logging: bool = False) -> Found | None:
-        """Run one given schedule; how it failed, or None. -1 in `choices`: whoever went on last, else the lowest."""
+    def replay(self, choices: list[int], *, logging: bool = False, judge: bool = False) -> Found | None:
+        """Run one given schedule; how it failed, or None. -1 in `choices`: whoever went on last, else the lowest.
+
+        Parameters  judge: whether the checkers at rest look at how it ended
+        """
         words = self.words
         words[state.STRATEGY] = NAMED["given"][0]
         words[state.NR_GIVEN], words[state.LOGGING] = len(choices), int(logging)
@@ -230,7 +273,7 @@ class Engine:
             words[state.GIVEN + k] = chosen
         self.explore(0, 1)
         words[state.LOGGING] = 0
-        return self.found()
+        return self.found() or (self.at_rest() if judge else None)
 
     # -- what it found
 
@@ -275,11 +318,27 @@ class Engine:
         record = {part: int(arrays[f"bug_{part}"][0]) for part in ("cpu", "pfn", "seen", "wanted")}
         return Found(name, code.name, BUG_INVARIANT[code], **record)
 
+    def at_rest(self) -> Found | None:
+        """What the checkers of stress/checkers say about the final state in which the machine is now."""
+        violations = check_all(self.mem)
+        if not violations:
+            return None
+        first = violations[0]
+        cpu = first.cpus[0] if first.cpus else -1
+        words = ", ".join(f"{name} {word}" for name, word in first.words.items())
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        return Found(AT_REST, first.checker, first.invariant, cpu, first.pfn, message=f"{first.message}: {words}{more}")
+
     def _stuck(self) -> str:
         """Who had not ended."""
         names = {state.RUNNING: "runs", state.WAITING: "waits", state.DONE: "has ended"}
         status = [int(self.words[state.STATUS + cpu]) for cpu in range(self.model.nr_cpus)]
         return ", ".join(f"cpu {cpu} {names[each]}" for cpu, each in enumerate(status))
+
+    def final_states(self) -> list[int]:
+        """The hashes of all final states so far."""
+        table = self.words[state.STATES : state.STATES + state.STATES_CAPACITY]
+        return [int(each) for each in table if each]
 
     def results(self) -> list[int]:
         """What the steps of each CPU returned."""
