@@ -191,6 +191,18 @@ def replay(
     return tell(file, everything=everything)
 
 
+@app.command()
+def litmus(
+    file: Annotated[Path | None, typer.Argument(help="a JSON file of litmus tests [the classics that come with pfnstorm]")] = None,
+    memory: Annotated[MemoryModel, typer.Option(help="sequential consistency, or x86-TSO store buffers")] = MemoryModel.sc,
+) -> int:
+    """Explore litmus tests exhaustively; 0 if all verdicts agree with the file's."""
+    os.environ["PFNSTORM_FLAVOUR"] = "explored"
+    from stress.explore.litmus import SHIPPED, run_litmus
+
+    return run_litmus(file or SHIPPED, memory.value)
+
+
 # ------------------------------------------------------------------------------------------------------------- arguments
 
 

@@ -239,6 +239,14 @@ class Engine:
             words[word] = 0
         words[state.STRATEGY_WORDS] = 0
 
+    def set_tasks(self, nr_tasks: int) -> None:
+        """Only the first CPUs run."""
+        self.words[state.NR_TASKS] = nr_tasks
+
+    def put_back(self) -> None:
+        """Memory as every schedule finds it."""
+        scheduler.put_back(self.words, 0)
+
     def forget_states(self) -> None:
         """Every final state is new again."""
         self.words[state.NR_STATES] = 0

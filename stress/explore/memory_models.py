@@ -31,6 +31,7 @@ from stress.explore.state import (
     BUFFERS,
     HASH,
     MEMORY_MODEL,
+    NR_STEPS,
     NR_TASKS,
     NR_UNDO,
     OVERFLOW,
@@ -95,8 +96,8 @@ def write_memory(s, task, address, width, value):
     s[HASH] ^= state_part(offset, old) ^ state_part(offset, value)
     bit = seen_bit(s, address)
     for other in range(s[NR_TASKS]):
-        if other != task and s[SEEN + other] & bit != 0:
-            s[WOKEN + other] = 1
+        if other != task and s[SEEN + other] & bit != 0 and s[WOKEN + other] == 0:
+            s[WOKEN + other] = s[NR_STEPS] + 1  # the step that wakes, counted from 1
 
 
 @kernel

@@ -202,8 +202,8 @@ def step(s, chosen, mask):
     s[CHOICES + s[NR_STEPS]] = chosen
     s[LAST_TASK], s[LAST_ADDRESS], s[LAST_WRITES] = chosen, pending_address(s, chosen), pending_writes(s, chosen)
     if chosen >= FLUSH:
-        s[NR_STEPS] += 1
         flush_oldest(s, chosen - FLUSH)
+        s[NR_STEPS] += 1
         return
     at = REQUESTS + REQUEST_WORDS * chosen
     s[RESULT] = apply(s, chosen, s[at], s[at + 1], s[at + 2], s[at + 3])

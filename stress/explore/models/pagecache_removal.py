@@ -1,7 +1,7 @@
 """Page-cache lookups without a lock against removal and reading in anew.
 
-CPU 0 truncates a page of a file and reads it in anew, which gives its index another folio, mostly of the same descriptor. CPU 1 looks
-the index up and writes through what it finds; CPU 2 only looks it up.
+CPU 0 truncates a page of a file and reads another index of it in, for which it mostly gets the same descriptor, and then the first
+index anew. CPUs 1 and 2 look the first index up, and may be those that put last.
 """
 
 from kernels.alloc.release import folio_put, lru_add_drain
@@ -12,16 +12,16 @@ from kernels.map.pagecache import filemap_get_entry, folio_contains
 from kernels.policy.filemap import create_folio, file_truncate
 from stress.explore.model import Model, small_geometry
 
-INDEX = 3
+INDEX, OTHER = 3, 5
 
 
 @kernel
-def read_in(mem, cpu):
+def read_in(mem, cpu, index):
     """Put a folio into the cache and on the LRU.
 
     Returns     whether it is there
     """
-    desc = create_folio(mem, cpu, 0, 0, INDEX, 0)
+    desc = create_folio(mem, cpu, 0, 0, index, 0)
     if desc < 0:
         return 0
     lru_add_drain(mem, cpu)
@@ -32,8 +32,7 @@ def read_in(mem, cpu):
 @kernel
 def prepare(mem, cpu):
     """The page is cached."""
-    read_in(mem, cpu)
-    return 0
+    return read_in(mem, cpu, INDEX)
 
 
 @kernel
@@ -44,7 +43,7 @@ def steps(mem, cpu):
     """
     if cpu == 0:
         dropped = file_truncate(mem, cpu, 0, INDEX)
-        return dropped * 2 + read_in(mem, cpu)
+        return dropped * 4 + read_in(mem, cpu, OTHER) * 2 + read_in(mem, cpu, INDEX)
     desc = filemap_get_entry(mem, cpu, 0, INDEX)
     if desc < 0:
         return 0
@@ -58,6 +57,7 @@ def steps(mem, cpu):
 def check(mem, cpu):
     """What is cached is dropped once more, so that a reference too many or too few is seen."""
     file_truncate(mem, cpu, 0, INDEX)
+    file_truncate(mem, cpu, 0, OTHER)
     return 0
 
 
