@@ -107,6 +107,14 @@ def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not 
         from kernels.base.jit import FLAVOURS
 
         return EXIT_CLEAN if build_flavours(FLAVOURS) == 0 else EXIT_HOST
+    from kernels.base import jit
+
+    if jit.EXPLORED:  # only models run in it
+        from stress.explore.explore import build_models
+        from stress.explore.models import all_models
+
+        build_models(tuple(all_models().values()), sys.stderr)
+        return EXIT_CLEAN
     import_all_entries()
     seconds = build_entries()
     print(f"kernels are built ({os.environ.get('PFNSTORM_FLAVOUR', 'fast')}, {seconds:.1f} s)", flush=True)
@@ -153,7 +161,9 @@ def explore(
     strategy: Annotated[list[str] | None, typer.Option(help="repeatable [a portfolio]")] = None,
     memory: Annotated[MemoryModel, typer.Option(help="sequential consistency, or x86-TSO store buffers")] = MemoryModel.sc,
     seconds: Annotated[float, typer.Option(min=0.1, max=MAX_SECONDS, help="for all models together")] = EXPLORE_SECONDS,
-    schedules: Annotated[int | None, typer.Option(min=1, help="of each model and strategy, in place of --seconds: the same every time")] = None,
+    schedules: Annotated[
+        int | None, typer.Option(min=1, help="of each model and strategy, in place of --seconds: the same every time")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for all random choices")] = 1,
     jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="processes [one per core]")] = None,
     json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
@@ -193,14 +203,14 @@ def replay(
 
 @app.command()
 def litmus(
-    file: Annotated[Path | None, typer.Argument(help="a JSON file of litmus tests [the classics that come with pfnstorm]")] = None,
+    file: Annotated[Path, typer.Argument(help="a JSON file of litmus tests")],
     memory: Annotated[MemoryModel, typer.Option(help="sequential consistency, or x86-TSO store buffers")] = MemoryModel.sc,
 ) -> int:
     """Explore litmus tests exhaustively; 0 if all verdicts agree with the file's."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"
-    from stress.explore.litmus import SHIPPED, run_litmus
+    from stress.explore.litmus import run_litmus
 
-    return run_litmus(file or SHIPPED, memory.value)
+    return run_litmus(file, memory.value)
 
 
 # ------------------------------------------------------------------------------------------------------------- arguments

@@ -57,7 +57,7 @@ def relax(mem, cpu, spins):
 
 @kernel
 def chaos_point(mem, cpu):
-    """A point where a protocol is at risk: with probability chaos_ppm, yield or pause for a while. Nothing in the fast and explored flavours.
+    """A point where a protocol is at risk: with probability chaos_ppm, yield or pause. Nothing in the fast and explored flavours.
 
     Progress    bounded
     """

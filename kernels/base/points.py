@@ -39,8 +39,7 @@ _UNSCHEDULED_ARRAYS = frozenset(
     ("header", "control", "park", "bugs", "counters", "lockstat", "rolestat", "hist", "ring", "shadow")
 )  # fmt: skip
 _UNSCHEDULED_FIELDS = frozenset(
-    ("cpu_parked", "cpu_role", "cpu_waits", "cpu_batches", "cpu_chaos", "rng0", "rng1", "rng2", "rng3", "ring_head")
-    + ("cpu_nid", "block_nid")
+    "cpu_parked cpu_role cpu_waits cpu_batches cpu_chaos rng0 rng1 rng2 rng3 ring_head cpu_nid block_nid".split()
 )
 UNSCHEDULED = frozenset(name for name, (slot, *_) in FIELDS.items() if ARRAYS[slot].name in _UNSCHEDULED_ARRAYS) | _UNSCHEDULED_FIELDS
 
@@ -134,9 +133,7 @@ def _emit_switch(builder, save, load):
     """Leave the stack pointer in one word, go on where another one says."""
     kind = ir.FunctionType(ir.LiteralStructType([_I64, _I64]), [_I64, _I64])
     constraints = "={rsi},={rdx},0,1" + "".join(f",~{{{register}}}" for register in _CLOBBERED)
-    builder.call(
-        ir.InlineAsm(kind, _SWITCH, constraints, side_effect=True), [builder.ptrtoint(save, _I64), builder.ptrtoint(load, _I64)]
-    )
+    builder.call(ir.InlineAsm(kind, _SWITCH, constraints, side_effect=True), [builder.ptrtoint(save, _I64), builder.ptrtoint(load, _I64)])
 
 
 def _function(module, name, nr_parameters, body):
@@ -294,7 +291,8 @@ def provide_state():
         return STATE
     if platform.machine() != "x86_64":
         raise jit.UnsupportedHost(
-            f"compiled exploration switches stacks in x86-64 assembly, this is {platform.machine()}: set NUMBA_DISABLE_JIT=1 to explore interpreted"
+            f"compiled exploration switches stacks in x86-64 assembly, this is {platform.machine()}: "
+            "set NUMBA_DISABLE_JIT=1 to explore interpreted"
         )
     import numpy as np
 

@@ -56,7 +56,7 @@ def compiled_task(model: Model) -> int:
     body = task_body(model)
 
     def task() -> None:
-        result = body(memory_at(shared_word(points.BASE)), shared_word(points.CURRENT), shared_word(points.PHASE))
+        result = body(memory_at(shared_word(points.BASE)), shared_word(points.CURRENT), shared_word(points.PHASE))  # type: ignore[call-arg]
         request(END, result)
 
     return jit.task_code(task, model.name, model.module)
@@ -95,6 +95,11 @@ class GreenletTasks(points.Interpreter):
         self.watching = False
         self._mem, self._body = mem, task_body(model)
 
+    @property
+    def _phase(self) -> int:
+        assert points.STATE is not None
+        return int(points.STATE[PHASE])
+
     def _run(self) -> None:
         words = points.STATE
         assert words is not None
@@ -108,13 +113,18 @@ class GreenletTasks(points.Interpreter):
 
     def start(self, task: int) -> None:
         self._pending.pop(task, None)
-        self.passed[task] = []
+        if self._phase == state.STEPS:  # another task begins the check when the steps have been passed
+            self.passed[task] = []
         self._tasks[task] = self._greenlet.greenlet(self._run, self._scheduler)
 
     def resume(self, task: int) -> None:
         words = points.STATE
         assert words is not None
-        if task in self._pending and words[REQUESTS + REQUEST_WORDS * task] & points.KIND_MASK != points.PEEK:
+        if (
+            self._phase == state.STEPS
+            and task in self._pending
+            and words[REQUESTS + REQUEST_WORDS * task] & points.KIND_MASK != points.PEEK
+        ):
             self.passed[task].append(self._pending[task])
         self._tasks[task].switch()
 
@@ -323,8 +333,8 @@ class Engine:
         if verdict != state.BROKEN:
             return Found(name, message=self._stuck() if verdict in (state.DEADLOCK, state.LIVELOCK) else "")
         code = Bug(int(arrays["bug_code"][0]))
-        record = {part: int(arrays[f"bug_{part}"][0]) for part in ("cpu", "pfn", "seen", "wanted")}
-        return Found(name, code.name, BUG_INVARIANT[code], **record)
+        cpu, pfn, seen, wanted = (int(arrays[f"bug_{part}"][0]) for part in ("cpu", "pfn", "seen", "wanted"))
+        return Found(name, code.name, BUG_INVARIANT[code], cpu, pfn, seen, wanted)
 
     def at_rest(self) -> Found | None:
         """What the checkers of stress/checkers say about the final state in which the machine is now."""

@@ -22,8 +22,8 @@ from stress.explore.engine import Engine, compiled_task
 from stress.explore.failure import save_failure
 from stress.explore.model import Model
 from stress.explore.session import BLOCK_SCHEDULES, Session, Tally
-from stress.explore.strategies import NAMED, STRATEGIES
 from stress.explore.story import describe
+from stress.explore.strategies import NAMED, STRATEGIES
 from stress.soak import write_json
 from stress.workers import die_with
 
@@ -110,7 +110,7 @@ def workers(models: Sequence[Model], jobs: int) -> Iterator[list[Worker]]:
     made: list[Worker] = []
     try:
         for _ in range(jobs):
-            made.append(Worker(models))
+            made.append(Worker(models))  # noqa: PERF401  # those made before one fails are stopped, too
         yield made
     finally:
         for worker in made:
@@ -166,7 +166,8 @@ def explore_one(model: Model, strategy: str, options: Options, seconds: float | 
     size = BLOCK_SCHEDULES if not jit.INTERPRETED else _INTERPRETED_BLOCK
     if exhaustive:
         size = options.schedules or 1 << 40
-    following, running = 0, {}  # worker -> its block
+    following = 0
+    running: dict[Worker, Block] = {}
 
     def wanted() -> bool:
         if exhaustive and following > 0:
@@ -302,7 +303,7 @@ def table_of(outcomes: Sequence[Outcome]) -> list[str]:
             steps = tally.nr_steps / tally.nr_run if tally.nr_run else 0
             verdict = "violated" if tally.failure else "complete" if tally.complete else "clean"
             lines.append(
-                f"{outcome.model.name.ljust(width)}  {tally.strategy:10}  {tally.nr_run:11,}  {rate:11,.0f}  {steps:5.0f} ({tally.most_steps:4})  "
-                f"{len(tally.states):12,}  {verdict}"
+                f"{outcome.model.name.ljust(width)}  {tally.strategy:10}  {tally.nr_run:11,}  {rate:11,.0f}  "
+                f"{steps:5.0f} ({tally.most_steps:4})  {len(tally.states):12,}  {verdict}"
             )
     return lines

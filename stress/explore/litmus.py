@@ -1,8 +1,8 @@
 """`pfnstorm litmus`: litmus tests explored exhaustively, and whether their verdicts agree with the file's.
 
-The format is JSON: {"tests": [{"name", "init": {variable: value}, "threads": [[op, ...], ...], "exists": condition, "sc", "tso": "allowed" |
-"forbidden"}, ...]}; an op is ["W", variable, value], ["R", variable, register], ["F"], or ["XCHG", variable, value, register]. The
-condition is herd's: `0:eax=1 /\\ ([x]=2 \\/ ~(y=0))`, with EAX, rax and eax one register.
+The format is JSON: {"tests": [{"name", "init": {variable: value}, "threads": [[op, ...], ...], "exists": condition,
+"sc", "tso": "allowed" | "forbidden"}, ...]}; an op is ["W", variable, value], ["R", variable, register], ["F"], or
+["XCHG", variable, value, register]. The condition is herd's: `0:eax=1 /\\ ([x]=2 \\/ ~(y=0))`, with EAX, rax and eax one register.
 """
 
 import json
@@ -18,7 +18,6 @@ from stress.explore.programs import MAX_THREADS, MAX_VARIABLES, Operation, Progr
 
 MAX_OPERATIONS = 64
 MAX_EXECUTIONS = 50_000_000  # of one test: it is told when this was not enough
-SHIPPED = Path(__file__).parent / "litmus"
 
 Registers = tuple[dict[str, int], ...]
 Condition = Callable[[Mapping[str, int], Registers], bool]
@@ -134,9 +133,7 @@ def parse_test(data: Mapping[str, Any]) -> Litmus:
         raise ValueError(f"{len(threads)} threads and {len(variables)} variables; {MAX_THREADS} and {MAX_VARIABLES} are the most")
     verdicts = {memory: data[memory] for memory in ("sc", "tso") if memory in data}
     initial = tuple(int(value) for value in variables.values())
-    return Litmus(
-        str(data["name"]), tuple(variables), initial, tuple(threads), tuple(registers), parse_condition(data["exists"]), verdicts
-    )
+    return Litmus(str(data["name"]), tuple(variables), initial, tuple(threads), tuple(registers), parse_condition(data["exists"]), verdicts)
 
 
 def read_tests(path: Path) -> list[Litmus]:

@@ -1,4 +1,4 @@
-"""Litmus programs as a model: what each CPU does is data, which lies with what it loads in the CPU's flight recorder, a tape that nobody shares.
+"""Litmus programs as a model: what a CPU does is data, which lies with what it loads in its flight recorder, a tape that nobody shares.
 
 Operations compile to what they are on x86: a store and a load to plain moves (relaxed), a fence to mfence or its like (seq_cst), an
 exchange to a locked xchg. `cas` and `add` are locked, too; `lock` waits for a word as spin_lock() does, `unlock` releases it.
@@ -41,7 +41,7 @@ class Operation:
 
 
 @kernel
-def access(mem, cpu, at, kind, variable):
+def access(mem, cpu, at, kind, variable):  # type: ignore[no-untyped-def]
     """Make one operation of a program.
 
     Returns     the word seen
@@ -71,7 +71,7 @@ def access(mem, cpu, at, kind, variable):
 
 
 @kernel
-def steps(mem, cpu):
+def steps(mem, cpu):  # type: ignore[no-untyped-def]
     """Run a CPU's program from its tape.
 
     Returns     a digest of all words seen
@@ -90,7 +90,7 @@ def steps(mem, cpu):
 
 
 @kernel
-def prepare(mem, cpu):
+def prepare(mem, cpu):  # type: ignore[no-untyped-def]
     """The program is written on the tapes by Python.
 
     Returns     0
@@ -99,7 +99,7 @@ def prepare(mem, cpu):
 
 
 @kernel
-def check(mem, cpu):
+def check(mem, cpu):  # type: ignore[no-untyped-def]
     """Python looks at the final states.
 
     Returns     0
@@ -110,7 +110,14 @@ def check(mem, cpu):
 def program_model(nr_threads: int) -> Model:
     """The model of programs of so many threads."""
     return Model(
-        f"programs-{nr_threads}", "programs that are data", "litmus tests", small_geometry(nr_threads, frames_per_node=64), prepare, steps, check, at_rest=False
+        f"programs-{nr_threads}",
+        "programs that are data",
+        "litmus tests",
+        small_geometry(nr_threads, frames_per_node=64),
+        prepare,
+        steps,
+        check,
+        at_rest=False,
     )
 
 

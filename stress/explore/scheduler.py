@@ -34,10 +34,10 @@ from stress.explore.memory_models import MASK48, apply, flush_oldest, is_ready, 
 from stress.explore.pending import pending_address, pending_writes
 from stress.explore.state import (
     BROKEN,
-    BUFFERED,
-    BUFFERS,
     BUFFER_CAPACITY,
     BUFFER_WORDS,
+    BUFFERED,
+    BUFFERS,
     CHECK,
     CHOICES,
     CLEAN,

@@ -13,7 +13,6 @@ from stress.explore.engine import Engine, Found
 from stress.explore.failure import Failure, failure_of
 from stress.explore.shrink import shrink
 
-
 BLOCK_SCHEDULES = 4096
 SLICE_SCHEDULES = 4096  # between two looks at the clock
 AT_REST_MAX = 400  # final states of one model that the checkers at rest look at, per process
@@ -92,4 +91,3 @@ class Session:
         choices = shrink(self.engine, choices, found)
         tally.failure = failure_of(self.engine, choices, found, strategy, seed, number)
         words[state.TOTAL_STEPS], words[state.MOST_STEPS] = counted
-

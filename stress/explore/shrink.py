@@ -6,6 +6,7 @@ failure-inducing input", TSE 2002). Only runs that fail in the same way count.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from stress.explore.engine import AT_REST, Engine, Found
 
@@ -68,4 +69,4 @@ def shrink(engine: Engine, choices: list[int], found: Found) -> list[int]:
 def nr_preemptions(choices: list[int]) -> int:
     """How often a schedule goes on with another than before although that one makes more steps later."""
     last_step = {chosen: at for at, chosen in enumerate(choices)}
-    return sum(a != b and last_step[a] > at for at, (a, b) in enumerate(zip(choices, choices[1:], strict=False)))
+    return sum(a != b and last_step[a] > at for at, (a, b) in enumerate(pairwise(choices)))

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.base import jit, points
-from kernels.base.layout import DESC_SHIFT, M_OFFLINE, NONE_WORD, STATE_MASK, STATE_SHIFT, SUBTYPE_MASK, SUBTYPE_SHIFT, TYPE_MASK, Misc, Offline, Type
+from kernels.base.layout import (
+    DESC_SHIFT,
+    M_OFFLINE,
+    NONE_WORD,
+    STATE_MASK,
+    STATE_SHIFT,
+    SUBTYPE_MASK,
+    SUBTYPE_SHIFT,
+    TYPE_MASK,
+    Misc,
+    Offline,
+    Type,
+)
 from stress.errors import EXIT_HOST, EXIT_VIOLATED, HostError
 from stress.explore.engine import AT_REST, Engine, Found, Step, Where
 from stress.explore.failure import Failure, load_failure
@@ -70,8 +82,10 @@ def story(failure: Failure, *, everything: bool = False) -> list[str]:
     head = [
         f"{failure.model} under {failure.memory}: {describe(failure.found)}",
         f"{model.summary}",
-        f"found by {failure.strategy}, seed {failure.seed}, schedule {failure.number:,}; "
-        f"{len(steps)} steps, {switches} preemption{'' if switches == 1 else 's'}",
+        (
+            f"found by {failure.strategy}, seed {failure.seed}, schedule {failure.number:,}; "
+            f"{len(steps)} steps, {switches} preemption{'' if switches == 1 else 's'}"
+        ),
         "",
     ]
     return [*head, *_columns(lines, model.nr_cpus), "", f"then: {describe(failure.found)}"]

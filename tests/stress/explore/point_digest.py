@@ -1,4 +1,4 @@
-"""What schedules of a model pass, as a digest: `python -m tests.stress.explore.point_digest MODEL NR_SCHEDULES`, in the engine of the environment."""
+"""What schedules of a model pass, as a digest, in the engine of the environment: `point_digest MODEL NR_SCHEDULES`."""
 
 import hashlib
 import json
