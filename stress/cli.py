@@ -22,6 +22,7 @@ _USAGE_ERROR = typer.BadParameter.__mro__[2]
 
 MAX_SECONDS = 366 * 24 * 3600.0
 DEFAULT_SECONDS = 15.0
+EXPLORE_SECONDS = 120.0
 DEFAULT_SCENARIO, TRACE_SCENARIO = "storm", "kmem"  # the second one's machine suits any trace
 CHECKED_FLAVOURS = ("checked", "bounds")
 
@@ -30,6 +31,11 @@ class Check(StrEnum):
     none = "none"
     rest = "rest"
     full = "full"
+
+
+class MemoryModel(StrEnum):
+    sc = "sc"
+    tso = "tso"
 
 
 class Listing(StrEnum):
@@ -101,6 +107,14 @@ def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not 
         from kernels.base.jit import FLAVOURS
 
         return EXIT_CLEAN if build_flavours(FLAVOURS) == 0 else EXIT_HOST
+    from kernels.base import jit
+
+    if jit.EXPLORED:  # only models run in it
+        from stress.explore.explore import build_models
+        from stress.explore.models import all_models
+
+        build_models(tuple(all_models().values()), sys.stderr)
+        return EXIT_CLEAN
     import_all_entries()
     seconds = build_entries()
     print(f"kernels are built ({os.environ.get('PFNSTORM_FLAVOUR', 'fast')}, {seconds:.1f} s)", flush=True)
@@ -166,6 +180,64 @@ def compare(
     if plot is not None:
         check_plot(plot)
     return execute(Options(axes_of(axis or ()), scenario, rounds, seconds, check_workers(workers), json, plot))
+
+
+@app.command()
+def explore(
+    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="models, by name [all]")] = None,
+    strategy: Annotated[list[str] | None, typer.Option(help="repeatable [a portfolio]")] = None,
+    memory: Annotated[MemoryModel, typer.Option(help="sequential consistency, or x86-TSO store buffers")] = MemoryModel.sc,
+    seconds: Annotated[float, typer.Option(min=0.1, max=MAX_SECONDS, help="for all models together")] = EXPLORE_SECONDS,
+    schedules: Annotated[
+        int | None, typer.Option(min=1, help="of each model and strategy, in place of --seconds: the same every time")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for all random choices")] = 1,
+    jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="processes [one per core]")] = None,
+    json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
+    failures: Annotated[Path, typer.Option(help="folder of failing schedules")] = Path("failures"),
+    listing: Annotated[bool, typer.Option("--list", help="only list models and strategies")] = False,
+) -> int:
+    """Find interleavings that break an invariant: small models of real kernels under a deterministic scheduler."""
+    os.environ["PFNSTORM_FLAVOUR"] = "explored"
+    from stress.explore.arguments import chosen_models, chosen_strategies, listed
+
+    if listing:
+        print("\n".join(listed()))
+        return EXIT_CLEAN
+    from stress.explore.explore import Options, execute
+    from stress.host import usable_cores
+    from stress.soak import check_json_path
+
+    if json is not None:
+        check_json_path(json)
+    chosen = chosen_models(models), chosen_strategies(strategy)
+    return execute(Options(*chosen, memory.value, seconds, schedules, seed, jobs or usable_cores(), json, failures))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="a failure that `explore` wrote")],
+    everything: Annotated[bool, typer.Option("--all", help="show accesses to words that nobody else touches, too")] = False,
+) -> int:
+    """Tell a failure step by step: a column for each CPU, source lines, words before and after."""
+    os.environ["PFNSTORM_FLAVOUR"] = "explored"
+    from stress.explore.failure import load_failure
+    from stress.explore.story import tell
+
+    load_failure(file)
+    return tell(file, everything=everything)
+
+
+@app.command()
+def litmus(
+    file: Annotated[Path, typer.Argument(help="a JSON file of litmus tests")],
+    memory: Annotated[MemoryModel, typer.Option(help="sequential consistency, or x86-TSO store buffers")] = MemoryModel.sc,
+) -> int:
+    """Explore litmus tests exhaustively; 0 if all verdicts agree with the file's."""
+    os.environ["PFNSTORM_FLAVOUR"] = "explored"
+    from stress.explore.litmus import run_litmus
+
+    return run_litmus(file, memory.value)
 
 
 # ------------------------------------------------------------------------------------------------------------- arguments

@@ -89,8 +89,8 @@ def doubters_know_the_layout_only(source):
 
 
 def llvm_stays_in_base(source):
-    """llvmlite, @intrinsic and numba's extension interface are used by base/{atomics,memory,jit}.py alone."""
-    if source.where in ("kernels/base/atomics.py", "kernels/base/memory.py", "kernels/base/jit.py"):
+    """llvmlite, @intrinsic and numba's extension interface are used by base/{atomics,memory,points,jit}.py alone."""
+    if source.where in tuple(f"kernels/base/{name}.py" for name in ("atomics", "memory", "points", "jit")):
         return
     for line, name in imported(source):
         if name.split(".")[0] in ("llvmlite", "numba"):

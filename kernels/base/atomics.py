@@ -17,12 +17,42 @@ import time
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import lower_builtin, type_callable
 
-from kernels.base import jit
-from kernels.base.memory import I8P, I64, FieldType, element, narrow, widen
+from kernels.base import jit, points
+from kernels.base.memory import I8P, I64, FieldType, ScheduledField, asks, element, narrow, widen
 
 _LLVM_ORDER = {"relaxed": "monotonic", "acquire": "acquire", "release": "release", "acq_rel": "acq_rel", "seq_cst": "seq_cst"}
+
+
+#: how a request names an ordering; points.PLAIN is 0
+ORDER_NUMBER = {name: number for number, name in enumerate(_LLVM_ORDER, 1)}
+
+
+def _scheduled(plain, kind, order):
+    """In the explored flavour a request, interpreted and compiled; elsewhere the function itself."""
+    if not (jit.EXPLORED and jit.INTERPRETED):
+        return plain
+
+    def asking(field, *values):
+        if isinstance(field, ScheduledField) and points.schedules():
+            return field.ask(kind, ORDER_NUMBER[order], *values)
+        return plain(field, *values)
+
+    return _named(asking, plain.__name__, plain.__doc__)
+
+
+def _asking(lower, kind, order):
+    """The lowering of an access: as a request in the explored flavour."""
+
+    def lowered(builder, sig, args):
+        field = sig.args[0]
+        if not asks(field):
+            return lower(builder, sig, args)
+        return points.emit_access(builder, field, element(builder, field, args[0], args[1]), kind, ORDER_NUMBER[order], *args[2:])
+
+    return lowered
 
 
 def _declare(plain, arity, result, lower, on_field=True):
@@ -50,7 +80,7 @@ def _declare(plain, arity, result, lower, on_field=True):
     @lower_builtin(plain, *kinds)
     def lowered(context, builder, sig, args):
         made = lower(builder, sig, args)
-        return context.get_dummy_value() if made is None else made
+        return context.get_dummy_value() if made is None or sig.return_type == types.none else made
 
     return plain
 
@@ -62,16 +92,22 @@ def _named(function, name, doc):
     return function
 
 
-def _make_load(order):
-    def plain(field, index):
-        return field[index]
-
+def _load_lowering(order):
     def lower(builder, sig, args):
         field = sig.args[0]
         loaded = builder.load_atomic(element(builder, field, args[0], args[1]), _LLVM_ORDER[order], field.bits // 8)
         return widen(builder, field, loaded)
 
-    return _declare(_named(plain, f"load_{order}", f"Load a word, {order}."), 2, types.int64, lower)
+    return lower
+
+
+def _make_load(order):
+    def plain(field, index):
+        return field[index]
+
+    lower = _load_lowering(order)
+    named = _scheduled(_named(plain, f"load_{order}", f"Load a word, {order}."), points.LOAD, order)
+    return _declare(named, 2, types.int64, _asking(lower, points.LOAD, order))
 
 
 def _make_store(order):
@@ -83,7 +119,8 @@ def _make_store(order):
         value = narrow(builder, field, args[2])
         builder.store_atomic(value, element(builder, field, args[0], args[1]), _LLVM_ORDER[order], field.bits // 8)
 
-    return _declare(_named(plain, f"store_{order}", f"Store a word, {order}."), 3, types.void, lower)
+    named = _scheduled(_named(plain, f"store_{order}", f"Store a word, {order}."), points.STORE, order)
+    return _declare(named, 3, types.void, _asking(lower, points.STORE, order))
 
 
 def _make_cas(order):
@@ -106,19 +143,20 @@ def _make_cas(order):
         )
         return widen(builder, field, builder.extract_value(pair, 0))
 
-    return _declare(_named(plain, f"cas_{order}", f"Compare and exchange, {order}; returns the word seen."), 4, types.int64, lower)
+    named = _scheduled(_named(plain, f"cas_{order}", f"Compare and exchange, {order}; returns the word seen."), points.CAS, order)
+    return _declare(named, 4, types.int64, _asking(lower, points.CAS, order))
 
 
 _ARITHMETIC = {
-    "fetch_add": ("add", lambda old, value: old + value),
-    "fetch_or": ("or", lambda old, value: old | value),
-    "fetch_and": ("and", lambda old, value: old & value),
-    "exchange": ("xchg", lambda old, value: value),
+    "fetch_add": ("add", points.FETCH_ADD, lambda old, value: old + value),
+    "fetch_or": ("or", points.FETCH_OR, lambda old, value: old | value),
+    "fetch_and": ("and", points.FETCH_AND, lambda old, value: old & value),
+    "exchange": ("xchg", points.EXCHANGE, lambda old, value: value),
 }
 
 
 def _make_rmw(name, order):
-    operation, arithmetic = _ARITHMETIC[name]
+    operation, kind, arithmetic = _ARITHMETIC[name]
 
     def plain(field, index, value):
         old = field[index]
@@ -130,7 +168,8 @@ def _make_rmw(name, order):
         value = narrow(builder, field, args[2])
         return widen(builder, field, builder.atomic_rmw(operation, element(builder, field, args[0], args[1]), value, _LLVM_ORDER[order]))
 
-    return _declare(_named(plain, f"{name}_{order}", f"{name}, {order}; returns the old word."), 3, types.int64, lower)
+    named = _scheduled(_named(plain, f"{name}_{order}", f"{name}, {order}; returns the old word."), kind, order)
+    return _declare(named, 3, types.int64, _asking(lower, kind, order))
 
 
 load_relaxed, load_acquire = _make_load("relaxed"), _make_load("acquire")
@@ -146,11 +185,29 @@ fetch_and_relaxed, fetch_and_acquire, fetch_and_release, fetch_and_acq_rel, fetc
 exchange_relaxed, exchange_acquire, exchange_release, exchange_acq_rel, exchange_seq_cst = (_make_rmw("exchange", o) for o in _LLVM_ORDER)
 
 
+def load_unseen(field, index):
+    """A checker's own load, relaxed: like load_relaxed, but no scheduling point, since whoever doubts a protocol must not order it."""
+    return field[index]
+
+
+load_unseen = _scheduled(load_unseen, points.PEEK, "relaxed")
+_declare(load_unseen, 2, types.int64, _asking(_load_lowering("relaxed"), points.PEEK, "relaxed"))
+
+
 def fence_seq_cst():
     """A full fence: smp_mb()."""
+    if points.schedules():
+        points.ask(points.FENCE | ORDER_NUMBER["seq_cst"] << points.ORDER_SHIFT, 0, 0, 0)
 
 
-_declare(fence_seq_cst, 0, types.void, lambda builder, sig, args: builder.fence("seq_cst"), on_field=False)
+def _lower_fence(builder, sig, args):
+    if jit.EXPLORED:
+        points.emit_request(builder, points.FENCE | ORDER_NUMBER["seq_cst"] << points.ORDER_SHIFT, I64(0))
+    else:
+        builder.fence("seq_cst")
+
+
+_declare(fence_seq_cst, 0, types.void, _lower_fence, on_field=False)
 
 
 # ------------------------------------------------------------------------------------------- what Python has no word for
@@ -161,8 +218,25 @@ def _external(builder, name, result, parameters):
     return builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
 
 
+def _wait():
+    if points.schedules():
+        points.ask(points.WAIT, 0, 0, 0)
+        return True
+    return False
+
+
 def cpu_relax():
     """Tell the processor that this is a spin loop (x86 pause, arm64 yield)."""
+    _wait()
+
+
+def _waiting(lower):
+    """The lowering of one turn of a loop that waits: in the explored flavour a request."""
+    return (lambda builder, sig, args: void(points.emit_request(builder, points.WAIT, I64(0)))) if jit.EXPLORED else lower
+
+
+def void(_made):
+    """Nothing: an answer that nobody reads."""
 
 
 def _lower_relax(builder, sig, args):
@@ -172,15 +246,16 @@ def _lower_relax(builder, sig, args):
         builder.call(_external(builder, "llvm.aarch64.hint", ir.VoidType(), [ir.IntType(32)]), [ir.IntType(32)(1)])
 
 
-_declare(cpu_relax, 0, types.void, _lower_relax, on_field=False)
+_declare(cpu_relax, 0, types.void, _waiting(_lower_relax), on_field=False)
 
 
 def sched_yield():
     """Give the processor to another process: the lock's owner may be waiting for it."""
-    os.sched_yield()
+    if not _wait():
+        os.sched_yield()
 
 
-_declare(sched_yield, 0, types.void, lambda b, s, a: void_call(b, "sched_yield", ir.IntType(32)), on_field=False)
+_declare(sched_yield, 0, types.void, _waiting(lambda b, s, a: void_call(b, "sched_yield", ir.IntType(32))), on_field=False)
 
 
 NAP_US = 50
@@ -188,7 +263,8 @@ NAP_US = 50
 
 def nap():
     """Sleep for NAP_US: the lock's owner has lost its processor, and yielding to others who wait does not give it back."""
-    time.sleep(NAP_US / 1e6)
+    if not _wait():
+        time.sleep(NAP_US / 1e6)
 
 
 def _lower_nap(builder, sig, args):
@@ -196,7 +272,7 @@ def _lower_nap(builder, sig, args):
     builder.call(function, [ir.IntType(32)(NAP_US)])
 
 
-_declare(nap, 0, types.void, _lower_nap, on_field=False)
+_declare(nap, 0, types.void, _waiting(_lower_nap), on_field=False)
 
 
 def void_call(builder, name, result):
@@ -204,11 +280,13 @@ def void_call(builder, name, result):
 
 
 def cycles():
-    """The processor's steady counter (x86 time-stamp counter, arm64 CNTVCT); see Memory.cycles_per_us."""
-    return time.perf_counter_ns()
+    """The processor's steady counter (x86 time-stamp counter, arm64 CNTVCT); see Memory.cycles_per_us. Stands still when explored."""
+    return 0 if jit.EXPLORED else time.perf_counter_ns()
 
 
 def _lower_cycles(builder, sig, args):
+    if jit.EXPLORED:
+        return I64(0)
     name = "llvm.readsteadycounter" if platform.machine() == "aarch64" else "llvm.readcyclecounter"
     return builder.call(_external(builder, name, I64, []), [])
 
@@ -221,11 +299,14 @@ class ProcessExit(SystemExit):
 
 
 def exit_process(status):
-    """Leave at once: compiled libc _exit(), interpreted an exception."""
+    """Leave at once: compiled libc _exit(), interpreted an exception, explored a request that is never answered."""
     raise ProcessExit(status)
 
 
 def _lower_exit(builder, sig, args):
+    if jit.EXPLORED:
+        points.emit_request(builder, points.LEAVE, I64(0), args[0])
+        return
     function = _external(builder, "_exit", ir.VoidType(), [ir.IntType(32)])
     builder.call(function, [builder.trunc(args[0], ir.IntType(32))])
 
@@ -234,14 +315,23 @@ _declare(exit_process, 1, types.void, _lower_exit, on_field=False)
 
 
 def copy_words(field, target, source, nr_words):
-    """Copy `nr_words` 64-bit words inside one field (page contents): memcpy, not atomic, not ordered."""
-    if nr_words:
+    """Copy `nr_words` 64-bit words inside one field (page contents): memcpy, not atomic, not ordered; explored word by word."""
+    if points.schedules():
+        for k in range(nr_words):
+            field[target + k] = field[source + k]
+    elif nr_words:
         field.check(target), field.check(source), field.check(target + nr_words - 1), field.check(source + nr_words - 1)
         ctypes.memmove(field.array.ctypes.data + 8 * target, field.array.ctypes.data + 8 * source, 8 * nr_words)
 
 
 def _lower_copy(builder, sig, args):
     field = sig.args[0]
+    if asks(field):
+        with cgutils.for_range(builder, args[3]) as loop:
+            source, target = (element(builder, field, args[0], builder.add(at, loop.index)) for at in (args[2], args[1]))
+            word = points.emit_access(builder, field, source, points.LOAD, points.PLAIN)
+            points.emit_access(builder, field, target, points.STORE, points.PLAIN, word)
+        return
     to, source = (builder.bitcast(element(builder, field, args[0], a), I8P) for a in args[1:3])
     function = _external(builder, "llvm.memcpy.p0.p0.i64", ir.VoidType(), [I8P, I8P, I64, ir.IntType(1)])
     builder.call(function, [to, source, builder.mul(args[3], I64(8)), ir.IntType(1)(0)])

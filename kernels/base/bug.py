@@ -1,11 +1,12 @@
 """What happens when an invariant breaks, and what widens the windows in which it might.
 
 `bug()` writes a record and ends the process; every loop that waits calls `relax()`, which ends the process too once the
-machine is halted, so nobody spins on a lock whose owner is gone. Nothing unwinds: a broken machine is not used again.
+machine is halted, so nobody spins on a lock whose owner is gone. Nothing unwinds: a broken machine is not used again. In the explored
+flavour both are requests (points.py): who leaves is never resumed, and who waits is not run until something it read has changed.
 """
 
 from kernels.base.atomics import cpu_relax, cycles, exit_process, fetch_add_seq_cst, load_relaxed, nap, sched_yield, store_release
-from kernels.base.jit import CHECKED, kernel, slow_kernel
+from kernels.base.jit import CHAOS, kernel, slow_kernel
 from kernels.base.layout import EXIT_ABANDONED, EXIT_BUG
 from kernels.base.random import random_below
 
@@ -56,11 +57,11 @@ def relax(mem, cpu, spins):
 
 @kernel
 def chaos_point(mem, cpu):
-    """A point where a protocol is at risk: with probability chaos_ppm, yield or pause for a while. Nothing in the fast flavour.
+    """A point where a protocol is at risk: with probability chaos_ppm, yield or pause. Nothing in the fast and explored flavours.
 
     Progress    bounded
     """
-    if CHECKED:
+    if CHAOS:
         if mem.chaos_ppm > 0:
             drawn = random_below(mem, cpu, 1000000)
             if drawn < mem.chaos_ppm:

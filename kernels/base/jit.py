@@ -9,6 +9,7 @@ Flavours (environment variable PFNSTORM_FLAVOUR, read once):
   fast      nothing but the protocols
   checked   plus the shadow owner words and chaos points
   bounds    checked, plus a bounds check on every access, atomics included
+  explored  the shadow owner words, and each access asks a scheduler (points.py); for stress/explore alone
 With NUMBA_DISABLE_JIT=1 the same source is interpreted, in any flavour.
 
 This file and memory.py lean on numba.core, which is not a stable interface (and stress/build.py on its compile events, for
@@ -27,6 +28,8 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numba
 from numba.core import codegen, compiler, config, types
+from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.imputils import lower_constant
 from numba.core.registry import CPUDispatcher
@@ -34,7 +37,7 @@ from numba.core.typed_passes import NopythonTypeInference
 from numba.extending import models, register_model
 
 NUMBA_MIN, NUMBA_END = (0, 68), (0, 69)
-FLAVOURS = ("fast", "checked", "bounds")
+FLAVOURS = ("fast", "checked", "bounds", "explored")
 
 
 class UnsupportedHost(RuntimeError):
@@ -61,6 +64,8 @@ if FLAVOUR not in FLAVOURS:
 INTERPRETED = bool(config.DISABLE_JIT)
 CHECKED = FLAVOUR != "fast"
 BOUNDS = FLAVOUR == "bounds"
+EXPLORED = FLAVOUR == "explored"
+CHAOS = CHECKED and not EXPLORED  # a scheduler widens windows by itself
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -243,8 +248,9 @@ def fast_kernel(function):
 class Entry:
     """A kernel that Python calls: `entry(mem, *integers)`, compiled on first use or by `build()`."""
 
-    def __init__(self, function):
+    def __init__(self, function, first=None):
         self.function = function
+        self.first = first  # numba's type of the first parameter; a Memory unless it is said
         self.name = f"{function.__module__}.{function.__name__}"
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
@@ -269,7 +275,7 @@ class Entry:
         from kernels.base.memory import memory_type
 
         arity = len(inspect.signature(self.function).parameters)
-        return (memory_type, *([types.int64] * (arity - 1)))
+        return (self.first or memory_type, *([types.int64] * (arity - 1)))
 
     def build(self) -> bool:
         """Compile, or load from the disk cache; True if it had to be compiled."""
@@ -295,6 +301,44 @@ def entry(function) -> Entry:
     ENTRIES[made.name] = made
     return made
 
+
+def state_entry(function) -> Entry:
+    """Declare a kernel that Python calls with an array of int64 words first: the explorer's scheduler."""
+    made = Entry(function, types.int64[::1])
+    ENTRIES[made.name] = made
+    return made
+
+
+class _TaskCache(FunctionCache):
+    """The disk cache of task code by name: what is in a closure is in the key of the folder already, and pickles differ by process."""
+
+    def __init__(self, function, name):
+        super().__init__(function)
+        self._name = name
+
+    def _index_key(self, sig, codegen):
+        return (sig, codegen.magic_tuple(), (self._name, ""))
+
+
+def task_code(function, name: str, module: str) -> int:
+    """Compile, or load from the disk cache, a kernel without parameters that a scheduler starts on a stack of its own; its address.
+
+    Parameters  name: tells it from others of the same function; module: where its kernels come from, for the key of the cache
+    """
+    saved = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_root() / "kernels" / cache_key(module))
+    try:
+        options = {name: value for name, value in _COMMON.items() if name != "no_cfunc_wrapper"}
+        code = CFunc(function, ((), types.void), {}, options, pipeline_class=_EntryCompiler)
+        code._cache = _TaskCache(function, name)
+        code.compile()
+    finally:
+        config.CACHE_DIR = saved
+    _TASK_CODES.append(code)  # its address must outlive this call
+    return code.address
+
+
+_TASK_CODES: list = []
 
 # --------------------------------------------------------------------------------------------------------------- cache key
 

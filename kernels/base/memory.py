@@ -2,8 +2,8 @@
 
 Compiled, `mem.refcount` is the address of the first refcount and `mem.refcount[i]` one load: no array structure, no
 reference count, no length. A field's type carries where it stands, so one signature serves every machine size. Plain
-reads and writes go through `lower_access`, as atomics do: it is the one place where a flavour adds a bounds check or, later,
-a scheduling point.
+reads and writes take their address from `element`, as atomics do: it is where a flavour adds a bounds check. In the explored
+flavour every access is a request to the scheduler instead (points.py), which checks its bounds.
 
 Interpreted, a field is a `Field`, which refuses negative and too large indices and returns plain Python integers.
 """
@@ -15,9 +15,9 @@ from llvmlite import ir
 from numba import types
 from numba.core.imputils import lower_builtin, lower_getattr_generic
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
-from numba.extending import NativeValue, models, register_model, typeof_impl, unbox
+from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 
-from kernels.base import jit
+from kernels.base import jit, points
 from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, PARAM, SEGMENT_BYTES, Bug
 
 _DTYPES = {8: np.int8, 32: np.int32, 64: np.int64}
@@ -47,6 +47,30 @@ class Field:
         self.array[index] = value
 
 
+class ScheduledField(Field):
+    """A field in the explored flavour, interpreted: every access is a request. Without a scheduler, a plain Field."""
+
+    __slots__ = ("start", "step")
+
+    def __init__(self, name: str, array: np.ndarray):
+        super().__init__(name, array)
+        self.start, self.step = array.ctypes.data, FIELDS[name][2]
+
+    def ask(self, kind: int, order: int, index: int, first: int = 0, second: int = 0) -> int:
+        return points.ask(points.operation(kind, order, self.name), self.start + index * self.step, first, second)
+
+    def __getitem__(self, index: int) -> int:
+        if points.schedules():
+            return self.ask(points.LOAD, points.PLAIN, index)
+        return super().__getitem__(index)
+
+    def __setitem__(self, index: int, value: int) -> None:
+        if points.schedules():
+            self.ask(points.STORE, points.PLAIN, index, value)
+        else:
+            super().__setitem__(index, value)
+
+
 class Memory:
     """The segment at `buffer`: `mem.<field>` for kernels, `mem.arrays[<name>]` (numpy) for everybody else.
 
@@ -66,7 +90,8 @@ class Memory:
                 raise ValueError(f"header: array {ARRAYS[slot].name} has length {length}")
             view = np.ndarray(length, _DTYPES[bits], whole, offset=ARRAY_START[slot] + offset, strides=stride)
             self.arrays[name] = view
-            setattr(self, name, Field(name, view))
+            kind = ScheduledField if jit.EXPLORED and name not in points.UNSCHEDULED else Field
+            setattr(self, name, kind(name, view))
         for name, word in PARAM.items():
             setattr(self, name, int(self.header[word]))
 
@@ -115,6 +140,12 @@ def _unbox_memory(typ, obj, c):
     return NativeValue(c.builder.inttoptr(address, I8P))
 
 
+@intrinsic
+def memory_at(typing, address):
+    """The `Memory` whose segment begins at an address, for a task that is handed nothing else."""
+    return memory_type(types.int64), lambda context, builder, sig, args: builder.inttoptr(args[0], I8P)
+
+
 @infer_getattr
 class _MemoryAttributes(AttributeTemplate):
     key = MemoryType
@@ -141,6 +172,11 @@ def element(builder, field, pointer, index):
         _check_bounds(builder, field, pointer, index)
     address = builder.gep(pointer, [builder.mul(index, I64(field.stride))])
     return builder.bitcast(address, ir.IntType(field.bits).as_pointer())
+
+
+def asks(field):
+    """Whether an access to a field is a request to the scheduler: in the explored flavour, unless the field is nobody's business."""
+    return jit.EXPLORED and points.is_scheduled(field)
 
 
 def _check_bounds(builder, field, pointer, index):
@@ -199,11 +235,18 @@ class _SetItem(AbstractTemplate):
 @lower_builtin(operator.getitem, FieldType, types.Integer)
 def _lower_getitem(context, builder, sig, args):
     field = sig.args[0]
-    return widen(builder, field, builder.load(element(builder, field, args[0], args[1])))
+    address = element(builder, field, args[0], args[1])
+    if asks(field):
+        return points.emit_access(builder, field, address, points.LOAD, points.PLAIN)
+    return widen(builder, field, builder.load(address))
 
 
 @lower_builtin(operator.setitem, FieldType, types.Integer, types.Integer)
 def _lower_setitem(context, builder, sig, args):
     field = sig.args[0]
-    builder.store(narrow(builder, field, args[2]), element(builder, field, args[0], args[1]))
+    address = element(builder, field, args[0], args[1])
+    if asks(field):
+        points.emit_access(builder, field, address, points.STORE, points.PLAIN, args[2])
+    else:
+        builder.store(narrow(builder, field, args[2]), address)
     return context.get_dummy_value()

@@ -4,7 +4,7 @@ Invariants  I2: one owner; a double free or a double allocation is a compare-and
             I18: nothing is taken from an isolated pageblock
 """
 
-from kernels.base.atomics import cas_relaxed, load_relaxed
+from kernels.base.atomics import cas_relaxed, load_unseen
 from kernels.base.bug import bug
 from kernels.base.jit import CHECKED, kernel
 from kernels.base.layout import BUG_ISOLATED_ALLOC, BUG_SHADOW, MT_ISOLATE, SH_BUDDY
@@ -19,7 +19,7 @@ def shadow_move(mem, cpu, pfn, order, before, after):
     if CHECKED:
         if mem.shadow_on:
             # exact: whoever takes frames from the buddy holds zone->lock
-            if before == SH_BUDDY and load_relaxed(mem.block_migratetype, pfn >> mem.pageblock_order) == MT_ISOLATE:
+            if before == SH_BUDDY and load_unseen(mem.block_migratetype, pfn >> mem.pageblock_order) == MT_ISOLATE:
                 bug(mem, cpu, BUG_ISOLATED_ALLOC, pfn, MT_ISOLATE, after)
             for k in range(1 << order):
                 seen = cas_relaxed(mem.shadow, pfn + k, before, after)

@@ -45,8 +45,8 @@ def boot_zone(mem, nid):
     mem.zone_order_failed[nid] = NR_ORDERS
 
 
-@entry
-def boot(mem, unused):
+@kernel
+def boot_machine(mem):
     """Bring a machine whose header is filled to its first state.
 
     Models      start_kernel(), as far as mm is concerned
@@ -72,6 +72,16 @@ def boot(mem, unused):
         boot_zone(mem, nid)
         total += mem.zone_free[nid]
     return total
+
+
+@entry
+def boot(mem, unused):
+    """boot_machine(), for Python.
+
+    Returns     free frames
+    Progress    wait-free
+    """
+    return boot_machine(mem)
 
 
 @entry

@@ -1,0 +1,302 @@
+"""Scheduling points: in the explored flavour a kernel asks a scheduler for each access to shared memory instead of making it.
+
+A task is a kernel on a stack of its own. Before every access, plain or atomic, it leaves a request in `STATE` (operation, address,
+operands), switches to the scheduler's stack by a few x86-64 instructions, and goes on when the scheduler has chosen it, made the
+access in its name and switched back. So the point stands before the effect, the scheduler knows what every task is about to
+do, and a memory model (store buffers) is the scheduler's business alone. Interpreted, the same requests go through a hook.
+
+Not points, since nothing that another CPU does depends on them: parameters of the header (constant); UNSCHEDULED, which are
+rows that their CPU alone writes and nobody's decisions read (statistics, flight recorder, random state), what is constant
+after boot, what bug() writes, and the shadow words of the full checks, which must not order anything.
+
+Waiting (cpu_relax, sched_yield, nap) is a request too: the scheduler does not run who waits until something it read has changed.
+Leaving (exit_process) is one that is never answered, so bug() unwinds to the scheduler.
+"""
+
+import ctypes
+import platform
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from kernels.base import jit
+from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS
+
+#: kinds of requests, bits 0-3 of an operation
+(LOAD, STORE, CAS, FETCH_ADD, FETCH_OR, FETCH_AND, EXCHANGE, FENCE, WAIT, PEEK, END, LEAVE) = range(12)
+KIND_NAMES = ("load", "store", "cas", "fetch_add", "fetch_or", "fetch_and", "exchange", "fence", "wait", "peek", "end", "leave")
+KIND_MASK, ORDER_SHIFT, ORDER_MASK, BYTES_SHIFT, BYTES_MASK, FIELD_SHIFT = 15, 4, 7, 8, 15, 16
+PLAIN = 0  # orders of atomics.py begin at 1
+
+#: field name -> number, bits 16 and above of an operation
+FIELD_NAMES = tuple(FIELDS)
+FIELD_NUMBER = {name: number for number, name in enumerate(FIELD_NAMES)}
+_BY_PLACE = {(slot, offset): FIELD_NUMBER[name] for name, (slot, _, _, offset) in FIELDS.items()}
+
+_UNSCHEDULED_ARRAYS = frozenset(
+    ("header", "control", "park", "bugs", "counters", "lockstat", "rolestat", "hist", "ring", "shadow")
+)  # fmt: skip
+_UNSCHEDULED_FIELDS = frozenset(
+    "cpu_parked cpu_role cpu_waits cpu_batches cpu_chaos rng0 rng1 rng2 rng3 ring_head cpu_nid block_nid".split()
+)
+UNSCHEDULED = frozenset(name for name, (slot, *_) in FIELDS.items() if ARRAYS[slot].name in _UNSCHEDULED_ARRAYS) | _UNSCHEDULED_FIELDS
+
+# ------------------------------------------------------------------------------------------------------------------- state
+
+MAX_TASKS = 8
+# what tasks and scheduler share; the words after SCHEDULER_WORDS are the scheduler's own (stress/explore/_state.py)
+CURRENT, RESULT, BASE, PHASE, SCHEDULER_SP, TASK_SP = 0, 1, 2, 3, 4, 8
+REQUESTS, REQUEST_WORDS = 16, 4
+SCHEDULER_WORDS = 64
+STATE_WORDS = 1 << 19
+_SYMBOL = "pfnstorm_state"
+
+#: compiled an array at the address of a symbol; interpreted a list, since Python's integers are what kernels compute in
+STATE = None
+
+
+class Interpreter:
+    """How interpreted tasks are started and switched; the engine sets it, and while it is None nobody schedules."""
+
+    def start(self, task):
+        """Make a task ready to run from its beginning."""
+        raise NotImplementedError
+
+    def resume(self, task):
+        """Run a task until its next request; called by the scheduler."""
+        raise NotImplementedError
+
+    def suspend(self):
+        """Go back to the scheduler; called by a task."""
+        raise NotImplementedError
+
+
+interpreter = None
+
+
+def operation(kind, order, name):
+    """The word that says what a request wants: kind, ordering, width, field."""
+    return kind | order << ORDER_SHIFT | FIELDS[name][1] // 8 << BYTES_SHIFT | FIELD_NUMBER[name] << FIELD_SHIFT
+
+
+def is_scheduled(field):
+    """Whether accesses to a field (a FieldType) are points."""
+    return FIELD_NAMES[_BY_PLACE[field.slot, field.offset]] not in UNSCHEDULED
+
+
+def field_name(field):
+    """The name of a FieldType's field."""
+    return FIELD_NAMES[_BY_PLACE[field.slot, field.offset]]
+
+
+def field_address(base, name, index):
+    """Where an element of a field stands."""
+    slot, _, stride, offset = FIELDS[name]
+    return base + ARRAY_START[slot] + offset + index * stride
+
+
+def ask(op, address, first, second):
+    """Interpreted: one request, and its answer."""
+    at = REQUESTS + REQUEST_WORDS * STATE[CURRENT]
+    STATE[at : at + REQUEST_WORDS] = (op, address, first, second)
+    interpreter.suspend()
+    return STATE[RESULT]
+
+
+def schedules():
+    """Whether somebody answers requests now (interpreted kernels may also run without a scheduler)."""
+    return interpreter is not None
+
+
+# ---------------------------------------------------------------------------------------------------------- compiled side
+
+_I64 = ir.IntType(64)
+_CLOBBERED = "rax rbx rcx r8 r9 r10 r11 r12 r13 r14 r15 memory cc dirflag fpsr flags".split() + [f"xmm{k}" for k in range(16)]
+# The 128 bytes below the stack pointer may be LLVM's (the red zone). Operands are outputs too: the other stack changes those registers.
+_SWITCH = (
+    "leaq -128(%rsp), %rsp; pushq %rbp; leaq 1f(%rip), %rax; pushq %rax; movq %rsp, (%rsi);"
+    "movq (%rdx), %rsp; popq %rax; jmpq *%rax; 1: popq %rbp; leaq 128(%rsp), %rsp"
+)
+
+
+def _state_word(builder, index):
+    """The address of a word of STATE, by number or by value."""
+    state = builder.module.globals.get(_SYMBOL)
+    if state is None:
+        state = ir.GlobalVariable(builder.module, ir.ArrayType(_I64, STATE_WORDS), _SYMBOL)
+    return builder.gep(state, [_I64(0), _I64(index) if isinstance(index, int) else index])
+
+
+def _emit_switch(builder, save, load):
+    """Leave the stack pointer in one word, go on where another one says."""
+    kind = ir.FunctionType(ir.LiteralStructType([_I64, _I64]), [_I64, _I64])
+    constraints = "={rsi},={rdx},0,1" + "".join(f",~{{{register}}}" for register in _CLOBBERED)
+    builder.call(ir.InlineAsm(kind, _SWITCH, constraints, side_effect=True), [builder.ptrtoint(save, _I64), builder.ptrtoint(load, _I64)])
+
+
+def _function(module, name, nr_parameters, body):
+    """A function of this name in a module, never inlined: code around a call keeps its registers, and is short."""
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(_I64, [_I64] * nr_parameters), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    builder.ret(body(builder, *function.args))
+    return function
+
+
+def _point_body(builder, op, address, first, second):
+    task = builder.load(_state_word(builder, CURRENT))
+    at = builder.add(builder.mul(task, _I64(REQUEST_WORDS)), _I64(REQUESTS))
+    for k, value in enumerate((op, address, first, second)):
+        builder.store(value, _state_word(builder, builder.add(at, _I64(k))))
+    _emit_switch(builder, _state_word(builder, builder.add(task, _I64(TASK_SP))), _state_word(builder, SCHEDULER_SP))
+    return builder.load(_state_word(builder, RESULT))
+
+
+def emit_request(builder, op, address, *operands):
+    """Code that asks and waits for the answer, an i64."""
+    values = [op if isinstance(op, ir.Value) else _I64(op), address, *operands]
+    values += [_I64(0)] * (4 - len(values))
+    return builder.call(_function(builder.module, "pfnstorm_point", 4, _point_body), values)
+
+
+def emit_access(builder, field, address, kind, order, *operands):
+    """Code that asks for an access to an element of a field; the answer is the word seen, widened."""
+    op = operation(kind, order, field_name(field))
+    return emit_request(builder, op, builder.ptrtoint(address, _I64), *operands)
+
+
+def _resume_body(builder, task):
+    _emit_switch(builder, _state_word(builder, SCHEDULER_SP), _state_word(builder, builder.add(task, _I64(TASK_SP))))
+    return _I64(0)
+
+
+_BITS = {1: 8, 4: 32, 8: 64}
+
+
+def _by_width(builder, width, make):
+    """Code for each width that a field can have; `make(bits)` may give a value, and the values are merged."""
+    found = []
+    end = builder.append_basic_block()
+    default = builder.append_basic_block()
+    switch = builder.switch(width, default)
+    for size, bits in _BITS.items():
+        block = default if size == 8 else builder.append_basic_block()
+        if size != 8:
+            switch.add_case(_I64(size), block)
+        builder.position_at_end(block)
+        found.append((make(bits), builder.block))
+        builder.branch(end)
+    builder.position_at_end(end)
+    merged = builder.phi(_I64)
+    for value, block in found:
+        merged.add_incoming(value, block)
+    return merged
+
+
+def _load_body(builder, address, width):
+    def make(bits):
+        value = builder.load(builder.inttoptr(address, ir.IntType(bits).as_pointer()))
+        return value if bits == 64 else builder.sext(value, _I64)
+
+    return _by_width(builder, width, make)
+
+
+def _store_body(builder, address, width, value):
+    def make(bits):
+        narrow = value if bits == 64 else builder.trunc(value, ir.IntType(bits))
+        builder.store(narrow, builder.inttoptr(address, ir.IntType(bits).as_pointer()))
+        return _I64(0)
+
+    return _by_width(builder, width, make)
+
+
+def _lower_start(context, builder, sig, args):
+    task, code, stack_top = args
+    top = builder.sub(stack_top, _I64(64))  # where a function that was called would find itself: 8 below a multiple of 16, once popped
+    builder.store(code, builder.inttoptr(top, _I64.as_pointer()))
+    builder.store(top, _state_word(builder, builder.add(task, _I64(TASK_SP))))
+    return context.get_dummy_value()
+
+
+_CTYPES = {1: ctypes.c_int8, 4: ctypes.c_int32, 8: ctypes.c_int64}
+
+if jit.INTERPRETED:
+
+    def start(task, code, stack_top):
+        """Make a task ready to run from its beginning."""
+        interpreter.start(task)
+
+    def resume(task):
+        """Run a task until its next request."""
+        interpreter.resume(task)
+
+    def load_word(address, width):
+        """The word of 1, 4 or 8 bytes at an address, for the scheduler."""
+        return _CTYPES[width].from_address(address).value
+
+    def store_word(address, width, value):
+        """Write a word of 1, 4 or 8 bytes, for the scheduler."""
+        _CTYPES[width].from_address(address).value = value
+
+else:
+
+    @intrinsic
+    def start(typing, task, code, stack_top):
+        """Make a task ready to run from its beginning: the switch to it pops the address of its code."""
+        return types.void(types.int64, types.int64, types.int64), _lower_start
+
+    @intrinsic
+    def resume(typing, task):
+        """Run a task until its next request."""
+        return types.int64(types.int64), lambda c, b, s, a: b.call(_function(b.module, "pfnstorm_resume", 1, _resume_body), a)
+
+    @intrinsic
+    def load_word(typing, address, width):
+        """The word of 1, 4 or 8 bytes at an address, for the scheduler."""
+        return types.int64(types.int64, types.int64), lambda c, b, s, a: _load_body(b, *a)
+
+    @intrinsic
+    def store_word(typing, address, width, value):
+        """Write a word of 1, 4 or 8 bytes, for the scheduler."""
+        return types.int64(types.int64, types.int64, types.int64), lambda c, b, s, a: _store_body(b, *a)
+
+
+@intrinsic
+def shared_word(typing, index):
+    """A word of STATE, for a task that begins."""
+    return types.int64(types.int64), lambda c, b, s, a: b.load(_state_word(b, a[0]))
+
+
+@intrinsic
+def request(typing, op, first):
+    """A request about no address."""
+    return types.int64(types.int64, types.int64), lambda c, b, s, a: emit_request(b, a[0], _I64(0), a[1])
+
+
+def provide_state():
+    """Make STATE: before any compiled task is loaded, since it refers to it by name.
+
+    Raises      UnsupportedHost where nobody has written the switch of stacks
+    """
+    global STATE
+    if STATE is not None:
+        return STATE
+    if jit.INTERPRETED:
+        STATE = [0] * STATE_WORDS
+        return STATE
+    if platform.machine() != "x86_64":
+        raise jit.UnsupportedHost(
+            f"compiled exploration switches stacks in x86-64 assembly, this is {platform.machine()}: "
+            "set NUMBA_DISABLE_JIT=1 to explore interpreted"
+        )
+    import numpy as np
+
+    llvm.initialize_native_asmparser()
+    STATE = np.zeros(STATE_WORDS, np.int64)
+    llvm.add_symbol(_SYMBOL, STATE.ctypes.data)
+    return STATE

@@ -1,0 +1,41 @@
+"""What a user may name: models and strategies."""
+
+from collections.abc import Sequence
+
+from stress.errors import UserError
+from stress.explore.model import Model
+from stress.explore.models import all_models
+from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
+
+
+def chosen_models(names: Sequence[str] | None) -> tuple[Model, ...]:
+    """Models by name, or all.
+
+    Raises      UserError
+    """
+    known = all_models()
+    for name in names or ():
+        if name not in known:
+            raise UserError(f"unknown model {name!r}; known: {', '.join(known)}")
+    return tuple(known[name] for name in dict.fromkeys(names or known))
+
+
+def chosen_strategies(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Strategies by name, or the portfolio.
+
+    Raises      UserError
+    """
+    from stress.explore.explore import PORTFOLIO
+
+    for name in names or ():
+        if name not in CHOOSABLE:
+            raise UserError(f"unknown strategy {name!r}; known: {', '.join(CHOOSABLE)}")
+    return tuple(dict.fromkeys(names or PORTFOLIO))
+
+
+def listed() -> list[str]:
+    """Models and strategies, a line each."""
+    width = max(map(len, (*all_models(), *CHOOSABLE)))
+    models = [f"  {model.name.ljust(width)}  {model.summary} ({model.protocol})" for model in all_models().values()]
+    strategies = [f"  {name.ljust(width)}  {STRATEGIES[NAMED[name][0]].summary}" for name in CHOOSABLE]
+    return ["models:", *models, "strategies:", *strategies]

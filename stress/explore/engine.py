@@ -1,0 +1,368 @@
+"""One model on one machine in this process: compiled tasks on stacks of their own, or interpreted ones as greenlets.
+
+Both engines run the scheduler of scheduler.py, so they pass the same points in the same order; a test holds that.
+"""
+
+import ctypes
+import mmap
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels.base import jit, points
+from kernels.base.atomics import ProcessExit
+from kernels.base.layout import ARRAY_START, ARRAYS, BUG_INVARIANT, COUNTER, COUNTER_STRIDE, FIELDS, Bug
+from kernels.base.memory import memory_at
+from kernels.base.points import END, LEAVE, PHASE, REQUEST_WORDS, REQUESTS, request, shared_word
+from kernels.policy.boot import boot_machine
+from stress.checkers import check_all
+from stress.errors import HostError
+from stress.explore import scheduler, state
+from stress.explore.model import PARAMS, Model
+from stress.explore.strategies import NAMED
+from stress.machine import create_machine
+
+STACK_BYTES = 256 << 10
+STEP_LIMIT = 5000
+MEMORY_MODELS = {"sc": state.SC, "tso": state.TSO}
+#: what tasks write past the scheduler and other tasks' assertions read: put back before every schedule
+_RESTORED = ("control", "bugs", "cpus", "shadow")
+AT_REST = "at-rest"  # a verdict beside state.VERDICT_NAMES: a checker at rest found it
+PROFILED_SCHEDULES = 64  # random walks that tell PCT how many choices there are
+
+
+def task_body(model: Model) -> Any:
+    """The kernel that every task of a model begins with, whatever the phase."""
+    prepare, steps, check = model.prepare, model.steps, model.check
+
+    def body(mem, cpu, phase):  # type: ignore[no-untyped-def]
+        """One phase of the model."""
+        if phase == state.PREPARE:
+            boot_machine(mem)
+            return prepare(mem, cpu)
+        if phase == state.STEPS:
+            return steps(mem, cpu)
+        return check(mem, cpu)
+
+    return jit.kernel(body)
+
+
+def compiled_task(model: Model) -> int:
+    """The address of the machine code that every task of a model begins at."""
+    body = task_body(model)
+
+    def task() -> None:
+        result = body(memory_at(shared_word(points.BASE)), shared_word(points.CURRENT), shared_word(points.PHASE))  # type: ignore[call-arg]
+        request(END, result)
+
+    return jit.task_code(task, model.name, model.module)
+
+
+#: kernel frames from the innermost out: (file under the project, line, function)
+Where = tuple[tuple[str, int, str], ...]
+_ROOT = Path(__file__).resolve().parents[2]
+_PLUMBING = frozenset(str(_ROOT / "kernels" / "base" / name) for name in ("points.py", "memory.py", "atomics.py"))
+
+
+def where() -> Where:
+    """Where the interpreted kernel that asks for an access stands."""
+    frames, frame = [], sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith(str(_ROOT)) and name not in _PLUMBING and name != __file__:
+            frames.append((str(Path(name).relative_to(_ROOT)), frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back  # type: ignore[assignment]
+    return tuple(frames)
+
+
+class GreenletTasks(points.Interpreter):
+    """Interpreted tasks: a greenlet each, switched where compiled ones switch stacks."""
+
+    def __init__(self, mem: Any, model: Model) -> None:
+        try:
+            import greenlet
+        except ModuleNotFoundError as error:
+            raise HostError("interpreted exploration needs the package greenlet: pip install greenlet") from error
+        self._greenlet = greenlet
+        self._scheduler = greenlet.getcurrent()
+        self._tasks: dict[int, Any] = {}
+        self._pending: dict[int, Where] = {}
+        self.passed: dict[int, list[Where]] = {}  # per task, where the request of each of its steps stands in the source
+        self.watching = False
+        self._mem, self._body = mem, task_body(model)
+
+    @property
+    def _phase(self) -> int:
+        assert points.STATE is not None
+        return int(points.STATE[PHASE])
+
+    def _run(self) -> None:
+        words = points.STATE
+        assert words is not None
+        task = words[points.CURRENT]
+        try:
+            kind, result = END, int(self._body(self._mem, task, words[PHASE]))
+        except ProcessExit as leaving:
+            kind, result = LEAVE, int(leaving.code or 0)
+        at = REQUESTS + REQUEST_WORDS * task
+        words[at : at + 3] = (kind, 0, result)
+
+    def start(self, task: int) -> None:
+        self._pending.pop(task, None)
+        if self._phase == state.STEPS:  # another task begins the check when the steps have been passed
+            self.passed[task] = []
+        self._tasks[task] = self._greenlet.greenlet(self._run, self._scheduler)
+
+    def resume(self, task: int) -> None:
+        words = points.STATE
+        assert words is not None
+        if (
+            self._phase == state.STEPS
+            and task in self._pending
+            and words[REQUESTS + REQUEST_WORDS * task] & points.KIND_MASK != points.PEEK
+        ):
+            self.passed[task].append(self._pending[task])
+        self._tasks[task].switch()
+
+    def suspend(self) -> None:
+        if self.watching:
+            words = points.STATE
+            assert words is not None
+            self._pending[words[points.CURRENT]] = where()
+        self._scheduler.switch()
+
+
+@dataclass(frozen=True)
+class Found:
+    """How one schedule failed: verdict, and the record that bug() wrote."""
+
+    verdict: str
+    code: str = ""
+    invariant: str = ""
+    cpu: int = -1
+    pfn: int = -1
+    seen: int = 0
+    wanted: int = 0
+    message: str = ""
+
+    def same_failure(self, other: "Found") -> bool:
+        return (self.verdict, self.code) == (other.verdict, other.code)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a schedule that was logged."""
+
+    chosen: int
+    op: int
+    offset: int
+    first: int
+    second: int
+    result: int
+    before: int
+
+
+class Engine:
+    """A model, ready to be explored: the machine stands where every schedule begins. One at a time in a process.
+
+    Raises      HostError, UnsupportedHost; AssertionError if the model's preparation breaks an invariant
+    """
+
+    def __init__(self, model: Model, memory: str = "sc") -> None:
+        self.model, self.memory = model, memory
+        words = points.provide_state()
+        self.words: Any = words
+        self._zero(0, points.STATE_WORDS)
+        self.mem = create_machine(model.geometry, PARAMS | model.params)
+        self._keep: list[Any] = []
+        words[points.BASE] = self.mem.base
+        words[state.NR_TASKS], words[state.MEMORY_MODEL], words[state.STEP_LIMIT] = model.nr_cpus, state.SC, STEP_LIMIT
+        self._describe_fields()
+        if jit.INTERPRETED:
+            self.tasks = GreenletTasks(self.mem, model)
+            points.interpreter = self.tasks  # type: ignore[assignment]
+        else:
+            self._give_stacks()
+            words[state.CODE] = compiled_task(model)
+        if scheduler.prepare_machine(words, state.PREPARE) != state.UNDECIDED:
+            raise AssertionError(f"model {model.name}: its preparation breaks: {self.found()}")
+        self._remember()
+        words[state.MEMORY_MODEL] = MEMORY_MODELS[memory]
+        self._points_expected = 0
+
+    def close(self) -> None:
+        """Nobody schedules any more."""
+        points.interpreter = None
+
+    # -- how it is set up
+
+    def _describe_fields(self) -> None:
+        words = self.words
+        for number, name in enumerate(points.FIELD_NAMES):
+            slot, _, stride, offset = FIELDS[name]
+            begin = self.mem.base + ARRAY_START[slot] + offset
+            words[state.FIELD_BEGIN + number] = begin
+            words[state.FIELD_END + number] = begin + len(self.mem.arrays[name]) * stride
+
+    def _give_stacks(self) -> None:
+        stacks = mmap.mmap(-1, STACK_BYTES * points.MAX_TASKS)
+        self._keep.append(stacks)
+        self.words[state.STACKS] = np.frombuffer(stacks, np.uint8).ctypes.data
+        self.words[state.STACK_BYTES] = STACK_BYTES
+
+    def _remember(self) -> None:
+        """Copy what tasks write past the scheduler, to be put back before every schedule."""
+        words, count = self.words, 0
+        for spec in ARRAYS:
+            if spec.name in _RESTORED:
+                first = spec.fields[0].name
+                address = self.mem.arrays[first].ctypes.data - spec.fields[0].offset
+                nr_words = -(-len(self.mem.arrays[first]) * spec.stride // 8)
+                copy: npt.NDArray[np.int64] = np.zeros(nr_words, np.int64)
+                for k in range(nr_words):
+                    copy[k] = ctypes.c_int64.from_address(address + 8 * k).value
+                self._keep.append(copy)
+                at = state.RESTORED + count * state.RESTORED_WORDS
+                words[at], words[at + 1], words[at + 2] = address, nr_words, copy.ctypes.data
+                count += 1
+        words[state.NR_RESTORED] = count
+
+    # -- what it does
+
+    def begin(self, strategy: str, seed: int) -> None:
+        """Choose a strategy, and forget what was remembered of schedules before."""
+        words = self.words
+        number, parameter = NAMED[strategy]
+        if parameter and not self._points_expected:
+            self._points_expected = self._profile(seed)
+        words[state.STRATEGY], words[state.PARAMETER], words[state.SEED] = number, parameter, seed
+        words[state.POINTS_EXPECTED] = self._points_expected
+        self._forget()
+
+    def _forget(self) -> None:
+        words = self.words
+        for word in (state.NR_RUN, state.TOTAL_STEPS, state.MOST_STEPS, state.NR_PRUNED, state.COMPLETE, state.LOGGING, state.NOTING):
+            words[word] = 0
+        words[state.STRATEGY_WORDS] = 0
+
+    def set_tasks(self, nr_tasks: int) -> None:
+        """Only the first CPUs run."""
+        self.words[state.NR_TASKS] = nr_tasks
+
+    def put_back(self) -> None:
+        """Memory as every schedule finds it."""
+        scheduler.put_back(self.words, 0)
+
+    def forget_states(self) -> None:
+        """Every final state is new again."""
+        self.words[state.NR_STATES] = 0
+        self._zero(state.STATES, state.STATES_CAPACITY)
+
+    def _zero(self, first: int, count: int) -> None:
+        if jit.INTERPRETED:
+            self.words[first : first + count] = [0] * count
+        else:
+            self.words[first : first + count] = 0
+
+    def _profile(self, seed: int) -> int:
+        """The most steps that a few random walks took."""
+        self.begin("random", seed)
+        self.explore(0, PROFILED_SCHEDULES)
+        return int(self.words[state.MOST_STEPS])
+
+    def explore(self, first: int, nr_schedules: int, *, stop_at_new_states: bool = False) -> int:
+        """Run schedules from `first` on; returns the number of the next one. `stop`, `verdict` say why it returned."""
+        self.words[state.NOTING] = int(stop_at_new_states)
+        return int(scheduler.explore_batch(self.words, first, nr_schedules))
+
+    def replay(self, choices: list[int], *, logging: bool = False, judge: bool = False) -> Found | None:
+        """Run one given schedule; how it failed, or None. -1 in `choices`: whoever went on last, else the lowest.
+
+        Parameters  judge: whether the checkers at rest look at how it ended
+        """
+        words = self.words
+        words[state.STRATEGY] = NAMED["given"][0]
+        words[state.NR_GIVEN], words[state.LOGGING] = len(choices), int(logging)
+        for k, chosen in enumerate(choices):
+            words[state.GIVEN + k] = chosen
+        self.explore(0, 1)
+        words[state.LOGGING] = 0
+        return self.found() or (self.at_rest() if judge else None)
+
+    # -- what it found
+
+    @property
+    def stop(self) -> int:
+        return int(self.words[state.STOP])
+
+    @property
+    def verdict(self) -> str:
+        return state.VERDICT_NAMES[int(self.words[state.VERDICT])]
+
+    @property
+    def nr_run(self) -> int:
+        return int(self.words[state.NR_RUN])
+
+    @property
+    def nr_steps(self) -> int:
+        return int(self.words[state.NR_STEPS])
+
+    def choices(self) -> list[int]:
+        """Who was chosen at each step of the last schedule."""
+        return [int(self.words[state.CHOICES + k]) for k in range(self.nr_steps)]
+
+    def steps(self) -> list[Step]:
+        """The log of the last schedule, if it was logged."""
+        found = []
+        for k in range(self.nr_steps):
+            at = state.LOG + k * state.LOG_WORDS
+            found.append(Step(*(int(self.words[at + j]) for j in range(7))))
+        return found
+
+    def found(self) -> Found | None:
+        """How the last schedule failed, or None."""
+        verdict = int(self.words[state.VERDICT])
+        if verdict in (state.UNDECIDED, state.CLEAN, state.PRUNED):
+            return None
+        name = state.VERDICT_NAMES[verdict]
+        arrays = self.mem.arrays
+        if verdict != state.BROKEN:
+            return Found(name, message=self._stuck() if verdict in (state.DEADLOCK, state.LIVELOCK) else "")
+        code = Bug(int(arrays["bug_code"][0]))
+        cpu, pfn, seen, wanted = (int(arrays[f"bug_{part}"][0]) for part in ("cpu", "pfn", "seen", "wanted"))
+        return Found(name, code.name, BUG_INVARIANT[code], cpu, pfn, seen, wanted)
+
+    def at_rest(self) -> Found | None:
+        """What the checkers of stress/checkers say about the final state in which the machine is now."""
+        violations = check_all(self.mem)
+        if not violations:
+            return None
+        first = violations[0]
+        cpu = first.cpus[0] if first.cpus else -1
+        words = ", ".join(f"{name} {word}" for name, word in first.words.items())
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        return Found(AT_REST, first.checker, first.invariant, cpu, first.pfn, message=f"{first.message}: {words}{more}")
+
+    def _stuck(self) -> str:
+        """Who had not ended."""
+        names = {state.RUNNING: "runs", state.WAITING: "waits", state.DONE: "has ended"}
+        status = [int(self.words[state.STATUS + cpu]) for cpu in range(self.model.nr_cpus)]
+        return ", ".join(f"cpu {cpu} {names[each]}" for cpu, each in enumerate(status))
+
+    def final_states(self) -> list[int]:
+        """The hashes of all final states so far."""
+        table = self.words[state.STATES : state.STATES + state.STATES_CAPACITY]
+        return [int(each) for each in table if each]
+
+    def results(self) -> list[int]:
+        """What the steps of each CPU returned."""
+        return [int(self.words[state.RESULTS + cpu]) for cpu in range(self.model.nr_cpus)]
+
+    def counters(self) -> dict[str, int]:
+        """The machine's counters over all schedules so far, by name."""
+        total = self.mem.arrays["counters"].reshape(-1, COUNTER_STRIDE).sum(axis=0)
+        return {name: int(total[at]) for name, at in COUNTER.items()}

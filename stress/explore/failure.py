@@ -1,0 +1,93 @@
+"""A failure as a file: which model, on which kernels, which schedule, how it ended. Small, readable, and refused when it no longer fits."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kernels.base import jit
+from stress.errors import UserError
+from stress.explore.engine import AT_REST, Engine, Found
+from stress.explore.model import Model
+from stress.explore.models import all_models
+from stress.explore.operations import signature
+from stress.soak import write_json
+
+SCHEMA = "pfnstorm-failure/1"  # changes when a scheduling point moves: old schedules would mean something else
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failing schedule. `schedule` has a pair for each step: who, and the signature of what it does."""
+
+    model: str
+    memory: str
+    strategy: str
+    seed: int
+    number: int
+    kernels: str
+    found: Found
+    schedule: tuple[tuple[int, str], ...]
+
+    @property
+    def choices(self) -> list[int]:
+        return [chosen for chosen, _ in self.schedule]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def kernels_hash(model: Model) -> str:
+    """What a schedule of a model depends on: all kernels, the model, and the order in which the scheduler starts tasks."""
+    digest = hashlib.sha256(jit.source_hash().encode())
+    for path in jit.import_closure(model.module):
+        if "explore" in path.parts:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def failure_of(engine: Engine, choices: list[int], found: Found, strategy: str, seed: int, number: int) -> Failure:
+    """Run a failing schedule once more and write down what it does.
+
+    Raises      AssertionError if it does not fail: the scheduler would not be deterministic
+    """
+    again = engine.replay(choices, logging=True, judge=found.verdict == AT_REST)
+    if again is None:
+        raise AssertionError(f"{engine.model.name}: a schedule failed once and not again")
+    steps = tuple((step.chosen, signature(step.op, step.offset)) for step in engine.steps())
+    return Failure(engine.model.name, engine.memory, strategy, seed, number, kernels_hash(engine.model), again, steps)
+
+
+def save_failure(failure: Failure, path: Path) -> None:
+    """Write a failure.
+
+    Raises      UserError if the file cannot be written
+    """
+    try:
+        write_json(path, failure.to_json())
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+
+
+def load_failure(path: Path) -> Failure:
+    """Read a failure, for kernels that are still what it was found on.
+
+    Raises      UserError, one line
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored.pop("schema") != SCHEMA:
+            raise UserError(f"{path}: not a failure of this version ({SCHEMA})")
+        found = Found(**stored.pop("found"))
+        steps = tuple((int(chosen), str(text)) for chosen, text in stored.pop("schedule"))
+        failure = Failure(found=found, schedule=steps, **stored)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not a failure file: {error}") from error
+    if failure.model not in all_models():
+        raise UserError(f"{path}: there is no model {failure.model!r}")
+    if failure.kernels != kernels_hash(all_models()[failure.model]):
+        raise UserError(f"{path}: the kernels or the model have changed since this failure was found ({failure.kernels}): explore again")
+    return failure

@@ -1,0 +1,76 @@
+"""What a model is: a small machine, what each of its CPUs does, what must hold at the end. The records stand in stress/explore/models."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernels.base.layout import Geometry
+
+#: parameters of a machine for exploration: per-CPU lists that fill and drain within a few calls, nothing that takes time
+PARAMS = {
+    "pcp_high": 4,
+    "pcp_batch": 2,
+    "spin_yield": 4,
+    "tracing": 0,
+    "cycles_per_us": 1000,
+    "anon_pages": 12,
+    "kernel_target": 1,
+    "balloon_target": 1,
+    "max_order_anon": 1,
+    "numa_rate_limit": 1 << 40,
+    "shadow_on": 1,
+    "seed": 1,
+}
+
+
+def small_geometry(nr_cpus: int, **sizes: int) -> Geometry:
+    """A machine of a handful of frames; `sizes` as layout.Geometry takes them."""
+    small = {
+        "nr_nodes": 1,
+        "frames_per_node": 32,
+        "pageblock_order": 3,
+        "words_per_frame": 4,
+        "nr_tasks": 1,
+        "task_pages": 16,
+        "table_pages": 16,
+        "nr_files": 1,
+        "file_pages": 8,
+    }
+    return Geometry(nr_cpus=nr_cpus, **(small | sizes))
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model.
+
+    name        as the command names it; the file is called the same, with underscores
+    summary     one line: which protocol, and who meets whom
+    protocol    where it is described: section of linux-mm.md, transition, catalogue ids
+    geometry    the machine; every CPU of it runs `steps`
+    prepare     kernel (mem, cpu) -> 0, on CPU 0 alone, after boot: where every schedule begins
+    steps       kernel (mem, cpu) -> a result that belongs to the final state
+    check       kernel (mem, cpu) -> 0, on CPU 0 alone, after all have ended: calls bug() if something does not hold
+    params      of the machine, beside or in place of PARAMS
+    meetings    counters (layout.COUNTERS) that schedules must have moved, or exploring proved little
+    at_rest     whether the checkers of stress/checkers judge final states: not if the model is no machine at rest at its end
+    """
+
+    name: str
+    summary: str
+    protocol: str
+    geometry: Geometry
+    prepare: Callable[..., Any]
+    steps: Callable[..., Any]
+    check: Callable[..., Any]
+    params: dict[str, int] = field(default_factory=dict)
+    meetings: tuple[str, ...] = ()
+    at_rest: bool = True
+
+    @property
+    def nr_cpus(self) -> int:
+        return self.geometry.nr_cpus
+
+    @property
+    def module(self) -> str:
+        """Where its kernels stand."""
+        return str(self.steps.__module__)

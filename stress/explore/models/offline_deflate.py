@@ -1,0 +1,78 @@
+"""A balloon that deflates while one of its frames is isolated, migrated or put back.
+
+CPU 0 owns a balloon with two blocks and gives both back. CPU 1 is a scanner: it isolates the first block and migrates it to a frame
+of its own. CPU 2 isolates the second one and puts it back. Whoever meets whom, every frame is free in the end.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.base.atomics import load_acquire
+from kernels.base.bug import bug
+from kernels.base.jit import kernel
+from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE
+from kernels.page.memdesc import is_offline_head
+from kernels.types.offline import balloon_deflate, balloon_inflate, isolate_offline, migrate_offline, putback_offline
+from stress.explore.model import Model, small_geometry
+
+
+@kernel
+def prepare(mem, cpu):
+    """Two blocks in the balloon of CPU 0, and a free frame on CPU 1's list."""
+    for place in range(2):
+        pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+        mem.gang_pfn[place] = pfn
+        balloon_inflate(mem, cpu, 0, pfn, 0)
+    return 0
+
+
+@kernel
+def scan(mem, cpu, pfn):
+    """Isolate a block if it is inflated now.
+
+    Returns     whether this CPU holds its isolation
+    """
+    # ORDER: acquire, pairs with publish_offline; only the compare-and-swap decides
+    word = load_acquire(mem.memdesc, pfn)
+    return is_offline_head(word) and isolate_offline(mem, cpu, pfn, word)
+
+
+@kernel
+def steps(mem, cpu):
+    """Owner, migrating scanner, scanner that changes its mind.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        return balloon_deflate(mem, cpu, 0, 0) + 2 * balloon_deflate(mem, cpu, 0, 0)
+    if cpu == 1:
+        if not scan(mem, cpu, mem.gang_pfn[0]):
+            return 0
+        target = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+        moved = migrate_offline(mem, cpu, mem.gang_pfn[0], target)
+        if not moved:
+            free_frozen_pages(mem, cpu, target, 0)
+        return 1 + moved
+    if not scan(mem, cpu, mem.gang_pfn[1]):
+        return 0
+    return 2 if putback_offline(mem, cpu, mem.gang_pfn[1]) else 1
+
+
+@kernel
+def check(mem, cpu):
+    """The owner asks again for what it could not have, and the balloon is empty then."""
+    while balloon_deflate(mem, cpu, 0, 0) > 0:
+        pass
+    if mem.balloon_pages[0] != 0:
+        bug(mem, cpu, BUG_BALLOON_LOST, -1, mem.balloon_pages[0], 0)
+    return 0
+
+
+MODEL = Model(
+    "offline-deflate",
+    "a balloon deflates while scanners isolate, migrate and put back its frames",
+    "design 3, offline = none; F-1, F-2",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("met_deflate_on_isolated", "met_release_found_by_isolator", "balloon_migrate"),
+)

@@ -1,0 +1,73 @@
+"""Page-cache lookups without a lock against removal and reading in anew.
+
+CPU 0 truncates a page of a file and reads another index of it in, for which it mostly gets the same descriptor, and then the first
+index anew. CPUs 1 and 2 look the first index up, and may be those that put last.
+"""
+
+from kernels.alloc.release import folio_put, lru_add_drain
+from kernels.base.bug import bug
+from kernels.base.jit import kernel
+from kernels.base.layout import BUG_FOLIO_RANGE
+from kernels.map.pagecache import filemap_get_entry, folio_contains
+from kernels.policy.filemap import create_folio, file_truncate
+from stress.explore.model import Model, small_geometry
+
+INDEX, OTHER = 3, 5
+
+
+@kernel
+def read_in(mem, cpu, index):
+    """Put a folio into the cache and on the LRU.
+
+    Returns     whether it is there
+    """
+    desc = create_folio(mem, cpu, 0, 0, index, 0)
+    if desc < 0:
+        return 0
+    lru_add_drain(mem, cpu)
+    folio_put(mem, cpu, desc)
+    return 1
+
+
+@kernel
+def prepare(mem, cpu):
+    """The page is cached."""
+    return read_in(mem, cpu, INDEX)
+
+
+@kernel
+def steps(mem, cpu):
+    """Truncate and read in; look up.
+
+    Returns     what was dropped, or found
+    """
+    if cpu == 0:
+        dropped = file_truncate(mem, cpu, 0, INDEX)
+        return dropped * 4 + read_in(mem, cpu, OTHER) * 2 + read_in(mem, cpu, INDEX)
+    desc = filemap_get_entry(mem, cpu, 0, INDEX)
+    if desc < 0:
+        return 0
+    if not folio_contains(mem, desc, INDEX):
+        bug(mem, cpu, BUG_FOLIO_RANGE, mem.folio_pfn[desc], mem.folio_index[desc], INDEX)
+    folio_put(mem, cpu, desc)
+    return 1
+
+
+@kernel
+def check(mem, cpu):
+    """What is cached is dropped once more, so that a reference too many or too few is seen."""
+    file_truncate(mem, cpu, 0, INDEX)
+    file_truncate(mem, cpu, 0, OTHER)
+    return 0
+
+
+MODEL = Model(
+    "pagecache-removal",
+    "lookups without a lock against truncation and reading in of the same index",
+    "linux-mm.md 2.2; B1-B4, I10",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("spec_failed_on_zero", "met_lookup_reload_changed", "spec_held_last_reference"),
+)

@@ -1,0 +1,59 @@
+"""Per-CPU lists against the isolation of a pageblock: frees, allocations, drains.
+
+CPU 0 frees a frame of a pageblock and allocates one. CPU 1 isolates that pageblock, which disables and drains all per-CPU lists, and
+gives it back. Nothing may be taken from the block, or stay on a list, while it is isolated.
+"""
+
+from kernels.alloc.isolation import isolate_pageblock, unisolate_pageblock
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.base.bug import bug
+from kernels.base.jit import kernel
+from kernels.base.layout import BUG_ISOLATED_ALLOC, MT_MOVABLE
+from stress.explore.model import Model, small_geometry
+
+
+@kernel
+def prepare(mem, cpu):
+    """CPU 0 owns a frame."""
+    mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """A user of frames, and an isolator.
+
+    Returns     frames of the block that were not free when it was isolated
+    """
+    pfn = mem.gang_pfn[0]
+    block = pfn >> mem.pageblock_order
+    if cpu == 0:
+        free_frozen_pages(mem, cpu, pfn, 0)
+        taken = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+        if taken >= 0:
+            free_frozen_pages(mem, cpu, taken, 0)
+        return 0
+    isolate_pageblock(mem, cpu, block)
+    allocated = mem.block_allocated[block]
+    unisolate_pageblock(mem, cpu, block)
+    if allocated > 1:
+        bug(mem, cpu, BUG_ISOLATED_ALLOC, pfn, allocated, 1)
+    return allocated
+
+
+@kernel
+def check(mem, cpu):
+    """The checkers at rest say the rest."""
+    return 0
+
+
+MODEL = Model(
+    "pcp-isolation",
+    "frees and allocations through per-CPU lists against isolation and drain of their pageblock",
+    "linux-mm.md 2.1; E4, I17, I18",
+    small_geometry(2, frames_per_node=32, pageblock_order=2),
+    prepare,
+    steps,
+    check,
+    meetings=("pcp_drain", "met_pcp_lock_contended"),
+)

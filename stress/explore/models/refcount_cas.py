@@ -1,0 +1,81 @@
+"""References without locks against the owner's last put, and the descriptor's next life.
+
+CPU 0 owns a folio: it gives it back, keeps its frame for something without a descriptor, and makes a folio of another frame,
+which gets the same descriptor. CPU 1 takes references through whatever word stands at the first frame, with the re-check, and may
+be the one that puts last, also of the second folio.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.alloc.release import folio_put, try_get_pfn
+from kernels.base.atomics import load_relaxed
+from kernels.base.bug import bug
+from kernels.base.jit import kernel
+from kernels.base.layout import BUG_FOLIO_RANGE, BUG_WORD_CHANGED, MT_MOVABLE, NONE_WORD, T_ANON
+from kernels.page.folio import folio_covers, folio_prepare, folio_publish
+from stress.explore.model import Model, small_geometry
+
+MAPPING = 3
+
+
+@kernel
+def new_folio(mem, cpu):
+    """A published anonymous folio of one frame, with one reference.
+
+    Returns     its descriptor
+    """
+    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, MAPPING, 0)
+    folio_publish(mem, cpu, desc, 1)
+    return desc
+
+
+@kernel
+def prepare(mem, cpu):
+    """CPU 0 owns a folio."""
+    desc = new_folio(mem, cpu)
+    mem.gang_desc[0] = desc
+    mem.gang_pfn[0] = mem.folio_pfn[desc]
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """The owner: put, allocate twice, put, free. The other: a reference on the frame that the owner had.
+
+    Returns     whether the reference held
+    """
+    if cpu == 0:
+        folio_put(mem, cpu, mem.gang_desc[0])
+        pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+        folio_put(mem, cpu, new_folio(mem, cpu))
+        free_frozen_pages(mem, cpu, pfn, 0)
+        return 0
+    pfn = mem.gang_pfn[0]
+    desc = try_get_pfn(mem, cpu, pfn)
+    if desc < 0:
+        return 0
+    if not folio_covers(mem, desc, pfn):
+        bug(mem, cpu, BUG_FOLIO_RANGE, pfn, mem.folio_pfn[desc], pfn)
+    folio_put(mem, cpu, desc)
+    return 1
+
+
+@kernel
+def check(mem, cpu):
+    """Nobody has the frame any more."""
+    word = load_relaxed(mem.memdesc, mem.gang_pfn[0])
+    if word != NONE_WORD:
+        bug(mem, cpu, BUG_WORD_CHANGED, mem.gang_pfn[0], word, NONE_WORD)
+    return 0
+
+
+MODEL = Model(
+    "refcount-cas",
+    "get-unless-zero with its re-check against last put, free and re-allocation of the same frame and descriptor",
+    "linux-mm.md 2.2, 2.3; A1-A3",
+    small_geometry(2),
+    prepare,
+    steps,
+    check,
+    meetings=("spec_failed_on_zero", "spec_undone_by_recheck", "spec_held_last_reference", "spec_kept"),
+)

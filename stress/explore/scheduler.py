@@ -1,0 +1,353 @@
+"""The scheduler: one schedule after the other, each on a machine as it was, until something is found. Compiled, or interpreted.
+
+A schedule is a sequence of choices. A task is run from one request to the next; between two choices exactly one task makes exactly
+one access (or one buffered store reaches memory). When all have ended, the model's check runs alone. Then memory is put back
+by undoing what was written: that costs what the schedule wrote, whatever the size of the machine.
+
+Verdicts    an invariant broke (bug() was called), an access was out of bounds, a deadlock (nobody who has not ended can go on:
+            each waits for a change of what it read, and nobody is left to make one), a livelock (too many steps)
+"""
+
+from kernels.base.jit import kernel, state_entry
+from kernels.base.points import (
+    BASE,
+    BYTES_MASK,
+    BYTES_SHIFT,
+    CURRENT,
+    END,
+    FENCE,
+    FIELD_SHIFT,
+    KIND_MASK,
+    LEAVE,
+    PEEK,
+    PHASE,
+    REQUEST_WORDS,
+    REQUESTS,
+    RESULT,
+    WAIT,
+    load_word,
+    resume,
+    start,
+    store_word,
+)
+from stress.explore.memory_models import MASK48, apply, flush_oldest, is_ready, mixed, state_part, undo_writes, visible_word
+from stress.explore.pending import pending_address, pending_writes
+from stress.explore.state import (
+    BROKEN,
+    BUFFER_CAPACITY,
+    BUFFER_WORDS,
+    BUFFERED,
+    BUFFERS,
+    CHECK,
+    CHOICES,
+    CLEAN,
+    CODE,
+    COMPLETE,
+    DEADLOCK,
+    DONE,
+    FIELD_BEGIN,
+    FIELD_END,
+    FLUSH,
+    HASH,
+    LAST_ADDRESS,
+    LAST_TASK,
+    LAST_WRITES,
+    LIVELOCK,
+    LOG,
+    LOG_ADDRESS,
+    LOG_BEFORE,
+    LOG_ENABLED,
+    LOG_FIRST,
+    LOG_OP,
+    LOG_RESULT,
+    LOG_SECOND,
+    LOG_TASK,
+    LOG_WORDS,
+    LOGGING,
+    MOST_STEPS,
+    NOTING,
+    NR_PRUNED,
+    NR_RESTORED,
+    NR_RUN,
+    NR_STATES,
+    NR_STEPS,
+    NR_TASKS,
+    NR_UNDO,
+    OUT_OF_BOUNDS,
+    PREPARE,
+    PRUNED,
+    RANDOM,
+    RESTORED,
+    RESTORED_WORDS,
+    RESULTS,
+    RUNNING,
+    SCHEDULE,
+    SEED,
+    SEEN,
+    STACK_BYTES,
+    STACKS,
+    STATES,
+    STATES_CAPACITY,
+    STATUS,
+    STEP_LIMIT,
+    STEPS,
+    STOP,
+    STOP_BUDGET,
+    STOP_COMPLETE,
+    STOP_FAILURE,
+    STOP_STATE,
+    STRATEGY,
+    TOTAL_STEPS,
+    UNDECIDED,
+    VERDICT,
+    WAITING,
+    WOKEN,
+)
+from stress.explore.strategies import begin_schedule, choose, end_schedule
+
+FLUSH_OP = KIND_MASK  # in the log: a buffered store reached memory
+
+
+@kernel
+def in_bounds(s, op, address):
+    """Whether a request is about an element that its field has."""
+    number = op >> FIELD_SHIFT
+    return s[FIELD_BEGIN + number] <= address and address < s[FIELD_END + number]
+
+
+@kernel
+def go_on(s, task):
+    """Run a task, whose last request has been answered, until its next one; a checker's own loads are answered on the way."""
+    at = REQUESTS + REQUEST_WORDS * task
+    s[CURRENT] = task
+    resume(task)
+    while s[at] & KIND_MASK == PEEK and in_bounds(s, s[at], s[at + 1]):
+        s[RESULT] = visible_word(s, task, s[at + 1], s[at] >> BYTES_SHIFT & BYTES_MASK)
+        resume(task)
+    kind = s[at] & KIND_MASK
+    if kind == WAIT:
+        s[STATUS + task] = WAITING
+    elif kind == END:
+        s[STATUS + task] = DONE
+        s[RESULTS + task] = s[at + 2]
+    elif kind == LEAVE:
+        s[VERDICT] = BROKEN
+    else:
+        s[STATUS + task] = RUNNING
+        if kind != FENCE and not in_bounds(s, s[at], s[at + 1]):
+            s[VERDICT] = OUT_OF_BOUNDS
+
+
+@kernel
+def start_task(s, task):
+    """Run a task from its beginning to its first request."""
+    s[SEEN + task] = s[WOKEN + task] = s[BUFFERED + task] = s[RESULTS + task] = 0
+    start(task, s[CODE], s[STACKS] + (task + 1) * s[STACK_BYTES])
+    go_on(s, task)
+
+
+@kernel
+def run_alone(s, phase):
+    """Run one phase of the model as task 0, with nobody beside it."""
+    s[PHASE] = phase
+    start_task(s, 0)
+    at = REQUESTS
+    while s[VERDICT] == UNDECIDED and s[STATUS] != DONE:
+        s[RESULT] = apply(s, 0, s[at], s[at + 1], s[at + 2], s[at + 3])
+        while s[BUFFERED] > 0:
+            flush_oldest(s, 0)
+        if phase == PREPARE:
+            s[NR_UNDO] = s[HASH] = 0  # what is written now stays
+        go_on(s, 0)
+
+
+@kernel
+def enabled(s):
+    """The set of those that can be chosen now: bit t for a task, bit FLUSH + t for the flush of its oldest buffered store."""
+    found = 0
+    for task in range(s[NR_TASKS]):
+        status = s[STATUS + task]
+        if status == RUNNING:
+            if is_ready(s, task, s[REQUESTS + REQUEST_WORDS * task]):
+                found |= 1 << task
+        elif status == WAITING and s[WOKEN + task] != 0:
+            found |= 1 << task
+        if s[BUFFERED + task] > 0:
+            found |= 1 << FLUSH + task
+    return found
+
+
+@kernel
+def log_step(s, chosen, mask):
+    """Write down a step before it is made; its result follows."""
+    at = LOG + s[NR_STEPS] * LOG_WORDS
+    s[at + LOG_TASK], s[at + LOG_ENABLED] = chosen, mask
+    request = REQUESTS + REQUEST_WORDS * chosen
+    if chosen >= FLUSH:
+        request = BUFFERS + (chosen - FLUSH) * BUFFER_CAPACITY * BUFFER_WORDS
+        address, width = s[request], s[request + 1]
+        s[at + LOG_OP], s[at + LOG_FIRST], s[at + LOG_SECOND] = FLUSH_OP | width << BYTES_SHIFT, s[request + 2], 0
+    else:
+        address, width = s[request + 1], s[request] >> BYTES_SHIFT & BYTES_MASK
+        s[at + LOG_OP], s[at + LOG_FIRST], s[at + LOG_SECOND] = s[request], s[request + 2], s[request + 3]
+    s[at + LOG_ADDRESS] = address - s[BASE] if address != 0 else 0
+    s[at + LOG_BEFORE] = load_word(address, width) if address != 0 else 0
+
+
+@kernel
+def step(s, chosen, mask):
+    """Make the one access that was chosen, and let its task go on to its next request."""
+    if s[LOGGING]:
+        log_step(s, chosen, mask)
+    s[CHOICES + s[NR_STEPS]] = chosen
+    s[LAST_TASK], s[LAST_ADDRESS], s[LAST_WRITES] = chosen, pending_address(s, chosen), pending_writes(s, chosen)
+    if chosen >= FLUSH:
+        flush_oldest(s, chosen - FLUSH)
+        s[NR_STEPS] += 1
+        return
+    at = REQUESTS + REQUEST_WORDS * chosen
+    s[RESULT] = apply(s, chosen, s[at], s[at + 1], s[at + 2], s[at + 3])
+    if s[LOGGING]:
+        s[LOG + s[NR_STEPS] * LOG_WORDS + LOG_RESULT] = s[RESULT]
+    s[NR_STEPS] += 1
+    go_on(s, chosen)
+
+
+@kernel
+def all_done(s):
+    """Whether every task has ended."""
+    for task in range(s[NR_TASKS]):
+        if s[STATUS + task] != DONE:
+            return False
+    return True
+
+
+@kernel
+def run_schedule(s):
+    """One schedule from the first request of every task to the model's check."""
+    s[PHASE] = STEPS
+    for task in range(s[NR_TASKS]):
+        if s[VERDICT] == UNDECIDED:
+            start_task(s, task)
+    while s[VERDICT] == UNDECIDED:
+        mask = enabled(s)
+        if mask == 0:
+            break
+        if s[NR_STEPS] == s[STEP_LIMIT]:
+            s[VERDICT] = LIVELOCK
+            return
+        chosen = choose(s, mask, s[STRATEGY])
+        if chosen < 0:
+            s[VERDICT] = PRUNED
+            return
+        step(s, chosen, mask)
+    if s[VERDICT] == UNDECIDED:
+        if not all_done(s):
+            s[VERDICT] = DEADLOCK
+            return
+        run_alone(s, CHECK)
+        if s[VERDICT] == UNDECIDED:
+            s[VERDICT] = CLEAN
+
+
+@kernel
+def restore(s):
+    """Memory as it was before the last schedule: undo its writes, copy back what tasks write past the scheduler."""
+    undo_writes(s)
+    for k in range(s[NR_RESTORED]):
+        at = RESTORED + k * RESTORED_WORDS
+        for word in range(s[at + 1]):
+            store_word(s[at] + 8 * word, 8, load_word(s[at + 2] + 8 * word, 8))
+
+
+@kernel
+def begin(s, number):
+    """Everything but the strategy's memory as a schedule finds it; its random numbers follow from the seed and its number alone."""
+    restore(s)
+    s[SCHEDULE] = number
+    s[RANDOM] = mixed(mixed(s[SEED]) + number * 2654435769 & MASK48)
+    s[NR_STEPS] = s[HASH] = s[VERDICT] = 0
+    s[LAST_TASK] = -1
+
+
+@kernel
+def final_state(s):
+    """The hash of memory and results at the end of a schedule."""
+    found = s[HASH]
+    for task in range(s[NR_TASKS]):
+        found ^= state_part(task + 1, s[RESULTS + task])
+    return found
+
+
+@kernel
+def is_new_state(s):
+    """Whether a schedule ended as none before; while there is room to remember."""
+    if s[NR_STATES] * 2 >= STATES_CAPACITY:
+        return False
+    wanted = final_state(s) | 1 << 48  # never 0, which is an empty place
+    at = wanted % STATES_CAPACITY
+    while s[STATES + at] != 0:
+        if s[STATES + at] == wanted:
+            return False
+        at = (at + 1) % STATES_CAPACITY
+    s[STATES + at] = wanted
+    s[NR_STATES] += 1
+    return True
+
+
+@kernel
+def run_one(s, number):
+    """Run schedule `number` and count it."""
+    begin(s, number)
+    begin_schedule(s, s[STRATEGY])
+    run_schedule(s)
+    s[NR_RUN] += 1
+    s[TOTAL_STEPS] += s[NR_STEPS]
+    s[MOST_STEPS] = max(s[MOST_STEPS], s[NR_STEPS])
+
+
+@state_entry
+def explore_batch(s, first, nr_schedules):
+    """Run schedules from number `first` on until one fails, one ends in a new state (if asked for), or all are done.
+
+    The machine is left as the last one ended, for a look at it.
+    Returns     the number of the next schedule; why it returned stands in STOP
+    """
+    s[STOP] = STOP_BUDGET
+    for number in range(first, first + nr_schedules):
+        run_one(s, number)
+        if s[VERDICT] > PRUNED:
+            s[STOP] = STOP_FAILURE
+            return number + 1
+        if s[VERDICT] == PRUNED:
+            s[NR_PRUNED] += 1
+        new = s[VERDICT] == CLEAN and is_new_state(s)
+        if end_schedule(s, s[STRATEGY]):
+            s[COMPLETE] = 1
+            s[STOP] = STOP_COMPLETE
+            return number + 1
+        if new and s[NOTING]:
+            s[STOP] = STOP_STATE
+            return number + 1
+    return first + nr_schedules
+
+
+@state_entry
+def prepare_machine(s, phase):
+    """Bring the machine to where every schedule begins.
+
+    Returns     the verdict: UNDECIDED if nothing broke
+    """
+    s[VERDICT] = UNDECIDED
+    run_alone(s, phase)
+    return s[VERDICT]
+
+
+@state_entry
+def put_back(s, number):
+    """Memory as every schedule finds it.
+
+    Returns     0
+    """
+    begin(s, number)
+    return 0

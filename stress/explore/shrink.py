@@ -1,0 +1,72 @@
+"""From a failing schedule to the few switches that matter, by delta debugging.
+
+A schedule is read as deviations from the dullest one, which lets whoever went on last go on, else the lowest: (step, who). What
+remains after no single deviation can be left out is 1-minimal (A. Zeller, R. Hildebrandt, "Simplifying and isolating
+failure-inducing input", TSE 2002). Only runs that fail in the same way count.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from stress.explore.engine import AT_REST, Engine, Found
+
+Deviation = tuple[int, int]
+
+
+def deviations_of(engine: Engine, choices: list[int], found: Found) -> list[Deviation]:
+    """The steps at which a schedule differs from what the default would have done, found by leaving out what changes nothing."""
+    kept = [-1] * len(choices)
+    last = -1
+    deviations: list[Deviation] = []
+    for at, chosen in enumerate(choices):
+        if chosen != last:
+            deviations.append((at, chosen))
+            kept[at] = chosen
+        last = chosen
+    again = engine.replay(kept, judge=found.verdict == AT_REST)
+    if again is None or not again.same_failure(found):
+        return list(enumerate(choices))  # a default that differs where nothing was switched: keep every step
+    return deviations
+
+
+def _given(deviations: list[Deviation]) -> list[int]:
+    given = [-1] * (deviations[-1][0] + 1 if deviations else 0)
+    for at, chosen in deviations:
+        given[at] = chosen
+    return given
+
+
+def minimal(items: list[Deviation], fails: Callable[[list[Deviation]], bool]) -> list[Deviation]:
+    """A 1-minimal sublist that still fails (ddmin, by complements)."""
+    parts = 2
+    while len(items) >= 1:
+        size = -(-len(items) // parts)
+        for start in range(0, len(items), size):
+            rest = items[:start] + items[start + size :]
+            if fails(rest):
+                items, parts = rest, max(parts - 1, 2)
+                break
+        else:
+            if size <= 1:
+                break
+            parts = min(len(items), parts * 2)
+    return items
+
+
+def shrink(engine: Engine, choices: list[int], found: Found) -> list[int]:
+    """A schedule that fails in the same way with as few switches as can be found; its choices, step by step."""
+
+    def fails(deviations: list[Deviation]) -> bool:
+        again = engine.replay(_given(deviations), judge=found.verdict == AT_REST)
+        return again is not None and again.same_failure(found)
+
+    deviations = minimal(deviations_of(engine, choices, found), fails)
+    if not fails(deviations):
+        raise AssertionError(f"{engine.model.name}: shrinking lost the failure")
+    return engine.choices()
+
+
+def nr_preemptions(choices: list[int]) -> int:
+    """How often a schedule goes on with another than before although that one makes more steps later."""
+    last_step = {chosen: at for at, chosen in enumerate(choices)}
+    return sum(a != b and last_step[a] > at for at, (a, b) in enumerate(pairwise(choices)))

@@ -1,0 +1,46 @@
+"""POS: every pending access has a random priority; after one was made, those that race with it draw anew.
+
+X. Yuan, J. Yang, R. Gu, "Partial order aware concurrency sampling", CAV 2018. Two accesses race if they are to one word and one of them
+may write. Under TSO the write is the flush of the store buffer, and a buffered store is nobody's business.
+"""
+
+from kernels.base.jit import kernel
+from stress.explore.chance import random_bits
+from stress.explore.pending import pending_address, pending_writes
+from stress.explore.state import FLUSH, LAST_ADDRESS, LAST_TASK, LAST_WRITES, NR_SCHEDULABLE, NR_TASKS, PRIORITIES
+from stress.explore.strategy import Strategy
+
+
+@kernel
+def begin(s):
+    """Everybody draws."""
+    for who in range(NR_SCHEDULABLE):
+        s[PRIORITIES + who] = random_bits(s)
+    return 0
+
+
+@kernel
+def redraw(s, who, address, wrote):
+    """Draw anew for one whose pending access races with the one just made."""
+    if pending_address(s, who) == address and (wrote or pending_writes(s, who)):
+        s[PRIORITIES + who] = random_bits(s)
+
+
+@kernel
+def choose(s, mask):
+    """Of those that can go on, the one of highest priority."""
+    last = s[LAST_TASK]
+    if last >= 0:
+        s[PRIORITIES + last] = random_bits(s)
+    best = -1
+    for task in range(s[NR_TASKS]):
+        for who in (task, FLUSH + task):
+            if mask >> who & 1:
+                if last >= 0 and who != last and s[LAST_ADDRESS] != 0:
+                    redraw(s, who, s[LAST_ADDRESS], s[LAST_WRITES] != 0)
+                if best < 0 or s[PRIORITIES + who] > s[PRIORITIES + best]:
+                    best = who
+    return best
+
+
+STRATEGY = Strategy("pos", "POS: racing accesses draw their priority anew (Yuan et al., CAV 2018)", choose, begin)

@@ -1,0 +1,23 @@
+"""Random walk: at every point anybody, with equal odds."""
+
+from kernels.base.jit import kernel
+from stress.explore.chance import draw_flush_weight, random_member, without_lazy_flushes
+from stress.explore.state import MEMORY_MODEL, SC
+from stress.explore.strategy import Strategy
+
+
+@kernel
+def begin(s):
+    """Draw this schedule's flush weight, if there are store buffers."""
+    if s[MEMORY_MODEL] != SC:
+        draw_flush_weight(s)
+    return 0
+
+
+@kernel
+def choose(s, mask):
+    """Anybody."""
+    return random_member(s, without_lazy_flushes(s, mask))
+
+
+STRATEGY = Strategy("random", "random walk: at every point anybody, with equal odds", choose, begin)

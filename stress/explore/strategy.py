@@ -1,0 +1,42 @@
+"""What a strategy is. The records stand in stress/explore/strategies, one file each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernels.base import jit
+
+
+@jit.kernel
+def nothing_begins(s):  # type: ignore[no-untyped-def]
+    """A strategy that needs nothing at the beginning of a schedule."""
+    return 0
+
+
+@jit.kernel
+def nothing_ends(s):  # type: ignore[no-untyped-def]
+    """A strategy that never knows whether it is complete."""
+    return False
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One strategy.
+
+    name        as --strategy names it
+    summary     one line, with its source
+    choose      the kernel (s, mask) -> who goes on, or -1
+    begin, end  kernels (s) around every schedule; `end` -> whether everything was explored
+    variants    other names for it with a parameter each; empty: one, with parameter 0
+    exhaustive  remembers, so that it must run in one process, and says when it is complete
+    hidden      not for --strategy
+    """
+
+    name: str
+    summary: str
+    choose: Callable[..., Any]
+    begin: Callable[..., Any] = nothing_begins
+    end: Callable[..., Any] = nothing_ends
+    variants: dict[str, int] = field(default_factory=dict)
+    exhaustive: bool = False
+    hidden: bool = False

@@ -1,0 +1,31 @@
+"""What schedules of a model pass, as a digest, in the engine of the environment: `point_digest MODEL NR_SCHEDULES`."""
+
+import hashlib
+import json
+import sys
+
+from stress.explore import state
+from stress.explore.engine import Engine
+from stress.explore.models import all_models
+from stress.explore.strategies import CHOOSABLE
+
+
+def digests(name, nr_schedules):
+    """By memory model and strategy: a digest of every step with its words, of results, states and verdicts."""
+    found = {}
+    for memory in ("sc", "tso"):
+        engine = Engine(all_models()[name], memory)
+        for strategy in CHOOSABLE:
+            engine.begin(strategy, 7)
+            digest = hashlib.sha256()
+            for number in range(nr_schedules):
+                engine.words[state.LOGGING] = 1
+                engine.explore(number, 1)
+                digest.update(repr((engine.steps(), engine.results(), engine.verdict, int(engine.words[state.HASH]))).encode())
+            found[f"{memory} {strategy}"] = digest.hexdigest()
+        engine.close()
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(digests(sys.argv[1], int(sys.argv[2]))))
