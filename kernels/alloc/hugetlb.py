@@ -27,7 +27,7 @@ from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count
 from kernels.page.folio import desc_free, folio_clear, folio_prepare, folio_publish, folio_retire_words, folio_set, folio_test
 from kernels.page.memdesc import word_desc, word_type
-from kernels.page.refcount import ref_unfreeze
+from kernels.page.refcount import is_frozen, ref_unfreeze
 
 
 @kernel
@@ -136,7 +136,7 @@ def huge_dissolve(mem, cpu, nid, pfn):
         mem.huge_free[nid] = free - 1
         mem.huge_nr[nid] -= 1
         folio_clear(mem, desc, FL_HUGE_FREE)
-    elif folio_test(mem, desc, FL_HUGETLB) and load_relaxed(mem.refcount, desc) == 0:
+    elif folio_test(mem, desc, FL_HUGETLB) and is_frozen(mem, load_relaxed(mem.refcount, desc)):
         count(mem, cpu, counter.MET_DISSOLVE_MET_FREEING, 1)
     spin_unlock(mem, cpu, mem.lock_huge)
     if found:

@@ -15,6 +15,7 @@ Leaving (exit_process) is one that is never answered, so bug() unwinds to the sc
 
 import ctypes
 import platform
+from abc import ABC, abstractmethod
 
 import llvmlite.binding as llvm
 from llvmlite import ir
@@ -57,20 +58,20 @@ _SYMBOL = "pfnstorm_state"
 STATE = None
 
 
-class Interpreter:
+class Interpreter(ABC):
     """How interpreted tasks are started and switched; the engine sets it, and while it is None nobody schedules."""
 
+    @abstractmethod
     def start(self, task):
         """Make a task ready to run from its beginning."""
-        raise NotImplementedError
 
+    @abstractmethod
     def resume(self, task):
         """Run a task until its next request; called by the scheduler."""
-        raise NotImplementedError
 
+    @abstractmethod
     def suspend(self):
         """Go back to the scheduler; called by a task."""
-        raise NotImplementedError
 
 
 interpreter = None

@@ -40,7 +40,7 @@ def test_ref_get_adds(machine):
     machine["refcount"][4] = 0
 
 
-@pytest.mark.skipif(not CHECKED, reason="the fast flavour leaves it to the checkers at rest")
+@pytest.mark.skipif(not CHECKED, reason="the fast flavour leaves it to the next unfreeze")
 def test_putting_too_much_is_a_bug(machine):
     m = machine
     m["refcount"][4] = 2
@@ -89,6 +89,19 @@ def test_frozen_bit_zero_is_alive_until_somebody_freezes_it(frozen_bit):
     assert m.ref_try_get(4), "a get revives it"
     assert m.refs(4) == 1
     assert m.ref_put_testzero(4, 1), "and its owner is the one that frees"
+
+
+def test_in_every_flavour_a_count_below_zero_is_a_bug_of_the_next_unfreeze(machine):
+    m = machine
+    m["refcount"][4] = -1
+    assert m.expect_bug(Bug.UNFREEZE_LIVE, lambda: m.ref_unfreeze(4, 1))[2:] == (-1, 1)
+
+
+@pytest.mark.skipif(not CHECKED, reason="the fast flavour leaves it to the next unfreeze")
+def test_frozen_bit_putting_too_much_is_a_bug(frozen_bit):
+    m = frozen_bit
+    m["refcount"][4] = 2
+    assert m.expect_bug(Bug.REFCOUNT_UNDERFLOW, lambda: m.ref_put_testzero(4, 3))[2:] == (-1, 3)
 
 
 def test_frozen_bit_a_live_count_is_not_unfrozen(frozen_bit):
