@@ -102,10 +102,10 @@ def ref_put_testzero(mem, cpu, desc, nr_refs):
     Returns     True if that was the last one: the caller must free
     Progress    wait-free
     """
-    # ORDER: release hands my accesses to whoever frees; acquire, for the one that frees, pairs with the others' releases
     # Only compared for equality: then it is a subtraction that sets flags, which the processor overlaps with the next misses. Asking for
     # its sign, too, made a random get + put 1.15 times as slow, an exchange-and-add 1.4 times; so a count below zero is found here by
     # the checked flavours, and in the fast one by the next unfreeze, which wants it frozen, or by the checkers at rest.
+    # ORDER: release hands my accesses to whoever frees; acquire, for the one that frees, pairs with the others' releases
     old = fetch_add_acq_rel(mem.refcount, desc, -nr_refs)
     if CHECKED:
         if old < nr_refs:
