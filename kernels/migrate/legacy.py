@@ -39,7 +39,7 @@ from kernels.migrate.movable import (
 from kernels.migrate.range import ASYNC_PASSES, SYNC_PASSES
 from kernels.migrate.scan import scan_step
 from kernels.migrate.split import split_folio
-from kernels.migrate.targets import alloc_target_folio, free_target_folio
+from kernels.migrate.targets import alloc_target_folio, free_target_folio, want_targets
 from kernels.page.folio import desc_alloc, desc_free, folio_trylock, folio_unlock
 from kernels.page.memdesc import is_folio, word_desc
 from kernels.types.folios import isolate_folio
@@ -112,17 +112,16 @@ def isolate_migratepages(mem, cpu, base_pfn, reason):
     Returns     frames isolated
     Progress    blocking on lruvec locks
     """
-    nr_isolated, at, scanned = 0, 0, 0
+    nr_isolated, at = 0, 0
     while at < 1 << mem.pageblock_order:
         pfn = base_pfn + at
         # ORDER: acquire, pairs with the publication of the word
         word = load_acquire(mem.memdesc, pfn)
         step = scan_step(mem, pfn, word)
-        scanned += 1
         if step > 0:
             nr_isolated += isolate_to_list(mem, cpu, pfn, word, reason)
         at += abs(step)
-    count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, scanned)
+    count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, at)
     count(mem, cpu, counter.COMPACT_ISOLATED, nr_isolated)
     return nr_isolated
 
@@ -226,7 +225,7 @@ def unmap_list(mem, cpu, desc, mode, reason, targets):
                     again += 1
                 else:
                     nomem = True
-                    list_add_tail(mem, cpu, FROM, desc)
+                    list_add_tail(mem, cpu, FAILED, desc)
             elif result == -EAGAIN:
                 again += 1
                 list_add_tail(mem, cpu, FROM, desc)
@@ -260,10 +259,11 @@ def move_list(mem, cpu, reason, targets):
 
 
 @kernel
-def putback_list(mem, cpu, which, reason):
+def putback_list(mem, cpu, which, reason, untried):
     """Put back what is left on a list.
 
     Models      putback_movable_pages(), mm/migrate.c
+    Parameters  untried: 1 if it was not tried, since targets ran out: then it is no failure
     Returns     frames put back
     Progress    blocking on lruvec locks
     """
@@ -272,14 +272,16 @@ def putback_list(mem, cpu, which, reason):
         following, order = mem.folio_next[desc] - 1, mem.folio_order[desc]
         if mem.folio_type[desc] != T_MISC:
             nr_left += 1 << order
-            count_migrated(mem, cpu, reason, order, False)
+            if untried == 0:
+                count_migrated(mem, cpu, reason, order, False)
             folio_putback(mem, cpu, desc)
         else:
             pfn = mem.folio_pfn[desc]
             word = load_relaxed(mem.memdesc, pfn)
             if putback_movable(mem, cpu, pfn, word):
                 nr_left += 1 << movable_order(word)
-                count_migrated(mem, cpu, reason, movable_order(word), False)
+                if untried == 0:
+                    count_migrated(mem, cpu, reason, movable_order(word), False)
             else:
                 count_cause(mem, cpu, reason, CAUSE_RELEASED)
             desc_free(mem, cpu, desc)
@@ -326,6 +328,7 @@ def migrate_pages(mem, cpu, base_pfn, mode, reason, targets):
     stage_end(mem, cpu, STAGE_ISOLATE, begin)
     if nr_isolated == 0:
         return -1
+    want_targets(mem, cpu, nr_isolated)
     for _ in range(ASYNC_PASSES):
         again = unmap_list(mem, cpu, list_take(mem, cpu, FROM), MIGRATE_ASYNC, reason, targets)
         again += move_list(mem, cpu, reason, targets)

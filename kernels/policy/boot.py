@@ -41,7 +41,7 @@ def boot_zone(mem, nid):
     mem.zone_low[nid] = mem.zone_min[nid] * 2
     mem.zone_high[nid] = mem.zone_min[nid] * 4  # as with a raised vm.watermark_scale_factor
     mem.zone_migrate_pfn[nid] = first
-    mem.zone_free_pfn[nid] = end - 1
+    mem.zone_free_pfn[nid] = end - (1 << mem.pageblock_order)
     mem.zone_order_failed[nid] = NR_ORDERS
 
 
