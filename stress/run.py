@@ -19,6 +19,7 @@ from stress.outcome import collect, read_buddyinfo, read_totals
 from stress.report import render
 from stress.scenario import Scenario, find_scenario, parse_policies, policy_params, read_scenario
 from stress.sizes import Request, check_workers, default_memory, default_workers, derived_params, geometry_of, memory_for, parse_size
+from stress.snapshot.load import Start, load, start_from
 from stress.soak import RunStore, check_json_path, write_json
 from stress.supervisor import Ending, Interrupts, Supervisor
 from stress.trace import Trace, read_trace
@@ -43,6 +44,7 @@ class Options:
     settings: tuple[str, ...]
     chaos: float
     trace: Path | None
+    snapshot: Path | None
     json: Path | None
     save: bool
 
@@ -56,6 +58,7 @@ class Setup:
     params: dict[str, int]
     plans: list[Plan]
     trace: Trace | None
+    snapshot: Start | None
     config: dict[str, Any]
 
 
@@ -75,6 +78,8 @@ def execute(options: Options) -> dict[str, Any]:
     boot.boot(mem, 0)
     if setup.trace is not None:
         setup.trace.write_to(mem)
+    if setup.snapshot is not None:
+        load(mem, setup.snapshot)
     host = describe_host()
     store = RunStore(setup.scenario.name, setup.config, host) if options.save else None
     try:
@@ -97,18 +102,33 @@ def prepare(options: Options) -> Setup:
     if options.json is not None:
         check_json_path(options.json)
     trace = _trace_of(options, scenario, path)
-    if options.trace is not None:
-        scenario = scenario.model_copy(update={"meetings": ()})  # they belong to the roles that the trace replaces
+    if options.trace is not None or options.snapshot is not None:
+        # they belong to the roles that the trace replaces, or to another machine than the recorded one
+        scenario = scenario.model_copy(update={"meetings": ()})
     request = _request(options, scenario, trace)
     require_processes(request.nr_workers)
-    geometry = geometry_of(request)
+    snapshot = _snapshot_of(options, scenario, request)
+    if snapshot is not None:
+        geometry, params = snapshot.geometry, snapshot.params | policy_params(policies)
+        request = replace(request, nr_nodes=1, frame_bytes=snapshot.frame_bytes)
+    else:
+        geometry = geometry_of(request)
+        params = derived_params(geometry) | policy_params(policies)
+        params["reserved_frames"] = int(geometry.frames_per_node * request.reserved)
     require_memory(segment_bytes(geometry) + request.nr_workers * WORKER_BYTES)
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little") >> 1
-    params = derived_params(geometry) | policy_params(policies)
-    params["reserved_frames"] = int(geometry.frames_per_node * request.reserved)
     params |= {"seed": seed, "shadow_on": int(options.check == "full"), "chaos_ppm": round(options.chaos * 1_000_000)}
     plans = _plans(scenario, trace, request.nr_workers, seed)
-    return Setup(scenario, geometry, params, plans, trace, _config(options, scenario, request, geometry, seed, policies))
+    return Setup(scenario, geometry, params, plans, trace, snapshot, _config(options, scenario, request, geometry, seed, policies))
+
+
+def _snapshot_of(options: Options, scenario: Scenario, request: Request) -> Start | None:
+    if options.snapshot is None:
+        return None
+    for name, given in (("--trace", options.trace or scenario.trace), ("--memory", options.memory), ("--nodes", (options.nodes or 1) > 1)):
+        if given:
+            raise UserError(f"{name}: not with --snapshot, whose recording is one node with the frames that it has")
+    return start_from(options.snapshot, request.nr_workers, options.frame_bytes)
 
 
 def _trace_of(options: Options, scenario: Scenario, path: Path) -> Trace | None:
@@ -168,6 +188,7 @@ def _config(
         "check": options.check,
         "chaos": options.chaos,
         "trace": str(options.trace or scenario.trace or "") or None,
+        "snapshot": str(options.snapshot or "") or None,
         "policies": {name: policies.get(name, values[0]) for name, values in _policy_values().items()},
         "flavour": jit.FLAVOUR + (" interpreted" if jit.INTERPRETED else ""),
         "source_hash": jit.source_hash(),

@@ -294,6 +294,7 @@ def migrate_one_by_one(mem, cpu, mode, reason, targets):
     """Try what is left with waiting, one object at a time: nobody waits while holding another folio's lock.
 
     Models      migrate_pages_sync(), mm/migrate.c
+    Returns     0, or -ENOMEM with what was not tried on FROM
     Progress    SYNC_PASSES for each object
     """
     desc = list_take(mem, cpu, FROM)
@@ -302,6 +303,7 @@ def migrate_one_by_one(mem, cpu, mode, reason, targets):
         following = mem.folio_next[desc] - 1
         mem.folio_next[desc] = 0
         chain = desc
+        left = FAILED if result >= 0 else FROM
         for _ in range(SYNC_PASSES):
             if result >= 0:
                 result = unmap_list(mem, cpu, chain, mode, reason, targets)
@@ -309,9 +311,10 @@ def migrate_one_by_one(mem, cpu, mode, reason, targets):
                 chain = list_take(mem, cpu, FROM)
         while chain >= 0:
             after = mem.folio_next[chain] - 1
-            list_add_tail(mem, cpu, FAILED, chain)
+            list_add_tail(mem, cpu, left, chain)
             chain = after
         desc = following
+    return min(result, 0)
 
 
 @kernel
@@ -330,13 +333,13 @@ def migrate_pages(mem, cpu, base_pfn, mode, reason, targets):
         return -1
     want_targets(mem, cpu, nr_isolated)
     for _ in range(ASYNC_PASSES):
-        again = unmap_list(mem, cpu, list_take(mem, cpu, FROM), MIGRATE_ASYNC, reason, targets)
-        again += move_list(mem, cpu, reason, targets)
-        if again <= 0:
+        result = unmap_list(mem, cpu, list_take(mem, cpu, FROM), MIGRATE_ASYNC, reason, targets)
+        again = max(result, 0) + move_list(mem, cpu, reason, targets)
+        if again == 0 or result < 0:
             break
-    if mode != MIGRATE_ASYNC and again > 0:
-        migrate_one_by_one(mem, cpu, mode, reason, targets)
+    if mode != MIGRATE_ASYNC and again > 0 and result >= 0:
+        result = migrate_one_by_one(mem, cpu, mode, reason, targets)
     begin = stage_begin(mem)
-    nr_left = putback_list(mem, cpu, FROM, reason) + putback_list(mem, cpu, FAILED, reason)
+    nr_left = putback_list(mem, cpu, FAILED, reason, 0) + putback_list(mem, cpu, FROM, reason, 1 if result == -ENOMEM else 0)
     stage_end(mem, cpu, STAGE_PUTBACK, begin)
     return nr_left

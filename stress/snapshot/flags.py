@@ -50,7 +50,9 @@ CLASSES: tuple[FrameClass, ...] = (
     FrameClass("slab", ("SLAB",), "slab", "one descriptor a frame, objects unknown"),
     FrameClass("anon", ("ANON", "KSM"), "anon", "a KSM page is one that several tasks map read-only; swap cache is not modelled"),
     FrameClass("file", ("LRU",), "file", "shmem too"),
-    FrameClass("kernel_block", ("COMPOUND_HEAD", "COMPOUND_TAIL"), "misc.kmalloc_large", "compound and not on an LRU: a driver's or kmalloc's"),
+    FrameClass(
+        "kernel_block", ("COMPOUND_HEAD", "COMPOUND_TAIL"), "misc.kmalloc_large", "compound and not on an LRU: a driver's or kmalloc's"
+    ),
     FrameClass("unflagged", (), "", "per-CPU lists or kernel memory"),
     FrameClass("kernel_mapped", tuple(BITS), "misc.unknown", "other flags: kernel memory that user space maps, or a frame in flight"),
 )
@@ -101,7 +103,8 @@ def blocks_by_use(classes: Ints, pageblock_order: int, nr_not_movable: int | Non
     chosen = np.zeros(len(used), np.bool_)
     ranked = np.argsort(-used, kind="stable")
     chosen[ranked if nr_not_movable is None else ranked[:nr_not_movable]] = True
-    return chosen & (used > 0)
+    chosen &= used > 0
+    return chosen
 
 
 def settle_unflagged(classes: Ints, counts: Ints, not_movable: Bools, pageblock_order: int, most_on_pcp: int) -> Ints:
@@ -116,7 +119,9 @@ def settle_unflagged(classes: Ints, counts: Ints, not_movable: Bools, pageblock_
     settled = classes.copy()
     unflagged = classes == NUMBER["unflagged"]
     by_block = unflagged.reshape(-1, 1 << pageblock_order).sum(axis=1)
-    settled[unflagged] = np.where(np.repeat(not_movable | (by_block == 1 << pageblock_order), 1 << pageblock_order)[unflagged], KERNEL, ON_PCP)
+    settled[unflagged] = np.where(
+        np.repeat(not_movable | (by_block == 1 << pageblock_order), 1 << pageblock_order)[unflagged], KERNEL, ON_PCP
+    )
     settled[unflagged & (counts > 0)] = MAPPED_SINCE
     excess = np.flatnonzero(settled == ON_PCP)[most_on_pcp:]
     settled[excess] = KERNEL

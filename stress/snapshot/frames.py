@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.base.layout import FAMILY_TASKS, MT_MOVABLE, MT_RECLAIMABLE, MT_UNMOVABLE, NR_ORDERS
+from kernels.base.layout import FAMILY_TASKS, MT_MOVABLE, MT_RECLAIMABLE, MT_UNMOVABLE, NR_ORDERS, Geometry
 from stress.snapshot.flags import (
     KERNEL,
     MAPPED_SINCE,
     NAMES,
     NUMBER,
     ON_PCP,
+    Bools,
     Ints,
     blocks_by_use,
     classify,
@@ -62,6 +63,7 @@ def settle(recording: Recording) -> Frames:
     settled = settle_unflagged(classes, recording.counts, not_movable, recording.pageblock_order, most_on_pcp)
     orders = object_orders(recording.flags, settled, order_max)
     orders[np.isin(settled, (ON_PCP, KERNEL, MAPPED_SINCE))] = 0
+    _keep_within_pools(settled, orders)
     free_first, free_orders = free_blocks(settled == NUMBER["free"], not_movable, recording.pageblock_order, NR_ORDERS - 1)
     pcp_high = int(np.count_nonzero(np.isin(settled, (ON_PCP, MAPPED_SINCE))))
     settled[settled == MAPPED_SINCE] = NUMBER["anon"]
@@ -80,6 +82,16 @@ def settle(recording: Recording) -> Frames:
     )
 
 
+def _keep_within_pools(settled: Ints, orders: Ints) -> None:
+    """Page tables and slabs for which the model has no upper entry or no descriptor become kernel memory, frame by frame."""
+    pools = Geometry(nr_cpus=1, nr_nodes=1, frames_per_node=len(settled))
+    tables = np.flatnonzero(settled == NUMBER["page_table"])
+    slabs = np.flatnonzero(settled == NUMBER["slab"])
+    beyond = np.concatenate((tables[pools.nr_uppers :], slabs[max(0, pools.nr_udesc - min(len(tables), pools.nr_uppers)) :]))
+    settled[beyond] = KERNEL
+    orders[beyond] = 0
+
+
 def _mapped(settled: Ints, counts: Ints) -> tuple[Ints, int]:
     """Mappings of each frame within the model's terms: 1 to FAMILY_TASKS of an anonymous one, up to FAMILY_TASKS of a file's."""
     mapped = np.minimum(counts, FAMILY_TASKS)
@@ -90,7 +102,7 @@ def _mapped(settled: Ints, counts: Ints) -> tuple[Ints, int]:
     return mapped, int(np.count_nonzero(moved))
 
 
-def _migratetypes(settled: Ints, not_movable: Ints, pageblock_order: int, known: tuple[int, int] | None) -> Ints:
+def _migratetypes(settled: Ints, not_movable: Bools, pageblock_order: int, known: tuple[int, int] | None) -> Ints:
     """Of the blocks that are not Movable, those with the most memory that is no slab are Unmovable, the others Reclaimable."""
     migratetypes = np.full(len(not_movable), MT_MOVABLE, np.int64)
     chosen = np.flatnonzero(not_movable)

@@ -6,6 +6,7 @@ anonymous folio (the tasks of a family each), which file a folio belongs to and 
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,12 +63,12 @@ from kernels.base.layout import (
     Geometry,
 )
 from stress.errors import UserError
-from stress.host import GIB, memory_headroom
+from stress.host import GIB, memory_headroom, require_memory
 from stress.machine import segment_bytes
 from stress.sizes import anon_pages_of, derived_params
 from stress.snapshot.flags import NAMES, Ints, has
-from stress.snapshot.frames import Frames
-from stress.snapshot.recording import Recording
+from stress.snapshot.frames import Frames, settle
+from stress.snapshot.recording import Recording, read_recording
 
 TASK_PAGES = FILE_PAGES = 2048
 ANON_PAGES = anon_pages_of(TASK_PAGES)
@@ -75,6 +76,7 @@ MAPPABLE = TASK_PAGES - ANON_PAGES  # pages of a file that tasks can map
 TABLE_PAGES = 512
 MAX_FRAME_BYTES, MIN_FRAME_BYTES = 4096, 64
 SEGMENT_MAX_BYTES = GIB
+NUMPY_BYTES = 400  # a frame: copies while it is loaded and checked
 Arrays = dict[str, npt.NDArray[Any]]
 KERNEL_STAMP, TABLE_STAMP = 1 << 60, 1 << 58  # as the roles stamp, and as the checkers know them
 
@@ -146,6 +148,17 @@ def plan(recording: Recording, frames: Frames, nr_cpus: int, frame_bytes: int | 
     params["pcp_high"] = max(params["pcp_high"], pcp_high)
     params["reserved_anywhere"] = len(frames.of("hole", "poisoned", "reserved")) + _offline_beyond(frames, nr_cpus)
     return Start(recording, frames, geometry, params, anon, file)
+
+
+def start_from(path: Path, nr_cpus: int, frame_bytes: int | None) -> Start:
+    """Read a recording and size a machine for it.
+
+    Raises      UserError, HostError if it does not fit
+    """
+    recording = read_recording(path)
+    start = plan(recording, settle(recording), nr_cpus, frame_bytes)
+    require_memory(segment_bytes(start.geometry) + recording.nr_frames * NUMPY_BYTES)
+    return start
 
 
 def _fitting(geometry: Geometry) -> Geometry:
@@ -264,8 +277,8 @@ def _load_misc(mem: Any, start: Start) -> None:
     arrays["memdesc"][reserved] = T_MISC | M_RESERVED << SUBTYPE_SHIFT
     place = np.arange(beyond)
     balloon = place // HELD_CAPACITY
-    word = T_MISC | M_OFFLINE << SUBTYPE_SHIFT | OFF_INFLATED << STATE_SHIFT
-    arrays["memdesc"][offline[:beyond]] = word | balloon << OWNER_SHIFT
+    inflated = T_MISC | M_OFFLINE << SUBTYPE_SHIFT | OFF_INFLATED << STATE_SHIFT
+    arrays["memdesc"][offline[:beyond]] = inflated | balloon << OWNER_SHIFT
     arrays["frame_next"][offline[:beyond]] = place % HELD_CAPACITY
     arrays["balloon_pfn"][place] = offline[:beyond]
     arrays["balloon_pages"][:] = np.bincount(balloon, minlength=mem.nr_cpus)
@@ -339,14 +352,14 @@ def _load_lru(mem: Any, descs: Ints, lruvec: int) -> None:
 def _load_uncounted(mem: Any, frames: Frames) -> None:
     """Slabs and page tables: a descriptor each. A slab has no object that the model knows, and no room for one: nobody frees it."""
     arrays = mem.arrays
-    slabs, tables = frames.of("slab"), frames.of("page_table")[: mem.nr_uppers]
-    pfn = np.concatenate((slabs, tables))[: mem.nr_udesc]
+    slabs, tables = frames.of("slab"), frames.of("page_table")
+    pfn = np.concatenate((slabs, tables))
     kind = np.where(np.arange(len(pfn)) < len(slabs), T_SLAB, T_PAGETABLE)
     udesc = np.arange(len(pfn))
     arrays["udesc_top"][0] = mem.nr_udesc - len(pfn)
     arrays["u_word"][udesc] = pfn << U_PFN_SHIFT | kind << U_TYPE_SHIFT | U_LIVE
     arrays["memdesc"][pfn] = kind | udesc << DESC_SHIFT
-    slots = np.arange(len(pfn) - min(len(slabs), len(pfn)))
+    slots = np.arange(len(tables))
     arrays["u_owner"][udesc[kind == T_PAGETABLE]] = slots
     arrays["upper"][slots] = pfn[kind == T_PAGETABLE] + 1
     _stamp(mem, pfn[kind == T_PAGETABLE], TABLE_STAMP | slots)

@@ -45,6 +45,7 @@ class Recording:
     elapsed_ns: int | None
     kernel: str
     has_counts: bool
+    scanned_elsewhere: int  # frames below the zone that a scanner of migration counts if nothing moves there
     heads_only: bool  # BUDDY is set on the first frame of a free block alone
 
     @property
@@ -92,6 +93,7 @@ def read_recording(path: Path) -> Recording:
         elapsed_ns=meta["elapsed_ns"] if isinstance(meta.get("elapsed_ns"), int) else None,
         kernel=str(meta.get("kernel", "")),
         has_counts=counted,
+        scanned_elsewhere=_scanned_below(flags[:base], pageblock_order),
         heads_only=heads_only,
     )
 
@@ -191,9 +193,23 @@ def _bounds(path: Path, flags: Words, buddyinfo: dict[str, list[int]] | None) ->
     error, begin, heads_only = min(tried, key=lambda each: each[0])
     if error > _TOLERANCE:
         raise UserError(
-            f"{path}: cannot find zone {ZONE}: buddyinfo has {nr_free:,} free frames in it, but {int(buddies[begin]):,} from pfn {begin} on have BUDDY"
+            f"{path}: cannot find zone {ZONE}: buddyinfo has {nr_free:,} free frames in it, "
+            f"{int(buddies[begin]):,} frames from pfn {begin} on have BUDDY"
         )
     return begin, end, heads_only and nr_blocks != nr_free
+
+
+def _scanned_below(flags: Words, pageblock_order: int) -> int:
+    """What compact_migrate_scanned counts below the zone, where hardly anything moves.
+
+    Every pageblock that is there counts once, and the second one of a free block of two once more: its head was stepped over whole.
+    """
+    present = (flags != 0) & ~has(flags, "NOPAGE")
+    nr_blocks = int(present[: len(flags) >> pageblock_order << pageblock_order].reshape(-1, 1 << pageblock_order).any(axis=1).sum())
+    if pageblock_order == NR_ORDERS - 2:
+        free = has(flags[: len(flags) // _ALIGN * _ALIGN], "BUDDY").reshape(-1, _ALIGN)
+        nr_blocks += int(free.all(axis=1).sum())
+    return nr_blocks << pageblock_order
 
 
 def _looks_like_heads(flags: Words) -> bool:
