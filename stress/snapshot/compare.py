@@ -78,7 +78,8 @@ def where_frames_went(mem: Any, start: Start) -> list[dict[str, int | None]]:
         after = classify(recording.flags_after)
         is_folio = np.isin(after, (NUMBER["anon"], NUMBER["file"]))
         gone = (after == NUMBER["free"]) | (after == NUMBER["unflagged"])
-        kernel_left, kernel_came = _slices(was & gone), _slices(free & is_folio)
+        was_then = np.isin(classify(recording.flags), (NUMBER["anon"], NUMBER["file"]))
+        kernel_left, kernel_came = _slices(was_then & gone), _slices(free & is_folio)
     edges = np.linspace(0, recording.nr_frames, NR_SLICES + 1).astype(np.int64)
     return [
         {

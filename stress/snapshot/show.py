@@ -15,11 +15,11 @@ def render(result: dict[str, Any]) -> str:
     recording, config = result["recording"], result["config"]
     policies = ", ".join(f"{name}={value}" for name, value in config["policies"].items())
     kernel = f", Linux {recording['kernel']}" if recording["kernel"] else ""
+    zone = f"zone Normal from pfn {recording['first_pfn']}: {recording['frames']:,} frames, {recording['pageblocks']:,} pageblocks"
+    contents = f"{size_text(config['segment_bytes'])}, {config['frame_bytes']} bytes of contents a frame"
     lines = [
-        f"pfnstorm compact: {recording['path']}, zone Normal from pfn {recording['first_pfn']}: {recording['frames']:,} frames, "
-        f"{recording['pageblocks']:,} pageblocks{kernel}",
-        f"modelled in {size_text(config['segment_bytes'])}, {config['frame_bytes']} bytes of contents a frame, "
-        f"check {config['check']}, flavour {config['flavour']}, {policies}, page tables {config['page_tables']}",
+        f"pfnstorm compact: {recording['path']}, {zone}{kernel}",
+        f"modelled in {contents}, check {config['check']}, flavour {config['flavour']}, {policies}, page tables {config['page_tables']}",
         *[f"note: {note}" for note in result["notes"]],
         *_section("what the frames are", _classes(result["classes"])),
         *_section("buddyinfo before", _buddyinfo(result["buddyinfo_before"])),

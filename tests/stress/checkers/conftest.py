@@ -63,7 +63,8 @@ def _prepare(mem):
         "hugetlb": lambda: at["huge_count"].any() and at["huge_free"].any(),
         "hwpoison": at["poison_count"].any,
         "netpool": lambda: at["net_slot"].any() and at["net_cached"].any(),
-        "compactor": at["isolated_block"].any,  # last: other roles' compaction leaves it alone
+        # last: other roles' compaction leaves an isolated block alone; the per-CPU lists of its node are disabled
+        "compactor": lambda: at["isolated_block"].any() and not at["zone_pcp_disabled"].all(),
     }
     for role, there in wanted.items():
         for _ in range(1000):
@@ -71,8 +72,11 @@ def _prepare(mem):
                 break
             roles.run_batch(mem, 0, roles.ROLE_INDEX[role], 1)
         assert there(), f"role {role} never left what the corruptions need"
-    for cpu in range(GEOMETRY.nr_cpus):
-        roles.run_batch(mem, cpu, roles.ROLE_INDEX["filecache"], 20)
+    for _ in range(100):
+        for cpu in range(GEOMETRY.nr_cpus):
+            roles.run_batch(mem, cpu, roles.ROLE_INDEX["filecache"], 20)
+        if len(View(dict(at)).pcp.at):
+            break
     assert not mem.arrays["bug_count"][0]
 
 
