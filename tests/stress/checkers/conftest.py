@@ -72,10 +72,10 @@ def _prepare(mem):
                 break
             roles.run_batch(mem, 0, roles.ROLE_INDEX[role], 1)
         assert there(), f"role {role} never left what the corruptions need"
-    for _ in range(100):
+    for turn in range(1000):
         for cpu in range(GEOMETRY.nr_cpus):
-            roles.run_batch(mem, cpu, roles.ROLE_INDEX["filecache"], 20)
-        if len(View(dict(at)).pcp.at):
+            roles.run_batch(mem, cpu, roles.ROLE_INDEX["anon" if turn % 2 else "filecache"], 20)
+        if len(View(dict(at)).pcp.at) and at["nr_free"].max() > 2:
             break
     assert not mem.arrays["bug_count"][0]
 

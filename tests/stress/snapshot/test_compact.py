@@ -13,7 +13,7 @@ from tests.stress.snapshot import conftest as at
 
 def pfnstorm(*words, timeout_s=400):
     """A command line in its own process: (exit code, stdout, stderr)."""
-    done = subprocess.run([sys.executable, "-m", "stress", *map(str, words)], capture_output=True, text=True, timeout=timeout_s)  # noqa: PLW1510
+    done = subprocess.run([sys.executable, "-m", "stress", *map(str, words)], capture_output=True, text=True, timeout=timeout_s)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -16,7 +16,8 @@ from tests.stress.snapshot.test_recording import heads_only
 #: combinations that /proc/kpageflags has been seen with, or that its source says it can have
 SEEN = [
     ([], "unflagged"), (["BUDDY"], "free"), (["NOPAGE"], "hole"), (["RESERVED"], "reserved"), (["RESERVED", "UPTODATE"], "reserved"),
-    (["RESERVED", "ZERO_PAGE", "MMAP"], "reserved"), (["RESERVED", "MMAP"], "reserved"), (["OFFLINE"], "offline"), (["PGTABLE"], "page_table"),
+    (["RESERVED", "ZERO_PAGE", "MMAP"], "reserved"), (["RESERVED", "MMAP"], "reserved"),
+    (["OFFLINE"], "offline"), (["PGTABLE"], "page_table"),
     (["SLAB"], "slab"), (["SLAB", "COMPOUND_HEAD"], "slab"), (["SLAB", "COMPOUND_TAIL", "ANON"], "slab"), (["SLAB", "KSM"], "slab"),
     (["COMPOUND_HEAD"], "kernel_block"), (["COMPOUND_TAIL"], "kernel_block"), (["COMPOUND_HEAD", "HUGE"], "hugetlb"),
     (["COMPOUND_TAIL", "HUGE", "MMAP", "ANON"], "hugetlb"), (["LRU", "UPTODATE", "MMAP", "ANON", "SWAPBACKED"], "anon"),
