@@ -66,9 +66,10 @@ def test_a_policy_that_is_a_number():
     assert policy_params(parse_policies(["migrate_batch=64"]))["migrate_batch"] == 64
 
 
-@pytest.mark.parametrize(
-    "setting", ["migration", "mood=good", "migration=zig", "migrate_batch=0", "migrate_batch=513", "isolate_batch=x", "window_blocks=²"]
-)
+NO_BATCHES = ("migrate_batch=0", "migrate_batch=513", "isolate_batch=x", "window_blocks=²")
+
+
+@pytest.mark.parametrize("setting", ["migration", "mood=good", "migration=zig", *NO_BATCHES])
 def test_a_wrong_policy_is_refused(setting):
     with pytest.raises(UserError, match="--set"):
         parse_policies([setting])
