@@ -34,7 +34,7 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# get + put and allocate + free against the C program of tests/reference/limits.c
+# get + put and allocate + free against the C program of stress/benchmarks/limits.c
 limits: .venv/.run
 	$(BIN)/python -m benchmarks.against_c
 
