@@ -26,7 +26,7 @@ run: .venv/.run
 
 test: .venv/.dev
 	$(BIN)/pfnstorm build --all
-	$(BIN)/pytest -n 2 -m "not serial" $(ARGS)
+	$(BIN)/pytest -n 2 -m "not serial and not nightly" $(ARGS)
 	$(BIN)/pytest -n 0 -m serial $(ARGS)
 
 lint: .venv/.dev
