@@ -2,26 +2,32 @@
 
 P. Abdulla, S. Aronis, B. Jonsson, K. Sagonas, "Optimal dynamic partial order reduction", POPL 2014 (its source sets); C. Flanagan,
 P. Godefroid, POPL 2005. Under TSO a buffered store conflicts with nothing, and its flush, by a process of its own, is the write
-(C. Zhang, M. Kusano, C. Wang, PLDI 2015).
+(C. Zhang, M. Kusano, C. Wang, PLDI 2015); under PSO each lane of the buffer is such a process.
 
-Happens-before of an event: its process's events before it; the conflicting accesses before it (one word, one may write); for a flush its
-store; for what fences or is locked the flushes of its task; for the end of a wait the write that ended it. Clocks say, for each
-process, the last of its events that comes before. A compare-and-exchange counts as a write even where it failed.
+Happens-before of an event: its process's events before it; the conflicting accesses before it (one word, one may write); for a flush
+its store, and for one that releases the flushes of all stores before it; for what fences or is locked the flushes of its task; for the
+end of a wait the write that ended it. Clocks say, for each process, the last of its events that comes before. A compare-and-exchange
+counts as a write even where it failed.
 """
 
+from kernels.base.atomics import RELEASE
 from kernels.base.jit import kernel
-from kernels.base.points import KIND_MASK, LOAD, REQUEST_WORDS, REQUESTS, STORE, WAIT
+from kernels.base.points import KIND_MASK, LOAD, ORDER_MASK, ORDER_SHIFT, REQUEST_WORDS, REQUESTS, STORE, WAIT
 from stress.explore.chance import lowest_member
+from stress.explore.memory_models import entry_at, lane_of
 from stress.explore.pending import pending_address, pending_writes
 from stress.explore.state import (
+    B_NUMBER,
+    B_ORDER,
+    B_STEP,
     FLUSH,
     LAST_TASK,
-    MEMORY_MODEL,
+    NEXT_LANE,
+    NR_LANES,
     NR_SCHEDULABLE,
     NR_STEPS,
     NR_TASKS,
     OVERFLOW,
-    SC,
     STRATEGY_WORDS,
     VERDICT,
     WOKEN,
@@ -30,54 +36,99 @@ from stress.explore.strategy import Strategy
 
 PREFIX, NR_EVENTS = STRATEGY_WORDS, STRATEGY_WORDS + 1  # steps whose choice is settled; events whose clocks are known
 DEPTH_MAX = 4096
-NR_STORED = STRATEGY_WORDS + 16  # per task: stores that entered its buffer
-NR_FLUSHED = NR_STORED + NR_SCHEDULABLE
-FIRST = NR_FLUSHED + NR_SCHEDULABLE  # scratch: the first event of each process in the part that a race could reverse
+FIRST = STRATEGY_WORDS + 16  # scratch: the first event of each process in the part that a race could reverse
 CLOCKS = FIRST + NR_SCHEDULABLE  # per process: the clock of its last event
-STORED_AT = CLOCKS + NR_SCHEDULABLE * NR_SCHEDULABLE  # per task: the events of its stores
-FRAMES = STORED_AT + (NR_SCHEDULABLE >> 1) * DEPTH_MAX
-# words of a frame: the choice at a depth, and the event that it made
-CHOSEN, TO_TRY, TRIED, ASLEEP, ENABLED, WRITERS, WOKEN_BY, KIND, CLOCK, ADDRESSES = 0, 1, 2, 3, 4, 5, 6, 7, 8, 8 + NR_SCHEDULABLE
+FLUSHED_AT = CLOCKS + NR_SCHEDULABLE * NR_SCHEDULABLE  # per store of a task: 2 x the event of its flush, + 1 if it releases
+FRAMES = FLUSHED_AT + FLUSH * DEPTH_MAX
+# words of a frame: the choice at a depth, and the event that it made. MADE_BY is for a flush the event of its store; NUMBER and ORDER are
+# that store's. AFTER says whose flushes come before an access: a lane, ALL, or NOBODY. Clocks and addresses are by place_of()
+(CHOSEN, TO_TRY, TRIED, ASLEEP, ENABLED, WRITERS, WOKEN_BY, KIND, MADE_BY, NUMBER, ORDER, AFTER, CLOCK) = range(13)
+ADDRESSES = CLOCK + NR_SCHEDULABLE
 FRAME_WORDS = ADDRESSES + NR_SCHEDULABLE
 RACES = FRAMES + DEPTH_MAX * FRAME_WORDS  # scratch: earlier events that race with the last one
+NOBODY, ALL = -1, -2
 
 
 @kernel
 def begin(s):
     """No event yet; the frames of the settled prefix stay."""
     s[NR_EVENTS] = 0
-    for k in range(NR_STORED, STORED_AT):
-        s[k] = 0
+    for place in range(nr_places(s)):
+        for other in range(nr_places(s)):
+            s[CLOCKS + place * NR_SCHEDULABLE + other] = 0
     return 0
+
+
+@kernel
+def nr_places(s):
+    """How many processes there are: a task each, and the lanes of their store buffers."""
+    return s[NR_TASKS] * (1 + s[NR_LANES])
+
+
+@kernel
+def place_of(s, process):
+    """Where a process stands in clocks: tasks first, then their flushes, without a gap."""
+    return process if process < FLUSH else process - FLUSH + s[NR_TASKS]
 
 
 @kernel
 def join(s, clock, other):
     """Everything before `other` is before `clock`, too."""
-    for process in range(NR_SCHEDULABLE):
-        if s[other + process] > s[clock + process]:
-            s[clock + process] = s[other + process]
+    for place in range(nr_places(s)):
+        if s[other + place] > s[clock + place]:
+            s[clock + place] = s[other + place]
+
+
+@kernel
+def copy_clock(s, clock, other):
+    """`clock` becomes what `other` is."""
+    for place in range(nr_places(s)):
+        s[clock + place] = s[other + place]
+
+
+@kernel
+def flush_causes(s, event, frame, clock, task):
+    """A flush comes after its store; one that releases, after the flushes of all stores before."""
+    join(s, clock, FRAMES + s[frame + MADE_BY] * FRAME_WORDS + CLOCK)
+    releases = s[frame + ORDER] >= RELEASE
+    if s[NR_LANES] > 1:
+        flushed = FLUSHED_AT + task * DEPTH_MAX
+        number = s[frame + NUMBER]
+        s[flushed + number] = 2 * event + releases
+        while releases and number > 0:
+            number -= 1
+            join(s, clock, FRAMES + (s[flushed + number] >> 1) * FRAME_WORDS + CLOCK)
+            releases = s[flushed + number] & 1 == 0  # that one comes after all before it
 
 
 @kernel
 def causes(s, event, frame, clock, process):
     """Join what an event comes after for other reasons than a conflict."""
     if process >= FLUSH:
-        task = process - FLUSH
-        store = s[STORED_AT + task * DEPTH_MAX + s[NR_FLUSHED + task]]
-        s[NR_FLUSHED + task] += 1
-        join(s, clock, FRAMES + store * FRAME_WORDS + CLOCK)
-        return
-    kind = s[frame + KIND]
-    if kind == WAIT:
+        flush_causes(s, event, frame, clock, (process - FLUSH) % s[NR_TASKS])
+    elif s[frame + KIND] == WAIT:
         if s[frame + WOKEN_BY] > 0:
             join(s, clock, FRAMES + (s[frame + WOKEN_BY] - 1) * FRAME_WORDS + CLOCK)
-    elif s[MEMORY_MODEL] != SC:
-        if kind == STORE:
-            s[STORED_AT + process * DEPTH_MAX + s[NR_STORED + process]] = event
-            s[NR_STORED + process] += 1
-        elif kind != LOAD:
-            join(s, clock, CLOCKS + (FLUSH + process) * NR_SCHEDULABLE)
+    elif s[frame + AFTER] == ALL:
+        for lane in range(s[NR_LANES]):
+            join(s, clock, CLOCKS + (s[NR_TASKS] * (1 + lane) + process) * NR_SCHEDULABLE)
+    elif s[frame + AFTER] >= 0:
+        join(s, clock, CLOCKS + (s[NR_TASKS] + s[frame + AFTER]) * NR_SCHEDULABLE)
+
+
+@kernel
+def flushed_before(s, task, op, address):
+    """Whose flushes have made a task's request possible: a lane, ALL, or NOBODY."""
+    kind = op & KIND_MASK
+    if s[NR_LANES] == 0 or kind == LOAD or kind == WAIT:
+        return NOBODY
+    if kind == STORE:
+        if s[NR_LANES] > 1 and lane_of(s, task, address) < 0:
+            return s[NEXT_LANE + task] * s[NR_TASKS] + task
+        return NOBODY
+    if s[NR_LANES] > 1 and address != 0 and (op >> ORDER_SHIFT & ORDER_MASK) < RELEASE:
+        return lane_of(s, task, address)
+    return ALL
 
 
 @kernel
@@ -85,8 +136,8 @@ def conflict(s, earlier, frame, process):
     """Whether an earlier event and the one of `frame` touch one word, and one may write."""
     other = FRAMES + earlier * FRAME_WORDS
     by = s[other + CHOSEN]
-    address = s[frame + ADDRESSES + process]
-    if by == process or address == 0 or s[other + ADDRESSES + by] != address:
+    address = s[frame + ADDRESSES + place_of(s, process)]
+    if by == process or address == 0 or s[other + ADDRESSES + place_of(s, by)] != address:
         return False
     if (by < FLUSH and is_buffered(s, s[other + KIND])) or (process < FLUSH and is_buffered(s, s[frame + KIND])):
         return False
@@ -96,27 +147,28 @@ def conflict(s, earlier, frame, process):
 @kernel
 def is_buffered(s, kind):
     """Whether an access only enters the store buffer."""
-    return kind == STORE and s[MEMORY_MODEL] != SC
+    return kind == STORE and s[NR_LANES] > 0
 
 
 @kernel
 def initials(s, race, event, frame):
     """The processes that could come first if the event came before the event `race`."""
     found, present = 0, 0
-    by = s[FRAMES + race * FRAME_WORDS + CHOSEN]
+    by = place_of(s, s[FRAMES + race * FRAME_WORDS + CHOSEN])
     for k in range(race + 1, event + 1):
         other = FRAMES + k * FRAME_WORDS
         process = s[other + CHOSEN]
+        place = place_of(s, process)
         if k < event and s[other + CLOCK + by] > race:
             continue
-        if present >> process & 1:
+        if present >> place & 1:
             continue
         first = True
-        for q in range(NR_SCHEDULABLE):
+        for q in range(nr_places(s)):
             if present >> q & 1 and s[other + CLOCK + q] > s[FIRST + q]:
                 first = False
-        present |= 1 << process
-        s[FIRST + process] = k
+        present |= 1 << place
+        s[FIRST + place] = k
         if first:
             found |= 1 << process
     return found
@@ -143,20 +195,19 @@ def note_event(s):
     event = s[NR_EVENTS]
     frame = FRAMES + event * FRAME_WORDS
     process, clock = s[frame + CHOSEN], frame + CLOCK
-    for q in range(NR_SCHEDULABLE):
-        s[clock + q] = s[CLOCKS + process * NR_SCHEDULABLE + q]
+    place = place_of(s, process)
+    copy_clock(s, clock, CLOCKS + place * NR_SCHEDULABLE)
     causes(s, event, frame, clock, process)
     races = 0
     for back in range(event):
         earlier = event - 1 - back
         by = s[FRAMES + earlier * FRAME_WORDS + CHOSEN]
-        if conflict(s, earlier, frame, process) and s[clock + by] <= earlier:
+        if conflict(s, earlier, frame, process) and s[clock + place_of(s, by)] <= earlier:
             s[RACES + races] = earlier
             races += 1
             join(s, clock, FRAMES + earlier * FRAME_WORDS + CLOCK)
-    s[clock + process] = event + 1
-    for q in range(NR_SCHEDULABLE):
-        s[CLOCKS + process * NR_SCHEDULABLE + q] = s[clock + q]
+    s[clock + place] = event + 1
+    copy_clock(s, CLOCKS + place * NR_SCHEDULABLE, clock)
     s[NR_EVENTS] = event + 1
     for k in range(races):
         note_race(s, s[RACES + k], event, frame)
@@ -171,12 +222,13 @@ def asleep_at(s, depth):
     chosen = s[above + CHOSEN]
     candidates = (s[above + ASLEEP] | s[above + TRIED]) & ~(1 << chosen)
     found = 0
-    address, writer = s[above + ADDRESSES + chosen], s[above + WRITERS] >> chosen & 1
-    for q in range(NR_SCHEDULABLE):
-        if candidates >> q & 1:
-            same = address != 0 and s[above + ADDRESSES + q] == address
-            if not same or (writer | s[above + WRITERS] >> q & 1) == 0:
-                found |= 1 << q
+    address, writer = s[above + ADDRESSES + place_of(s, chosen)], s[above + WRITERS] >> chosen & 1
+    while candidates != 0:
+        q = lowest_member(candidates)
+        candidates &= candidates - 1
+        same = address != 0 and s[above + ADDRESSES + place_of(s, q)] == address
+        if not same or (writer | s[above + WRITERS] >> q & 1) == 0:
+            found |= 1 << q
     return found
 
 
@@ -185,11 +237,12 @@ def describe_frame(s, frame, mask):
     """What everybody is about to do at this point."""
     s[frame + ENABLED] = mask
     s[frame + WRITERS] = 0
-    for task in range(s[NR_TASKS]):
-        for who in (task, FLUSH + task):
-            s[frame + ADDRESSES + who] = pending_address(s, who) if mask >> who & 1 else 0
-            if mask >> who & 1 and pending_writes(s, who):
-                s[frame + WRITERS] |= 1 << who
+    while mask != 0:
+        who = lowest_member(mask)
+        mask &= mask - 1
+        s[frame + ADDRESSES + place_of(s, who)] = pending_address(s, who)
+        if pending_writes(s, who):
+            s[frame + WRITERS] |= 1 << who
 
 
 @kernel
@@ -212,8 +265,14 @@ def choose(s, mask):
         s[frame + CHOSEN], s[frame + ASLEEP], s[frame + TO_TRY], s[frame + TRIED] = chosen, asleep, 1 << chosen, 0
     chosen = s[frame + CHOSEN]
     describe_frame(s, frame, mask)
-    s[frame + KIND] = s[REQUESTS + chosen * REQUEST_WORDS] & KIND_MASK if chosen < FLUSH else STORE
-    s[frame + WOKEN_BY] = s[WOKEN + chosen] if chosen < FLUSH else 0
+    if chosen < FLUSH:
+        at = REQUESTS + chosen * REQUEST_WORDS
+        s[frame + KIND], s[frame + WOKEN_BY] = s[at] & KIND_MASK, s[WOKEN + chosen]
+        s[frame + AFTER] = flushed_before(s, chosen, s[at], s[at + 1])
+    else:
+        at = entry_at(s, chosen - FLUSH, 0)
+        s[frame + KIND], s[frame + WOKEN_BY] = STORE, 0
+        s[frame + MADE_BY], s[frame + NUMBER], s[frame + ORDER] = s[at + B_STEP], s[at + B_NUMBER], s[at + B_ORDER]
     return chosen
 
 
