@@ -47,7 +47,7 @@ UNSCHEDULED = frozenset(name for name, (slot, *_) in FIELDS.items() if ARRAYS[sl
 
 # ------------------------------------------------------------------------------------------------------------------- state
 
-MAX_TASKS = 24  # they, and the flushes of their store buffers, are the bits of one word
+MAX_TASKS = 22  # they, and the flushes of their store buffers, are the bits of one word
 # what tasks and scheduler share; the words after SCHEDULER_WORDS are the scheduler's own (stress/explore/state.py)
 CURRENT, RESULT, BASE, PHASE, SCHEDULER_SP, TASK_SP = 0, 1, 2, 3, 4, 8
 REQUESTS, REQUEST_WORDS = 32, 4

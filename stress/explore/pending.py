@@ -3,13 +3,7 @@
 from kernels.base.jit import kernel
 from kernels.base.points import AWAIT, EXCHANGE, KIND_MASK, REQUEST_WORDS, REQUESTS, STORE
 from stress.explore.memory_models import entry_at
-from stress.explore.state import B_ADDRESS, FLUSH, NR_LANES, NR_TASKS
-
-
-@kernel
-def task_of(s, who):
-    """The task that a choice is about."""
-    return who if who < FLUSH else (who - FLUSH) % s[NR_TASKS]
+from stress.explore.state import B_ADDRESS, FLUSH, NR_LANES
 
 
 @kernel

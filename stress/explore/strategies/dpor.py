@@ -8,6 +8,8 @@ Happens-before of an event: its process's events before it; the conflicting acce
 its store, and for one that releases the flushes of all stores before it; for what fences or is locked the flushes of its task; for the
 end of a wait the write that ended it. Clocks say, for each process, the last of its events that comes before. A compare-and-exchange
 counts as a write even where it failed.
+
+It does not know AWAIT: of two tasks that wait for one word only the order that it met is explored. No model of the project asks for it.
 """
 
 from kernels.base.atomics import RELEASE
@@ -39,13 +41,15 @@ DEPTH_MAX = 4096
 FIRST = STRATEGY_WORDS + 16  # scratch: the first event of each process in the part that a race could reverse
 CLOCKS = FIRST + NR_SCHEDULABLE  # per process: the clock of its last event
 FLUSHED_AT = CLOCKS + NR_SCHEDULABLE * NR_SCHEDULABLE  # per store of a task: 2 x the event of its flush, + 1 if it releases
-FRAMES = FLUSHED_AT + FLUSH * DEPTH_MAX
+# per event, close together since every later one looks through them: the word it touched (0: none, or a store that only entered a buffer);
+# who made it, doubled, and 1 if it may have written
+EVENTS = FLUSHED_AT + FLUSH * DEPTH_MAX
+RACES = EVENTS + 2 * DEPTH_MAX  # scratch: earlier events that race with the last one
+FRAMES = RACES + DEPTH_MAX
 # words of a frame: the choice at a depth, and the event that it made. MADE_BY is for a flush the event of its store; NUMBER and ORDER are
 # that store's. AFTER says whose flushes come before an access: a lane, ALL, or NOBODY. Clocks and addresses are by place_of()
 (CHOSEN, TO_TRY, TRIED, ASLEEP, ENABLED, WRITERS, WOKEN_BY, KIND, MADE_BY, NUMBER, ORDER, AFTER, CLOCK) = range(13)
-ADDRESSES = CLOCK + NR_SCHEDULABLE
-FRAME_WORDS = ADDRESSES + NR_SCHEDULABLE
-RACES = FRAMES + DEPTH_MAX * FRAME_WORDS  # scratch: earlier events that race with the last one
+# CLOCK is the first of as many words as there are processes, and what each of them is about to touch stands behind
 NOBODY, ALL = -1, -2
 
 
@@ -72,6 +76,18 @@ def place_of(s, process):
 
 
 @kernel
+def frame_at(s, depth):
+    """The frame of a depth. They lie close together: the whole stack is gone through in every schedule."""
+    return FRAMES + depth * (CLOCK + 2 * nr_places(s))
+
+
+@kernel
+def address_at(s, frame, process):
+    """Where a frame says what a process is about to touch."""
+    return frame + CLOCK + nr_places(s) + place_of(s, process)
+
+
+@kernel
 def join(s, clock, other):
     """Everything before `other` is before `clock`, too."""
     for place in range(nr_places(s)):
@@ -89,7 +105,7 @@ def copy_clock(s, clock, other):
 @kernel
 def flush_causes(s, event, frame, clock, task):
     """A flush comes after its store; one that releases, after the flushes of all stores before."""
-    join(s, clock, FRAMES + s[frame + MADE_BY] * FRAME_WORDS + CLOCK)
+    join(s, clock, frame_at(s, s[frame + MADE_BY]) + CLOCK)
     releases = s[frame + ORDER] >= RELEASE
     if s[NR_LANES] > 1:
         flushed = FLUSHED_AT + task * DEPTH_MAX
@@ -97,7 +113,7 @@ def flush_causes(s, event, frame, clock, task):
         s[flushed + number] = 2 * event + releases
         while releases and number > 0:
             number -= 1
-            join(s, clock, FRAMES + (s[flushed + number] >> 1) * FRAME_WORDS + CLOCK)
+            join(s, clock, frame_at(s, s[flushed + number] >> 1) + CLOCK)
             releases = s[flushed + number] & 1 == 0  # that one comes after all before it
 
 
@@ -108,7 +124,7 @@ def causes(s, event, frame, clock, process):
         flush_causes(s, event, frame, clock, (process - FLUSH) % s[NR_TASKS])
     elif s[frame + KIND] == WAIT:
         if s[frame + WOKEN_BY] > 0:
-            join(s, clock, FRAMES + (s[frame + WOKEN_BY] - 1) * FRAME_WORDS + CLOCK)
+            join(s, clock, frame_at(s, s[frame + WOKEN_BY] - 1) + CLOCK)
     elif s[frame + AFTER] == ALL:
         for lane in range(s[NR_LANES]):
             join(s, clock, CLOCKS + (s[NR_TASKS] * (1 + lane) + process) * NR_SCHEDULABLE)
@@ -132,16 +148,28 @@ def flushed_before(s, task, op, address):
 
 
 @kernel
-def conflict(s, earlier, frame, process):
-    """Whether an earlier event and the one of `frame` touch one word, and one may write."""
-    other = FRAMES + earlier * FRAME_WORDS
-    by = s[other + CHOSEN]
-    address = s[frame + ADDRESSES + place_of(s, process)]
-    if by == process or address == 0 or s[other + ADDRESSES + place_of(s, by)] != address:
-        return False
-    if (by < FLUSH and is_buffered(s, s[other + KIND])) or (process < FLUSH and is_buffered(s, s[frame + KIND])):
-        return False
-    return (s[other + WRITERS] >> by | s[frame + WRITERS] >> process) & 1 != 0
+def note_conflicts(s, event, frame, process):
+    """Write down what an event touches; those before it that it conflicts with come before it.
+
+    Returns     how many of them could have come after it, in RACES
+    """
+    buffered = process < FLUSH and is_buffered(s, s[frame + KIND])
+    address, wrote = 0 if buffered else s[address_at(s, frame, process)], s[frame + WRITERS] >> process & 1
+    s[EVENTS + 2 * event], s[EVENTS + 2 * event + 1] = address, 2 * process + wrote
+    clock, races = frame + CLOCK, 0
+    if address == 0:
+        return 0
+    for back in range(event):
+        earlier = event - 1 - back
+        if s[EVENTS + 2 * earlier] != address:
+            continue
+        made = s[EVENTS + 2 * earlier + 1]
+        by = made >> 1
+        if (made | wrote) & 1 and by != process and s[clock + place_of(s, by)] <= earlier:
+            s[RACES + races] = earlier
+            races += 1
+            join(s, clock, frame_at(s, earlier) + CLOCK)
+    return races
 
 
 @kernel
@@ -154,9 +182,9 @@ def is_buffered(s, kind):
 def initials(s, race, event, frame):
     """The processes that could come first if the event came before the event `race`."""
     found, present = 0, 0
-    by = place_of(s, s[FRAMES + race * FRAME_WORDS + CHOSEN])
+    by = place_of(s, s[frame_at(s, race) + CHOSEN])
     for k in range(race + 1, event + 1):
-        other = FRAMES + k * FRAME_WORDS
+        other = frame_at(s, k)
         process = s[other + CHOSEN]
         place = place_of(s, process)
         if k < event and s[other + CLOCK + by] > race:
@@ -177,7 +205,7 @@ def initials(s, race, event, frame):
 @kernel
 def note_race(s, race, event, frame):
     """Somebody who could come first must be tried where the event `race` was chosen."""
-    at = FRAMES + race * FRAME_WORDS
+    at = frame_at(s, race)
     first = initials(s, race, event, frame)
     if first & s[at + TO_TRY] != 0:
         return
@@ -193,19 +221,12 @@ def note_race(s, race, event, frame):
 def note_event(s):
     """The clock of the last event, and its races."""
     event = s[NR_EVENTS]
-    frame = FRAMES + event * FRAME_WORDS
+    frame = frame_at(s, event)
     process, clock = s[frame + CHOSEN], frame + CLOCK
     place = place_of(s, process)
     copy_clock(s, clock, CLOCKS + place * NR_SCHEDULABLE)
     causes(s, event, frame, clock, process)
-    races = 0
-    for back in range(event):
-        earlier = event - 1 - back
-        by = s[FRAMES + earlier * FRAME_WORDS + CHOSEN]
-        if conflict(s, earlier, frame, process) and s[clock + place_of(s, by)] <= earlier:
-            s[RACES + races] = earlier
-            races += 1
-            join(s, clock, FRAMES + earlier * FRAME_WORDS + CLOCK)
+    races = note_conflicts(s, event, frame, process)
     s[clock + place] = event + 1
     copy_clock(s, CLOCKS + place * NR_SCHEDULABLE, clock)
     s[NR_EVENTS] = event + 1
@@ -218,15 +239,15 @@ def asleep_at(s, depth):
     """Those that need not be tried at a depth: tried or asleep one step above, and indifferent to what was done there."""
     if depth == 0:
         return 0
-    above = FRAMES + (depth - 1) * FRAME_WORDS
+    above = frame_at(s, depth - 1)
     chosen = s[above + CHOSEN]
     candidates = (s[above + ASLEEP] | s[above + TRIED]) & ~(1 << chosen)
     found = 0
-    address, writer = s[above + ADDRESSES + place_of(s, chosen)], s[above + WRITERS] >> chosen & 1
+    address, writer = s[address_at(s, above, chosen)], s[above + WRITERS] >> chosen & 1
     while candidates != 0:
         q = lowest_member(candidates)
         candidates &= candidates - 1
-        same = address != 0 and s[above + ADDRESSES + place_of(s, q)] == address
+        same = address != 0 and s[address_at(s, above, q)] == address
         if not same or (writer | s[above + WRITERS] >> q & 1) == 0:
             found |= 1 << q
     return found
@@ -240,7 +261,7 @@ def describe_frame(s, frame, mask):
     while mask != 0:
         who = lowest_member(mask)
         mask &= mask - 1
-        s[frame + ADDRESSES + place_of(s, who)] = pending_address(s, who)
+        s[address_at(s, frame, who)] = pending_address(s, who)
         if pending_writes(s, who):
             s[frame + WRITERS] |= 1 << who
 
@@ -254,7 +275,7 @@ def choose(s, mask):
     if depth == DEPTH_MAX:
         s[VERDICT] = OVERFLOW
         return -1
-    frame = FRAMES + depth * FRAME_WORDS
+    frame = frame_at(s, depth)
     if depth >= s[PREFIX]:
         asleep = asleep_at(s, depth)
         awake = mask & ~asleep
@@ -286,7 +307,7 @@ def end(s):
     if s[NR_EVENTS] <= depth:
         note_event(s)
     while depth >= 0:
-        frame = FRAMES + depth * FRAME_WORDS
+        frame = frame_at(s, depth)
         s[frame + TRIED] |= 1 << s[frame + CHOSEN]
         left = s[frame + TO_TRY] & ~s[frame + TRIED] & ~s[frame + ASLEEP]
         if left != 0:
