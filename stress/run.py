@@ -17,7 +17,7 @@ from stress.live import LiveView
 from stress.machine import calibrate_cycles, create_machine, save_machine, segment_bytes, set_param
 from stress.outcome import collect, read_buddyinfo, read_totals
 from stress.report import render
-from stress.scenario import Scenario, find_scenario, parse_policies, policy_params, read_scenario
+from stress.scenario import Scenario, chosen_values, find_scenario, parse_policies, policy_params, read_scenario
 from stress.sizes import Request, check_workers, default_memory, default_workers, derived_params, geometry_of, memory_for, parse_size
 from stress.snapshot.load import Start, load, start_from
 from stress.soak import RunStore, check_json_path, write_json
@@ -105,7 +105,7 @@ def prepare(options: Options) -> Setup:
     if options.trace is not None or options.snapshot is not None:
         # they belong to the roles that the trace replaces, or to another machine than the recorded one
         scenario = scenario.model_copy(update={"meetings": ()})
-    request = _request(options, scenario, trace)
+    request = replace(_request(options, scenario, trace), window_blocks=policy_params(policies)["window_blocks"])
     require_processes(request.nr_workers)
     snapshot = _snapshot_of(options, scenario, request)
     if snapshot is not None:
@@ -128,7 +128,7 @@ def _snapshot_of(options: Options, scenario: Scenario, request: Request) -> Star
     for name, given in (("--trace", options.trace or scenario.trace), ("--memory", options.memory), ("--nodes", (options.nodes or 1) > 1)):
         if given:
             raise UserError(f"{name}: not with --snapshot, whose recording is one node with the frames that it has")
-    return start_from(options.snapshot, request.nr_workers, options.frame_bytes)
+    return start_from(options.snapshot, request.nr_workers, options.frame_bytes, request.window_blocks)
 
 
 def _trace_of(options: Options, scenario: Scenario, path: Path) -> Trace | None:
@@ -189,17 +189,11 @@ def _config(
         "chaos": options.chaos,
         "trace": str(options.trace or scenario.trace or "") or None,
         "snapshot": str(options.snapshot or "") or None,
-        "policies": {name: policies.get(name, values[0]) for name, values in _policy_values().items()},
+        "policies": chosen_values(policies),
         "flavour": jit.FLAVOUR + (" interpreted" if jit.INTERPRETED else ""),
         "source_hash": jit.source_hash(),
         "geometry": asdict(geometry),
     }
-
-
-def _policy_values() -> dict[str, tuple[str, ...]]:
-    from kernels.base.layout import POLICIES
-
-    return POLICIES
 
 
 def _storm(mem: Any, setup: Setup, options: Options, host: dict[str, Any], store: RunStore | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Random numbers of the strategies: a 48-bit linear congruential generator (drand48's), the same compiled and interpreted."""
 
+from kernels.base.atomics import ctz, popcount
 from kernels.base.jit import kernel
-from stress.explore.state import FLUSH, FLUSH_WEIGHT, NR_SCHEDULABLE, RANDOM
+from stress.explore.state import FLUSH, FLUSH_WEIGHT, RANDOM
 
 RANDOM_BITS = 31
 
@@ -23,23 +24,16 @@ def random_below(s, bound):
 def random_member(s, mask):
     """A random member of a set that is not empty."""
     if mask & (mask - 1) == 0:
-        return lowest_member(mask)
-    size, rest = 0, mask
-    while rest != 0:
-        rest &= rest - 1
-        size += 1
-    for _ in range(random_below(s, size)):
+        return ctz(mask)
+    for _ in range(random_below(s, popcount(mask))):
         mask &= mask - 1
-    return lowest_member(mask)
+    return ctz(mask)
 
 
 @kernel
 def lowest_member(mask):
     """The lowest member of a set that is not empty."""
-    for member in range(NR_SCHEDULABLE):
-        if mask >> member & 1:
-            return member
-    return -1
+    return ctz(mask)
 
 
 @kernel

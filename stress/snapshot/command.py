@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from kernels.base import jit
-from kernels.base.layout import EXIT_BUG, POLICIES
+from kernels.base.layout import EXIT_BUG
 from kernels.policy import boot
 from stress import build, checkers, roles
 from stress.checkers import Violation
@@ -25,7 +25,7 @@ from stress.errors import EXIT_OF_VERDICT, HostError
 from stress.host import describe_host, usable_cpus
 from stress.machine import calibrate_cycles, create_machine, segment_bytes, set_param
 from stress.outcome import read_buddyinfo, read_counters
-from stress.scenario import parse_policies, policy_params
+from stress.scenario import chosen_values, parse_policies, policy_params
 from stress.snapshot import compare
 from stress.snapshot.load import Start, load, start_from
 from stress.snapshot.show import render
@@ -61,8 +61,9 @@ def execute(options: Options) -> int:
     policies = parse_policies(options.settings)
     progress = _Progress()
     progress(f"reading {options.snapshot}")
-    start = start_from(options.snapshot, 1, options.frame_bytes)
-    params = start.params | policy_params(policies) | {"seed": 1, "shadow_on": int(options.check == "full")}
+    chosen = policy_params(policies)
+    start = start_from(options.snapshot, 1, options.frame_bytes, chosen["window_blocks"])
+    params = start.params | chosen | {"seed": 1, "shadow_on": int(options.check == "full")}
     params["tables_stay"] = int(not options.move_page_tables)
     build.build_entries(build.entries_of(build.RUN_MODULES))
     progress(f"loading {start.recording.nr_frames:,} frames")
@@ -143,7 +144,7 @@ def _run(mem: Any, start: Start, options: Options, policies: dict[str, str], pro
             "check": options.check,
             "frame_bytes": start.frame_bytes,
             "segment_bytes": segment_bytes(start.geometry),
-            "policies": {name: policies.get(name, values[0]) for name, values in POLICIES.items()},
+            "policies": chosen_values(policies),
             "page_tables": "move" if options.move_page_tables else "stay",
             "flavour": jit.FLAVOUR + (" interpreted" if jit.INTERPRETED else ""),
             "source_hash": jit.source_hash(),

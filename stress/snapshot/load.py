@@ -116,10 +116,11 @@ class Start:
         return self.geometry.words_per_frame * 8
 
 
-def plan(recording: Recording, frames: Frames, nr_cpus: int, frame_bytes: int | None) -> Start:
+def plan(recording: Recording, frames: Frames, nr_cpus: int, frame_bytes: int | None, window_blocks: int = 1) -> Start:
     """Size a machine for a recording.
 
-    Parameters  frame_bytes: bytes of contents a frame; None: the most that keep the segment within 1 GiB and half of what is free
+    Parameters  frame_bytes: bytes of contents a frame; None: the most that keep the segment within 1 GiB and half of what is free;
+                window_blocks: as the policy of that name
     """
     anon = _packed(frames, "anon", np.ones(recording.nr_frames, np.int64), ANON_PAGES, 0, ANON_PAGES)
     # a file's first pages are those that tasks map
@@ -140,6 +141,7 @@ def plan(recording: Recording, frames: Frames, nr_cpus: int, frame_bytes: int | 
         nr_files=nr_files,
         file_pages=FILE_PAGES,
         max_trace_pfn=len(held),
+        window_blocks=window_blocks,
         pcp_capacity=max(PCP_CAPACITY, pcp_high),
     )
     if frame_bytes is None:
@@ -150,13 +152,13 @@ def plan(recording: Recording, frames: Frames, nr_cpus: int, frame_bytes: int | 
     return Start(recording, frames, geometry, params, anon, file)
 
 
-def start_from(path: Path, nr_cpus: int, frame_bytes: int | None) -> Start:
+def start_from(path: Path, nr_cpus: int, frame_bytes: int | None, window_blocks: int) -> Start:
     """Read a recording and size a machine for it.
 
     Raises      UserError, HostError if it does not fit
     """
     recording = read_recording(path)
-    start = plan(recording, settle(recording), nr_cpus, frame_bytes)
+    start = plan(recording, settle(recording), nr_cpus, frame_bytes, window_blocks)
     require_memory(segment_bytes(start.geometry) + recording.nr_frames * NUMPY_BYTES)
     return start
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from kernels.base.layout import NUMBERS
 from stress.host import size_text
 from stress.report import Cell, buddyinfo_lines, table, verdict_line
 from stress.snapshot.compare import TOLERANCE
@@ -13,7 +14,8 @@ SHOWN_VIOLATIONS = 10
 def render(result: dict[str, Any]) -> str:
     """The whole report."""
     recording, config = result["recording"], result["config"]
-    policies = ", ".join(f"{name}={value}" for name, value in config["policies"].items())
+    usual = {name: str(default) for name, (*_, default) in NUMBERS.items()}
+    policies = ", ".join(f"{name}={value}" for name, value in config["policies"].items() if value != usual.get(name))
     kernel = f", Linux {recording['kernel']}" if recording["kernel"] else ""
     zone = f"zone Normal from pfn {recording['first_pfn']}: {recording['frames']:,} frames, {recording['pageblocks']:,} pageblocks"
     contents = f"{size_text(config['segment_bytes'])}, {config['frame_bytes']} bytes of contents a frame"

@@ -115,7 +115,7 @@ def test_a_zone_too_large_for_the_host_is_one_line(write, monkeypatch):
 
     monkeypatch.setattr(module, "NUMPY_BYTES", 1 << 40)
     with pytest.raises(HostError) as caught:
-        start_from(write(), 1, None)
+        start_from(write(), 1, None, 1)
     assert "\n" not in str(caught.value)
 
 
