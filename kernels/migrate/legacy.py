@@ -338,9 +338,9 @@ def putback_list(mem, cpu, which, reason, untried):
 
 @kernel
 def migrate_list_sync(mem, cpu, desc, mode, reason, targets):
-    """Try a chain with waiting, one object at a time: nobody waits while holding another folio's lock. What is left is on FAILED,
-    or on UNTRIED.
+    """Try a chain with waiting, one object at a time: nobody waits while holding another folio's lock.
 
+    Protocol    what is left is on FAILED, or on UNTRIED
     Models      migrate_pages_sync(), mm/migrate.c
     Returns     0 or more, or -ENOMEM
     Progress    SYNC_PASSES for each object
