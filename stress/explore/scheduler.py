@@ -47,7 +47,7 @@ from stress.explore.memory_models import (
     undo_writes,
     visible_word,
 )
-from stress.explore.pending import pending_address, pending_writes
+from stress.explore.pending import pending_address, pending_word, pending_writes
 from stress.explore.races import begin_clocks, note_access, note_flush
 from stress.explore.state import (
     B_ADDRESS,
@@ -67,6 +67,7 @@ from stress.explore.state import (
     HASH,
     LAST_ADDRESS,
     LAST_TASK,
+    LAST_WORD,
     LAST_WRITES,
     LIVELOCK,
     LOG,
@@ -220,6 +221,7 @@ def step(s, chosen, mask):
         log_step(s, chosen, mask)
     s[CHOICES + s[NR_STEPS]] = chosen
     s[LAST_TASK], s[LAST_ADDRESS], s[LAST_WRITES] = chosen, pending_address(s, chosen), pending_writes(s, chosen)
+    s[LAST_WORD] = pending_word(s, chosen)
     if chosen >= FLUSH:
         if s[RACES]:
             note_flush(s, s[LAST_ADDRESS], entry_number(s, chosen - FLUSH, 0))
@@ -349,12 +351,12 @@ def explore_batch(s, first, nr_schedules):
             return number + 1
         if s[VERDICT] == PRUNED:
             s[NR_PRUNED] += 1
-        new = s[VERDICT] == CLEAN and is_new_state(s)
+        new = s[VERDICT] == CLEAN and s[NOTING] >= 0 and is_new_state(s)
         if end_schedule(s, s[STRATEGY]):
             s[COMPLETE] = 1
             s[STOP] = STOP_COMPLETE
             return number + 1
-        if new and s[NOTING]:
+        if new and s[NOTING] > 0:
             s[STOP] = STOP_STATE
             return number + 1
     return first + nr_schedules

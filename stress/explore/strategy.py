@@ -29,6 +29,7 @@ class Strategy:
     begin, end  kernels (s) around every schedule; `end` -> whether everything was explored
     variants    other names for it with a parameter each; empty: one, with parameter 0
     exhaustive  remembers, so that it must run in one process, and says when it is complete
+    profiled    needs to know how many steps each makes (state.PROFILE_STEPS and what follows)
     hidden      not for --strategy
     """
 
@@ -39,4 +40,5 @@ class Strategy:
     end: Callable[..., Any] = nothing_ends
     variants: dict[str, int] = field(default_factory=dict)
     exhaustive: bool = False
+    profiled: bool = False
     hidden: bool = False
