@@ -55,7 +55,17 @@ def task_body(model: Model) -> Any:
 
 
 def compiled_task(model: Model) -> int:
-    """The address of the machine code that every task of a model begins at."""
+    """The address of the machine code that every task of a model begins at; compiled once in a process, and in those forked from it."""
+    key = (model.name, model.module)
+    if key not in _COMPILED:
+        _COMPILED[key] = _compile_task(model)
+    return _COMPILED[key]
+
+
+_COMPILED: dict[tuple[str, str], int] = {}
+
+
+def _compile_task(model: Model) -> int:
     body = task_body(model)
 
     def task() -> None:
@@ -308,9 +318,12 @@ class Engine:
         for who, count in counts.items():
             self.words[at + who] = max(1, round(count / PROFILED_SCHEDULES))
 
-    def explore(self, first: int, nr_schedules: int, *, stop_at_new_states: bool = False) -> int:
-        """Run schedules from `first` on; returns the number of the next one. `stop`, `verdict` say why it returned."""
-        self.words[state.NOTING] = int(stop_at_new_states)
+    def explore(self, first: int, nr_schedules: int, *, note_every: int = 0) -> int:
+        """Run schedules from `first` on; returns the number of the next one. `stop`, `verdict` say why it returned.
+
+        Parameters  note_every: stop at one in so many new final states, by their hash, and at the first NOTE_FIRST ones; 0: at none
+        """
+        self.words[state.NOTING] = note_every
         return int(scheduler.explore_batch(self.words, first, nr_schedules))
 
     def replay(self, choices: list[int], *, logging: bool = False, judge: bool = False) -> Found | None:
@@ -407,6 +420,10 @@ class Engine:
         """The hashes of all final states so far."""
         table = self.words[state.STATES : state.STATES + state.STATES_CAPACITY]
         return [int(each) for each in table if each]
+
+    def final_state(self) -> int:
+        """The hash of the state in which the last schedule ended."""
+        return int(self.words[state.FINAL])
 
     def results(self) -> list[int]:
         """What the steps of each CPU returned."""

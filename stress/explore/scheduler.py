@@ -63,6 +63,7 @@ from stress.explore.state import (
     DONE,
     FIELD_BEGIN,
     FIELD_END,
+    FINAL,
     FLUSH,
     HASH,
     LAST_ADDRESS,
@@ -82,6 +83,7 @@ from stress.explore.state import (
     LOG_WORDS,
     LOGGING,
     MOST_STEPS,
+    NOTE_FIRST,
     NOTING,
     NR_PRUNED,
     NR_RESTORED,
@@ -306,7 +308,7 @@ def final_state(s):
     found = s[HASH]
     for task in range(s[NR_TASKS]):
         found ^= state_part(task + 1, s[RESULTS + task])
-    return found
+    return found | 1 << 48  # never 0, which is an empty place in STATES
 
 
 @kernel
@@ -314,7 +316,7 @@ def is_new_state(s):
     """Whether a schedule ended as none before; while there is room to remember."""
     if s[NR_STATES] * 2 >= STATES_CAPACITY:
         return False
-    wanted = final_state(s) | 1 << 48  # never 0, which is an empty place
+    wanted = s[FINAL] = final_state(s)
     at = wanted % STATES_CAPACITY
     while s[STATES + at] != 0:
         if s[STATES + at] == wanted:
@@ -323,6 +325,15 @@ def is_new_state(s):
     s[STATES + at] = wanted
     s[NR_STATES] += 1
     return True
+
+
+@kernel
+def is_noted(s):
+    """Whether somebody wants to look at a new final state: one of the first, or one in NOTING by its hash."""
+    if s[NOTING] > 0 and s[NOTE_FIRST] > 0:
+        s[NOTE_FIRST] -= 1
+        return True
+    return s[NOTING] > 0 and s[FINAL] % s[NOTING] == 0
 
 
 @kernel
@@ -356,7 +367,7 @@ def explore_batch(s, first, nr_schedules):
             s[COMPLETE] = 1
             s[STOP] = STOP_COMPLETE
             return number + 1
-        if new and s[NOTING] > 0:
+        if new and is_noted(s):
             s[STOP] = STOP_STATE
             return number + 1
     return first + nr_schedules

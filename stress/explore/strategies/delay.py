@@ -76,6 +76,11 @@ def end(s):
     return False
 
 
+def progress(words):
+    """The bound."""
+    return f"with {int(words[NR_DELAYS])} delays"
+
+
 STRATEGY = Strategy(
     "delay",
     "delay bounding: round robin with 0 delays, 1, 2, ... (Emmi et al., POPL 2011); complete when it ends",
@@ -83,4 +88,5 @@ STRATEGY = Strategy(
     begin,
     end,
     exhaustive=True,
+    progress=progress,
 )

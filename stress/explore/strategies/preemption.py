@@ -55,10 +55,16 @@ def end(s):
     return False
 
 
+def progress(words):
+    """The bound."""
+    return f"with up to {int(words[BOUND])} preemptions"
+
+
 STRATEGY = Strategy(
     "preemption",
     "iterative preemption bounding (Musuvathi and Qadeer, PLDI 2007); complete when it ends",
     choose,
     end=end,
     exhaustive=True,
+    progress=progress,
 )
