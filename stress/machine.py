@@ -58,7 +58,8 @@ def lock_params(geometry: Geometry) -> dict[str, int]:
     zs_pool = huge + 1
     zs_class = zs_pool + g.nr_nodes
     slab = zs_class + g.nr_nodes * NR_ZS_CLASSES
-    table = slab + g.nr_nodes
+    lru_batch = slab + g.nr_nodes
+    table = lru_batch + g.nr_cpus
     if table + g.nr_uppers != g.nr_locks:
         raise AssertionError(f"layout counts {g.nr_locks} locks, machine numbers {table + g.nr_uppers}")
     return {
@@ -73,6 +74,7 @@ def lock_params(geometry: Geometry) -> dict[str, int]:
         "lock_zs_pool": zs_pool,
         "lock_zs_class": zs_class,
         "lock_slab": slab,
+        "lock_lru_batch": lru_batch,
         "lock_table": table,
     }
 
@@ -110,8 +112,10 @@ def describe_lock(params: Mapping[str, int], lock: int) -> str:
     if lock < p["lock_slab"]:
         pool, klass = divmod(lock - p["lock_zs_class"], NR_ZS_CLASSES)
         return f"zsmalloc lock of node {pool} class {klass}"
-    if lock < p["lock_table"]:
+    if lock < p["lock_lru_batch"]:
         return f"slab lock of node {lock - p['lock_slab']}"
+    if lock < p["lock_table"]:
+        return f"lru batch lock of cpu {lock - p['lock_lru_batch']}"
     if lock < p["nr_locks"]:
         return f"lock of upper page-table entry {lock - p['lock_table']}"
     return f"folio lock of descriptor {lock - p['nr_locks']}"  # see folio_lock() in kernels/page/folio.py

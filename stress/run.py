@@ -18,7 +18,7 @@ from stress.machine import calibrate_cycles, create_machine, save_machine, segme
 from stress.outcome import collect, read_buddyinfo, read_totals
 from stress.report import render
 from stress.scenario import Scenario, find_scenario, parse_policies, policy_params, read_scenario
-from stress.sizes import Request, check_workers, default_memory, default_workers, derived_params, geometry_of, memory_for, parse_size
+from stress.sizes import Request, check_contig_blocks, check_workers, default_memory, default_workers, derived_params, geometry_of, memory_for, parse_size
 from stress.soak import RunStore, check_json_path, write_json
 from stress.supervisor import Ending, Interrupts, Supervisor
 from stress.trace import Trace, read_trace
@@ -106,6 +106,9 @@ def prepare(options: Options) -> Setup:
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little") >> 1
     params = derived_params(geometry) | policy_params(policies)
     params["reserved_frames"] = int(geometry.frames_per_node * request.reserved)
+    params["pin_target"] = scenario.machine.pins
+    if scenario.machine.contig_blocks is not None:
+        params["contig_blocks"] = check_contig_blocks(scenario.machine.contig_blocks, geometry)
     params |= {"seed": seed, "shadow_on": int(options.check == "full"), "chaos_ppm": round(options.chaos * 1_000_000)}
     plans = _plans(scenario, trace, request.nr_workers, seed)
     return Setup(scenario, geometry, params, plans, trace, _config(options, scenario, request, geometry, seed, policies))

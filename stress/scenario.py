@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from kernels.base.layout import MEETINGS, POLICIES
+from kernels.base.layout import MEETINGS, PIN_CAPACITY, POLICIES
 from stress.errors import UserError
 from stress.registry import scan_files
-from stress.sizes import DEFAULT_FILL
+from stress.sizes import DEFAULT_FILL, DEFAULT_PINS
 
 SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 FRAME_BYTES_MIN, FRAME_BYTES_MAX = 64, 4096
@@ -36,6 +36,8 @@ class Machine(_Strict):
     workers: int | None = Field(default=None, ge=1)
     fill: float = Field(default=DEFAULT_FILL, ge=0.1, le=4)
     reserved: float = Field(default=0, ge=0, le=0.5)  # the share of each node that boot never frees
+    pins: int = Field(default=DEFAULT_PINS, ge=0, le=PIN_CAPACITY)  # that the speculators of one worker hold at most
+    contig_blocks: int | None = Field(default=None, ge=1)  # pageblocks that role contig wants in a row
 
     @field_validator("frame_bytes")
     @classmethod

@@ -31,6 +31,7 @@ from kernels.migrate.movable import (
     alloc_movable_target,
     free_movable_target,
     is_movable,
+    is_wanted,
     isolate_movable,
     migrate_movable,
     movable_order,
@@ -94,7 +95,7 @@ def isolate_to_list(mem, cpu, pfn, word, reason):
             return 0
         list_add_tail(mem, cpu, FROM, desc)
         return 1 << mem.folio_order[desc]
-    if not is_movable(mem, word) or not isolate_movable(mem, cpu, pfn, word):
+    if not is_wanted(mem, word, reason) or not isolate_movable(mem, cpu, pfn, word):
         count_cause(mem, cpu, reason, CAUSE_STATE)
         return 0
     desc = desc_alloc(mem, cpu)
@@ -105,15 +106,15 @@ def isolate_to_list(mem, cpu, pfn, word, reason):
 
 
 @kernel
-def isolate_migratepages(mem, cpu, base_pfn, reason):
-    """Scan a window of one pageblock and isolate in the same walk.
+def isolate_migratepages(mem, cpu, base_pfn, first, end, reason):
+    """Scan frames `first` to `end` of a window and isolate in the same walk.
 
     Models      isolate_migratepages_block(), mm/compaction.c
     Returns     frames isolated
     Progress    blocking on lruvec locks
     """
-    nr_isolated, at, scanned = 0, 0, 0
-    while at < 1 << mem.pageblock_order:
+    nr_isolated, at, scanned = 0, first, 0
+    while at < end:
         pfn = base_pfn + at
         # ORDER: acquire, pairs with the publication of the word
         word = load_acquire(mem.memdesc, pfn)
@@ -313,16 +314,16 @@ def migrate_one_by_one(mem, cpu, mode, reason, targets):
 
 
 @kernel
-def migrate_pages(mem, cpu, base_pfn, mode, reason, targets):
-    """Isolate what moves in a window of one pageblock, and migrate it.
+def migrate_pages(mem, cpu, base_pfn, first, end, mode, reason, targets):
+    """Isolate what moves in frames `first` to `end` of a window, and migrate it.
 
     Models      compact_zone()'s use of migrate_pages(), mm/compaction.c
-    Parameters  as migrate_range
+    Parameters  as migrate_window
     Returns     frames isolated but not migrated, which are put back; -1 if there was nothing to isolate
     Progress    bounded passes; blocks on locks of one folio at a time, in SYNC modes only
     """
     begin = stage_begin(mem)
-    nr_isolated = isolate_migratepages(mem, cpu, base_pfn, reason)
+    nr_isolated = isolate_migratepages(mem, cpu, base_pfn, first, end, reason)
     stage_end(mem, cpu, STAGE_ISOLATE, begin)
     if nr_isolated == 0:
         return -1

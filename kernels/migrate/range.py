@@ -38,6 +38,7 @@ from kernels.migrate.movable import (
     alloc_movable_target,
     free_movable_target,
     is_movable,
+    is_wanted,
     isolate_movable,
     migrate_movable,
     movable_order,
@@ -75,7 +76,7 @@ def isolate_range(mem, cpu, base_pfn, reason):
             if desc >= 0:
                 set_bit(mem, isolated, at)
                 nr_isolated += 1 << mem.folio_order[desc]
-        elif is_movable(mem, word):
+        elif is_wanted(mem, word, reason):
             if isolate_movable(mem, cpu, pfn, word):
                 set_bit(mem, isolated, at)
                 nr_isolated += 1 << movable_order(word)

@@ -79,7 +79,7 @@ def compact_block(mem, cpu, block, mode, reason):
         return False
     moved = 0
     before = mem.cc_pages[cpu]
-    left = migrate_window(mem, cpu, base_pfn, mode, reason, FROM_SCANNER)
+    left = migrate_window(mem, cpu, base_pfn, 0, 1 << mem.pageblock_order, mode, reason, FROM_SCANNER)
     if left >= 0:
         moved = 1 if left == 0 or mem.cc_pages[cpu] < before else 0
     store_relaxed(mem.block_skip, block, 0 if moved else SKIP)

@@ -8,6 +8,7 @@ Invariants  L1: one round of reclaim, one drain, one round of compaction, then t
 from kernels.alloc.pages import alloc_frozen_pages, alloc_on_node, drain_all_pages, free_frozen_pages, zone_watermark_ok
 from kernels.alloc.release import lru_add_drain
 from kernels.base import counter
+from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
 from kernels.base.vmstat import count
@@ -74,7 +75,7 @@ def alloc_misplaced_dst(mem, cpu, src, nid):
     Progress    as alloc_on_node
     """
     order = mem.folio_order[src]
-    if not zone_watermark_ok(mem, nid, order, mem.zone_high[nid]):
+    if not zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_high, nid)):
         return -1
     pfn = alloc_on_node(mem, cpu, nid, order, MT_MOVABLE)
     if pfn < 0:

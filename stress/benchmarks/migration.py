@@ -95,7 +95,7 @@ def migrate_one_range(mem, cpu, space, nr_ops):
         isolate_pageblock(mem, cpu, base_pfn >> mem.pageblock_order)
         lru_add_drain(mem, cpu)
         begin = cycles()
-        nr_candidates = fill_candidates(mem, cpu, base_pfn)
+        nr_candidates = fill_candidates(mem, cpu, base_pfn, 0, 1 << mem.pageblock_order)
         nr_left = migrate_range(mem, cpu, base_pfn, MIGRATE_ASYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR)
         mem.role_cycles[cpu * NR_ROLES_MAX] += cycles() - begin
         migrated += nr_candidates - nr_left
@@ -193,7 +193,8 @@ def evacuate_one(mem, cpu, block):
     """
     isolate_pageblock(mem, cpu, block)
     lru_add_drain(mem, cpu)
-    left = migrate_window(mem, cpu, block << mem.pageblock_order, MIGRATE_ASYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR)
+    base_pfn, size = block << mem.pageblock_order, 1 << mem.pageblock_order
+    left = migrate_window(mem, cpu, base_pfn, 0, size, MIGRATE_ASYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR)
     unisolate_pageblock(mem, cpu, block)
     return left
 

@@ -216,7 +216,7 @@ def lookup_gang(mem, cpu):
 
 @kernel
 def speculator_step(mem, cpu):
-    """One gang of references, or a pin taken, written through or dropped.
+    """One gang of references, or a pin taken, written through or dropped; pin_target pins at most.
 
     Returns     0
     Progress    lock-free
@@ -231,7 +231,7 @@ def speculator_step(mem, cpu):
         if desc >= 0:
             put_speculative(mem, cpu, desc)
     elif choice < 14:
-        if mem.pin_count[cpu] == PIN_CAPACITY:
+        if mem.pin_count[cpu] >= mem.pin_target:
             unpin_one(mem, cpu)
         else:
             pin_for_write(mem, cpu)

@@ -13,7 +13,7 @@ FROM_ALLOCATOR, FROM_SCANNER = 1, 0
 
 def migrate_block(m, pfn, mode=Mode.ASYNC):
     block_size = 1 << m.mem.pageblock_order
-    left = m.migrate_pages(pfn & -block_size, mode, Reason.CONTIG_RANGE, FROM_ALLOCATOR)
+    left = m.migrate_pages(pfn & -block_size, 0, block_size, mode, Reason.CONTIG_RANGE, FROM_ALLOCATOR)
     assert not m["migrate_list"].any()
     assert not (m["flags"] & FL_ISOLATED).any()
     assert not m["lru_isolated"].any()
@@ -99,6 +99,6 @@ def test_the_policy_chooses(machine):
     set_param(m.mem, "policy_migration", 1)
     set_param(m.mem, "timing", 1)
     before = m["bitmap"].copy()
-    assert m.migrate_window(pfn & -(1 << m.mem.pageblock_order), Mode.ASYNC, Reason.CONTIG_RANGE, FROM_ALLOCATOR) == 0
+    assert m.migrate_window(pfn & -(1 << m.mem.pageblock_order), 0, 1 << m.mem.pageblock_order, Mode.ASYNC, Reason.CONTIG_RANGE, FROM_ALLOCATOR) == 0
     assert (m["bitmap"] == before).all()
     assert m["stage_cycles"].sum() > 0

@@ -122,5 +122,5 @@ def test_candidates(machine, kind):
     else:
         pfn = m.alloc_frozen_pages(0, 2, 1)
         m.balloon_inflate(0, pfn, 2)
-    assert m.fill_candidates(pfn & ~7) == 1
+    assert m.fill_candidates(pfn & ~7, 0, 8) == 1
     assert m.find_next_bit(m.bitmap_base(0), 0) == pfn & 7
