@@ -70,8 +70,19 @@ def check_contig_blocks(nr_blocks: int, geometry: Geometry) -> int:
     least = 2 * nr_blocks
     if geometry.frames_per_node >> geometry.pageblock_order < least:
         needed = least * geometry.nr_nodes * geometry.words_per_frame * 8 << geometry.pageblock_order
-        raise UserError(f"{nr_blocks} pageblocks in a row need nodes of at least {least} pageblocks: use --memory {size_text(needed)} or more")
+        raise UserError(
+            f"{nr_blocks} pageblocks in a row need nodes of at least {least} pageblocks: use --memory {size_text(needed)} or more"
+        )
     return nr_blocks
+
+
+def check_movable_nodes(nr_movable: int, geometry: Geometry) -> int:
+    """Raise UserError unless a node is left for what does not move."""
+    if nr_movable >= geometry.nr_nodes:
+        raise UserError(
+            f"{nr_movable} of {geometry.nr_nodes} node(s) would be for movable memory alone: use --nodes {nr_movable + 1} or more"
+        )
+    return nr_movable
 
 
 def geometry_of(request: Request) -> Geometry:

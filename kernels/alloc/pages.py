@@ -21,6 +21,7 @@ from kernels.base.layout import (
     LC_PCP,
     LC_ZONE,
     MT_ISOLATE,
+    MT_MOVABLE,
     NONE_WORD,
     NR_PCPTYPES,
     PCP_CAPACITY,
@@ -264,6 +265,28 @@ def cpu_node(mem, cpu):
     return mem.cpu_nid[cpu]
 
 
+@kernel
+def is_movable_node(mem, nid):
+    """Whether a node is all ZONE_MOVABLE, where nothing is allocated that could not be moved: the last movable_nodes are.
+
+    Models      is_zone_movable_page(); the boot options movable_node and movablecore=
+    Progress    wait-free
+    """
+    return nid >= mem.nr_nodes - mem.movable_nodes
+
+
+@kernel
+def first_node(mem, nid, migratetype):
+    """The node to try first on behalf of a CPU of node `nid`: the first of its zonelist.
+
+    Models      gfp_zone(), first_zones_zonelist(), include/linux/mmzone.h
+    Progress    wait-free
+    """
+    if migratetype != MT_MOVABLE and is_movable_node(mem, nid):
+        return nid % (mem.nr_nodes - mem.movable_nodes)
+    return nid
+
+
 @slow_kernel
 def alloc_frozen_fallback(mem, cpu, nid, order, migratetype):
     """2^order frames from `nid` or the nodes after it: above the low watermark, else above the min watermark.
@@ -276,7 +299,8 @@ def alloc_frozen_fallback(mem, cpu, nid, order, migratetype):
         for k in range(mem.nr_nodes):
             at = nid + k if nid + k < mem.nr_nodes else nid + k - mem.nr_nodes
             mark = load_relaxed(mem.zone_low, at) if attempt == 0 else load_relaxed(mem.zone_min, at)
-            if zone_watermark_ok(mem, at, order, mark):
+            allowed = migratetype == MT_MOVABLE or not is_movable_node(mem, at)
+            if allowed and zone_watermark_ok(mem, at, order, mark):
                 pfn = alloc_on_node(mem, cpu, at, order, migratetype)
                 if pfn >= 0:
                     if k == 0:
@@ -297,6 +321,7 @@ def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
     Returns     pfn of frames whose words are NONE, or -1
     Progress    as alloc_on_node
     """
+    nid = first_node(mem, nid, migratetype)
     # What nearly always succeeds: a frame of this CPU's list for this node.
     if order < PCP_ORDERS and zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_low, nid)):
         pfn = pcp_alloc(mem, cpu, nid, order, migratetype)

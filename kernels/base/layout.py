@@ -223,7 +223,8 @@ class Geometry:
 
     @property
     def nr_locks(self) -> int:
-        """Locks by class, in this order: zone, lru, pcp, ptl, i_pages, balloon, desc, udesc, huge, zs pool, zs class, slab, lru batch, table."""
+        """Locks by class, in the order of machine.lock_params(): zone, lru, pcp, ptl, i_pages, balloon, desc, udesc, huge, zs pool,
+        zs class, slab, lru batch, table."""
         by_node = self.nr_nodes * (3 + 1 + NR_ZS_CLASSES + 1)
         return by_node + self.nr_cpus * self.nr_nodes + self.nr_tables + self.nr_files + 2 * self.nr_cpus + 3 + self.nr_uppers
 

@@ -30,7 +30,6 @@ from kernels.migrate.folio import count_cause, count_migrated, folio_migrate_mov
 from kernels.migrate.movable import (
     alloc_movable_target,
     free_movable_target,
-    is_movable,
     is_wanted,
     isolate_movable,
     migrate_movable,
@@ -95,7 +94,9 @@ def isolate_to_list(mem, cpu, pfn, word, reason):
             return 0
         list_add_tail(mem, cpu, FROM, desc)
         return 1 << mem.folio_order[desc]
-    if not is_wanted(mem, word, reason) or not isolate_movable(mem, cpu, pfn, word):
+    if not is_wanted(mem, word, reason):
+        return 0
+    if not isolate_movable(mem, cpu, pfn, word):
         count_cause(mem, cpu, reason, CAUSE_STATE)
         return 0
     desc = desc_alloc(mem, cpu)

@@ -99,6 +99,7 @@ def test_the_policy_chooses(machine):
     set_param(m.mem, "policy_migration", 1)
     set_param(m.mem, "timing", 1)
     before = m["bitmap"].copy()
-    assert m.migrate_window(pfn & -(1 << m.mem.pageblock_order), 0, 1 << m.mem.pageblock_order, Mode.ASYNC, Reason.CONTIG_RANGE, FROM_ALLOCATOR) == 0
+    size = 1 << m.mem.pageblock_order
+    assert m.migrate_window(pfn & -size, 0, size, Mode.ASYNC, Reason.CONTIG_RANGE, FROM_ALLOCATOR) == 0
     assert (m["bitmap"] == before).all()
     assert m["stage_cycles"].sum() > 0
