@@ -7,11 +7,25 @@ Source      mm/vmstat.c: fill_contig_page_info(), __fragmentation_index(), unusa
 from collections.abc import Sequence
 from typing import Any
 
-from kernels.base.layout import HELD_CAPACITY, NR_MIGRATETYPES, NR_ORDERS, PIN_CAPACITY, Geometry
+import numpy as np
+
+from kernels.base.layout import (
+    HELD_CAPACITY,
+    NR_MIGRATETYPES,
+    NR_ORDERS,
+    PIN_CAPACITY,
+    T_ANON,
+    T_FILE,
+    T_KSM,
+    T_MOVABLE,
+    TYPE_MASK,
+    Geometry,
+)
 from stress.errors import UserError
 from stress.scenario import Fragmentation
 from stress.sizes import anon_pages_of
 
+MOVED = (T_FILE, T_ANON, T_KSM, T_MOVABLE)  # what is called movable memory: of balloons and page tables nothing is counted
 SUITABLE = -1000  # of the fragmentation index: there is a block of that order
 BRIM = 0.96  # how full memory is before holes are made
 NR_SAMPLES_MAX = 512  # of a series; beyond that every second one is dropped
@@ -89,7 +103,7 @@ def read_buddyinfo(mem: Any) -> list[list[int]]:
 
 
 class Series:
-    """Both indices of every node and order, once a second; of a long run less often."""
+    """What is free, what is movable, and both indices of every order, by node, once a second; of a long run less often."""
 
     def __init__(self) -> None:
         self._samples: list[dict[str, Any]] = []
@@ -104,6 +118,7 @@ class Series:
         self._samples.append(
             {
                 "seconds": round(seconds, 3),
+                "movable_frames": [int(np.isin(node, MOVED).sum()) for node in mem.arrays["memdesc"].reshape(len(nodes), -1) & TYPE_MASK],
                 "free_frames": [sum(blocks << order for order, blocks in enumerate(node)) for node in nodes],
                 "extfrag_index": [[extfrag_index(node, order) for order in range(NR_ORDERS)] for node in nodes],
                 "unusable_index": [[unusable_index(node, order) for order in range(NR_ORDERS)] for node in nodes],

@@ -32,7 +32,7 @@ def nr_anon_pages(mem):
 
 @kernel
 def movable_place(mem, number):
-    """Where page `number` of movable memory stands in `pte`, or in `cache`; tasks and files take turns.
+    """The place of page `number` of movable memory in `pte`, or in `cache`; tasks and files take turns.
 
     Progress    wait-free
     """
