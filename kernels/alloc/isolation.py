@@ -25,7 +25,7 @@ from kernels.base.layout import EV_SET_MIGRATETYPE, LC_ZONE, MT_ISOLATE, NR_ORDE
 from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count, trace
 from kernels.page.memdesc import buddy_order, word_type
-from kernels.page.shadow import shadow_move
+from kernels.page.shadow import shadow_move, shadow_set
 
 
 @kernel
@@ -214,7 +214,7 @@ def take_isolated_range(mem, cpu, start, end):
         give_back_part(mem, end, after)
         while pfn < min(after, end):
             piece = order_fitting(mem, pfn, min(after, end))
-            shadow_move(mem, cpu, pfn, piece, SH_BUDDY, SH_OWNED)
+            shadow_set(mem, cpu, pfn, piece, SH_BUDDY, SH_OWNED)
             pfn += 1 << piece
     spin_unlock(mem, cpu, nid)
     return busy

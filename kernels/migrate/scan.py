@@ -59,18 +59,18 @@ def scan_step(mem, pfn, word):
 
 
 @kernel
-def fill_candidates(mem, cpu, base_pfn, first, end):
-    """Set the bits of what may be migrated in a part of a window.
+def fill_candidates(mem, cpu, base_pfn, nr_frames):
+    """Set the bits of what may be migrated in a window.
 
     Models      isolate_migratepages_block(), mm/compaction.c, before it isolates
-    Parameters  base_pfn: the frame of bit 0; first, end: the bits that are looked at
+    Parameters  nr_frames: at most window_frames
     Returns     candidates
     Progress    wait-free
     """
-    candidates = bitmap_base(cpu, CANDIDATES)
+    candidates = bitmap_base(mem, cpu, CANDIDATES)
     clear_bitmap(mem, candidates)
-    nr_candidates, at, scanned = 0, first, 0
-    while at < end:
+    nr_candidates, at, scanned = 0, 0, 0
+    while at < nr_frames:
         step = scan_step(mem, base_pfn + at, load_relaxed(mem.memdesc, base_pfn + at))
         scanned += 1
         if step > 0:

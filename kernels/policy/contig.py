@@ -108,13 +108,14 @@ def evacuate_round(mem, cpu, start, end, reason):
 
     Progress    as migrate_range
     """
-    first = head_of(mem, start)
-    for block in range(first >> mem.pageblock_order, (end - 1 >> mem.pageblock_order) + 1):
-        base_pfn = block << mem.pageblock_order
-        low, high = max(first, base_pfn), min(end, base_pfn + (1 << mem.pageblock_order))
-        if busy_frame(mem, low, high) >= 0:
-            migrate_window(mem, cpu, base_pfn, low - base_pfn, high - base_pfn, MIGRATE_SYNC, reason, FROM_ALLOCATOR)
-            dissolve_free_huge_page(mem, cpu, block)
+    pfn, block_frames = head_of(mem, start), 1 << mem.pageblock_order
+    while pfn < end:
+        after = min(end, (pfn & -block_frames) + mem.window_frames)
+        if busy_frame(mem, pfn, after) >= 0:
+            migrate_window(mem, cpu, pfn, after - pfn, MIGRATE_SYNC, reason, FROM_ALLOCATOR)
+            for block in range(pfn >> mem.pageblock_order, (after - 1 >> mem.pageblock_order) + 1):
+                dissolve_free_huge_page(mem, cpu, block)
+        pfn = after
 
 
 @kernel
