@@ -27,7 +27,7 @@ from kernels.base.layout import (
 from stress.errors import EXIT_HOST, EXIT_VIOLATED, HostError
 from stress.explore.engine import AT_REST, Engine, Found, Step, Where
 from stress.explore.failure import Failure, load_failure
-from stress.explore.models import all_models
+from stress.explore.models import known_models
 from stress.explore.operations import signature, word_name
 from stress.explore.scheduler import FLUSH_OP
 from stress.explore.shrink import nr_preemptions
@@ -67,7 +67,7 @@ def story(failure: Failure, *, everything: bool = False) -> list[str]:
 
     Raises      DivergedError if the interpreted engine passes other points than the failure says
     """
-    model = all_models()[failure.model]
+    model = known_models()[failure.model]
     engine = Engine(model, failure.memory)
     try:
         engine.tasks.watching = True
@@ -111,16 +111,12 @@ def _compare(failure: Failure, found: Found | None, steps: list[Step]) -> None:
         raise DivergedError(f"the schedule ends as {found} after {len(steps)} steps, the file says {failure.found}")
 
 
-def _cpu(step: Step) -> int:
-    return step.chosen % FLUSH
-
-
 def _shared_words(steps: list[Step]) -> set[int]:
     """The words that one CPU wrote and another one touched."""
     touched: dict[int, set[int]] = defaultdict(set)
     written = set()
     for step in steps:
-        touched[step.offset].add(_cpu(step))
+        touched[step.offset].add(step.cpu)
         if step.op & points.KIND_MASK != points.LOAD:
             written.add(step.offset)
     return {offset for offset, cpus in touched.items() if offset in written and len(cpus) > 1}
@@ -131,7 +127,7 @@ def _lines(steps: list[Step], passed: dict[int, list[Where]], *, everything: boo
     lines: list[Line] = []
     skipped = 0
     for number, step in enumerate(steps, 1):
-        cpu = _cpu(step)
+        cpu = step.cpu
         place = place_text(passed[cpu].pop(0)) if step.chosen < FLUSH and passed.get(cpu) else "store buffer"
         if everything or step.offset in shared or number == len(steps) or step.op & points.KIND_MASK in (points.WAIT, points.FENCE):
             lines.append(Line(number, cpu, step_text(step), place))
