@@ -23,6 +23,7 @@ _USAGE_ERROR = typer.BadParameter.__mro__[2]
 MAX_SECONDS = 366 * 24 * 3600.0
 DEFAULT_SECONDS = 15.0
 EXPLORE_SECONDS = 120.0
+MUTATE_SECONDS = 3600.0
 DEFAULT_SCENARIO, TRACE_SCENARIO = "storm", "kmem"  # the second one's machine suits any trace
 CHECKED_FLAVOURS = ("checked", "bounds")
 
@@ -212,6 +213,31 @@ def explore(
         check_json_path(json)
     chosen = chosen_models(models), chosen_strategies(strategy)
     return execute(Options(*chosen, memory.value, seconds, schedules, seed, jobs or usable_cores(), json, failures))
+
+
+@app.command()
+def mutate(
+    seconds: Annotated[float, typer.Option(min=1, max=MAX_SECONDS, help="at most, for all nets together")] = MUTATE_SECONDS,
+    jobs: Annotated[int, typer.Option(min=1, max=1024, help="processes that explore; storms have half of them, each of four workers")] = 2,
+    only: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="mutants whose name matches; repeatable [all]")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="so many of them, drawn by --seed")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for the sample")] = 1,
+    scale: Annotated[float, typer.Option(min=0.001, max=10_000, help="times the schedules of every model")] = 1.0,
+    json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
+) -> int:
+    """Measure the nets: small mistakes put into every kernel, and which of them nothing catches."""
+    os.environ["PFNSTORM_FLAVOUR"] = "explored"  # models are listed by it; each net chooses its own
+    from stress.mutate.command import Options, execute, listed
+    from stress.soak import check_json_path, runs_folder
+
+    if listing:
+        print("\n".join(listed(only or (), sample, seed)))
+        return EXIT_CLEAN
+    if json is not None:
+        check_json_path(json)
+    options = Options(seconds, jobs, tuple(only or ()), sample, seed, scale, json)
+    return execute(options, runs_folder().parent / "mutants")
 
 
 @app.command()

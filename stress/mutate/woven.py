@@ -1,0 +1,51 @@
+"""A copy of the project with every mutant in its kernels, chosen by NUMBER in the environment when a machine is made."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from stress.errors import HostError
+from stress.mutate.nets import NUMBER
+from stress.mutate.operators import WORD, Mutant, mutants_of
+
+ROOT = Path(__file__).resolve().parents[2]
+_COPIED = ("kernels", "stress")
+#: what a verdict depends on, beside the kernels: who explores, who storms, who judges
+_JUDGES = ("explore", "roles", "checkers", "scenarios", "mutate")
+#: (file, what stands there, what takes its place): the word that says who is alive
+_EDITS = (
+    ("kernels/base/layout.py", '"timing",\n', f'"timing", "{WORD}",\n'),
+    (
+        "stress/machine.py",
+        "{**geometry_params(geometry), **params}.items()",
+        f'{{**geometry_params(geometry), **params, "{WORD}": int(os.environ.get("{NUMBER}", "0"))}}.items()',
+    ),
+)
+
+
+def make_woven(folder: Path, root: Path = ROOT) -> list[Mutant]:
+    """Copy the project into a new folder and weave all mutants in; returns them.
+
+    Raises      HostError if the sources are not as this file expects them
+    """
+    folder.mkdir()
+    for name in _COPIED:
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    mutants, texts = mutants_of(folder)
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
+    for name, old, new in _EDITS:
+        text = (folder / name).read_text(encoding="utf-8")
+        if text.count(old) != 1:
+            raise HostError(f"{name} no longer has {old.strip()!r} once: bring stress/mutate/woven.py up to date")
+        (folder / name).write_text(text.replace(old, new), encoding="utf-8")
+    return mutants
+
+
+def source_key(root: Path = ROOT) -> str:
+    """What results belong to: the kernels, and whoever judges them."""
+    digest = hashlib.sha256()
+    folders = [root / "kernels", *(root / "stress" / name for name in _JUDGES)]
+    for path in sorted(each for folder in folders for each in folder.rglob("*") if each.suffix in (".py", ".toml")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
