@@ -24,6 +24,7 @@ MAX_SECONDS = 366 * 24 * 3600.0
 DEFAULT_SECONDS = 15.0
 EXPLORE_SECONDS = 120.0
 MUTATE_SECONDS = 3600.0
+BUG_SECONDS, DETECT_SECONDS = 30.0, 10.0
 DEFAULT_SCENARIO, TRACE_SCENARIO = "storm", "kmem"  # the second one's machine suits any trace
 CHECKED_FLAVOURS = ("checked", "bounds")
 
@@ -135,12 +136,20 @@ def report(run: Annotated[str, typer.Argument(help='a run id, its folder, a JSON
 def bugs(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="seeded bugs, by name [all]")] = None,
     tries: Annotated[int, typer.Option(min=1, max=1000, help="storms for each")] = 1,
-    seconds: Annotated[float, typer.Option(min=1, max=3600, help="at most, for each storm")] = 30.0,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, max=3600, help="at most, for each storm [30]; for all trials of a strategy and memory model [10]")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
     control: Annotated[bool, typer.Option(help="storm the unchanged kernels too, which nothing may catch")] = True,
+    exploring: Annotated[bool, typer.Option("--explore", help="explore instead of storming: how soon each strategy finds each")] = False,
+    trials: Annotated[int, typer.Option(min=1, max=10_000, help="--explore: seeds for each strategy")] = 20,
+    cap: Annotated[int, typer.Option(min=1, max=1 << 40, help="--explore: schedules of a trial at most")] = 1_000_000,
+    jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="--explore: processes [one per core]")] = None,
     listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
 ) -> int:
-    """Prove the nets: storm copies of the kernels that have a known bug each, and say what caught it."""
+    """Prove the nets: storm or explore copies of the kernels that have a known bug each, and say what caught it."""
+    if exploring:
+        os.environ["PFNSTORM_FLAVOUR"] = "explored"  # before the kernels are imported
     from stress.bugs import run_bugs
     from stress.seeded import seeded_bugs
     from stress.soak import check_json_path
@@ -153,7 +162,12 @@ def bugs(
         return EXIT_CLEAN
     if json is not None:
         check_json_path(json)
-    return run_bugs(chosen, tries, seconds, json, control=control)
+    if exploring:
+        from stress.host import usable_cores
+        from stress.mutate import detect
+
+        return detect.execute(chosen, detect.Options(trials, cap, seconds or DETECT_SECONDS, jobs or usable_cores(), json))
+    return run_bugs(chosen, tries, seconds or BUG_SECONDS, json, control=control)
 
 
 @app.command()

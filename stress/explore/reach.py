@@ -28,11 +28,11 @@ class _Module:
                 for target in node.targets:
                     for name in _names(target):
                         self.uses.setdefault(name, set()).update(_names(node.value))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in ("kernels", "stress"):
-                source = _ROOT.joinpath(*node.module.split(".")).with_suffix(".py")
+        for each in ast.walk(tree):
+            if isinstance(each, ast.ImportFrom) and each.module and each.module.split(".")[0] in ("kernels", "stress"):
+                source = _ROOT.joinpath(*each.module.split(".")).with_suffix(".py")
                 if source.is_file():
-                    self.imported.update((alias.asname or alias.name, source) for alias in node.names)
+                    self.imported.update((alias.asname or alias.name, source) for alias in each.names)
 
 
 def _names(node: ast.AST) -> set[str]:

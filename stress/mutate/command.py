@@ -6,21 +6,16 @@ false alarm: it is said and not asked further.
 """
 
 import hashlib
-import json
-import os
+import platform
 import select
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import FrameType
 from typing import Any, TextIO
 
 from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError, UserError
@@ -28,6 +23,7 @@ from stress.explore.models import all_models
 from stress.explore.reach import reached_by
 from stress.mutate.operators import KINDS, Mutant, mutants_of
 from stress.mutate.results import KILLED, SURVIVED, UNTRIED, Results, Trial
+from stress.mutate.server import Server, hangup_interrupts
 from stress.mutate.survivors import Survivor, explained
 from stress.mutate.woven import ROOT, make_woven, source_key
 from stress.soak import write_json
@@ -76,7 +72,6 @@ class Net:
     words: tuple[str, ...]
     mutants: list[Mutant]
     false_alarm: str = ""
-    asked: bool = False  # whether its server was started
 
 
 def model_nets(mutants: Sequence[Mutant], scale: float) -> list[Net]:
@@ -94,64 +89,17 @@ def storm_nets(mutants: Sequence[Mutant]) -> list[Net]:
     return [Net(f"storm {' '.join(words)}", ("storm", words[0], f"{STORM_SECONDS:g}", *words[1:]), list(mutants)) for words in STORMS]
 
 
-class Server:
-    """The process of one net, in the woven copy."""
+class Asked(Server):
+    """The server of a net, and whom it was asked about last; None: the kernels as they are."""
 
     def __init__(self, net: Net, folder: Path, number: int) -> None:
-        self.net, self.asked, self.queue = net, 0, iter(net.mutants)
-        self.current: Mutant | None = None
-        net.asked = True
-        self.log = folder / f"server-{number}.log"
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "stress.mutate.nets", *net.words],
-                cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-            )
-        self.ask(None)
+        super().__init__(net.words, folder, number)
+        self.net = net
+        self.ask_about(None)
 
-    def ask(self, mutant: Mutant | None) -> None:
-        """Ask about one mutant; None: the kernels as they are."""
+    def ask_about(self, mutant: Mutant | None) -> None:
         self.current = mutant
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(f"{mutant.number if mutant else 0}\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # read_answer() says why it has gone
-
-    def fileno(self) -> int:
-        assert self._process.stdout is not None
-        return self._process.stdout.fileno()
-
-    def read_answer(self) -> dict[str, Any]:
-        """The answer that is there.
-
-        Raises      HostError if the server has gone
-        """
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            said = [each for each in self.log.read_text(errors="replace").splitlines() if each.strip()]
-            raise HostError(f"{self.net.name}: its process has ended: {said[-1] if said else 'it said nothing'}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def stop(self) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except BrokenPipeError:
-                    continue
+        self.ask({"mutant": mutant.number if mutant else 0})
 
 
 @dataclass
@@ -166,7 +114,7 @@ class Progress:
     def say(self, text: str) -> None:
         print(text, file=self.out, flush=True)
 
-    def tick(self, results: Results, mutants: Sequence[Mutant], busy: Sequence[Server]) -> None:
+    def tick(self, results: Results, mutants: Sequence[Mutant], busy: Sequence[Asked]) -> None:
         if time.monotonic() - self.said < _SAID_S:
             return
         self.said = time.monotonic()
@@ -176,10 +124,10 @@ class Progress:
 
 
 def run_nets(
-    nets: Sequence[Net], jobs: int, deadline: float, folder: Path, results: Results, after: Callable[[Sequence[Server]], None]
+    nets: Sequence[Net], jobs: int, deadline: float, folder: Path, results: Results, after: Callable[[Sequence[Asked]], None]
 ) -> None:
     """Ask the nets, `jobs` of them at a time, about everybody who is not killed yet, until a moment of time.monotonic()."""
-    waiting, busy = list(nets), list[Server]()
+    waiting, busy = list(nets), list[Asked]()
     number = 0
 
     def open_for(net: Net) -> Iterator[Mutant]:
@@ -191,7 +139,7 @@ def run_nets(
                 net = waiting.pop(0)
                 if next(open_for(net), None) is not None:
                     number += 1
-                    busy.append(Server(net, folder, number))
+                    busy.append(Asked(net, folder, number))
             if not busy:
                 return
             after(busy)
@@ -202,34 +150,18 @@ def run_nets(
                     server.stop()
                     busy.remove(server)
                 else:
-                    server.ask(following)
+                    server.ask_about(following)
     finally:
         for server in busy:
             server.stop()
 
 
-def _note(server: Server, answer: dict[str, Any], results: Results) -> None:
+def _note(server: Asked, answer: dict[str, Any], results: Results) -> None:
     if server.current is None:
         if answer["found"] is not None:
             server.net.false_alarm = f"{answer['found']} ({answer['by']})"
         return
     results.add(Trial(server.current.name, server.net.name, answer["found"], answer["by"], answer["number"], round(answer["seconds"], 3)))
-
-
-@contextmanager
-def _hangup_interrupts() -> Iterator[None]:
-    """A terminal that closes ends this as Ctrl-C does; under nohup it goes on."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGHUP)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) -> int:
@@ -240,7 +172,7 @@ def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) ->
     mutants: list[Mutant] = []
     nets: list[Net] = []
     try:
-        with _hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-mutate-") as name:
+        with hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-mutate-") as name:
             folder = Path(name) / "woven"
             mutants = chosen_mutants(make_woven(folder), options.only, options.sample, options.seed)
             models, storms = model_nets(mutants, options.scale), storm_nets(mutants)
@@ -248,7 +180,7 @@ def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) ->
             progress = Progress(out, len(mutants))
             progress.say(f"{len(mutants)} mutants, {len(models)} models, {len(storms)} storms; results in {results.path}")
 
-            def after(busy: Sequence[Server]) -> None:
+            def after(busy: Sequence[Asked]) -> None:
                 progress.tick(results, mutants, busy)
 
             run_nets(models, options.jobs, start + options.seconds * _EXPLORER_SHARE, folder, results, after)
@@ -294,20 +226,17 @@ class Report:
                 why = self.table.get(mutant.name)
                 lines.append(f"{verdict}{f', explained: {why.why}' if why else ''}: {mutant.name}")
         width = max(map(len, KINDS))
-        lines.append(f"{'kind'.ljust(width)}  mutants  killed  share  survived  explained  not tried  equivalent")
+        lines.append(f"{'kind'.ljust(width)}  mutants  killed  survived  explained  not tried  killed of those tried")
         for kind in (*KINDS, "all"):
-            of_kind = [each for each in self.mutants if kind in (each.kind, "all")]
-            count = Counter(map(self.verdict, of_kind))
-            known = sum(self.verdict(each) == SURVIVED and each.name in self.table for each in of_kind)
-            same = sum(
-                self.verdict(each) == SURVIVED and each.name in self.table and self.table[each.name].why != "seldom" for each in of_kind
-            )
-            judged = count[KILLED] + count[SURVIVED]
-            share = f"{100 * count[KILLED] / judged:4.0f} %" if judged else "     -"
-            lines.append(
-                f"{kind.ljust(width)}  {len(of_kind):7}  {count[KILLED]:6}  {share}  {count[SURVIVED]:8}  {known:9}  {count[UNTRIED]:9}  {same:10}"
-            )
+            lines.append(self._line(kind.ljust(width), [each for each in self.mutants if kind in (each.kind, "all")]))
         return lines
+
+    def _line(self, title: str, mutants: Sequence[Mutant]) -> str:
+        count = Counter(map(self.verdict, mutants))
+        known = sum(self.verdict(each) == SURVIVED and each.name in self.table for each in mutants)
+        judged = count[KILLED] + count[SURVIVED]
+        share = f"{100 * count[KILLED] / judged:.0f} %" if judged else "-"
+        return f"{title}  {len(mutants):7}  {count[KILLED]:6}  {count[SURVIVED]:8}  {known:9}  {count[UNTRIED]:9}  {share:>20}"
 
     def to_json(self) -> dict[str, Any]:
         entries = []

@@ -3,7 +3,10 @@
     explore MODEL SCALE                     one model under strategies and memory models, SCALE times the schedules below
     storm SCENARIO SECONDS [POLICY=VALUE]   a small storm with full checks and chaos
 
-A number a line on standard input is answered by a line of JSON (Answer). Mutant 0 is the kernels as they are: what is found then is a
+    detect MODEL                            trials with a seed each, until one finds something
+
+A line of JSON on standard input is answered by one: {"mutant"} by an Answer, for `detect` a Request by {"numbers", "found", "seconds"}.
+Mutant 0 is the kernels as they are: what is found then is a
 false alarm. Each is tried in a forked child, since a mutant may crash or never come to an end; the compiled code is loaded once.
 
 The explorer makes the same schedules whatever the machine, so that what was killed is killed again.
@@ -125,20 +128,92 @@ def in_child(mutant: int, work: Callable[[], Finding], limit_s: float) -> Answer
     return Answer(mutant, "died", f"wait status {status}", 0, seconds)
 
 
-def serve(try_mutant: Callable[[int], Answer], answers: Any) -> None:
-    """Answer the numbers on standard input until it ends."""
+def serve(answer: Callable[[dict[str, Any]], object], answers: Any) -> None:
+    """Answer the requests on standard input until it ends."""
     for line in sys.stdin:
-        print(json.dumps(asdict(try_mutant(int(line)))), file=answers, flush=True)
+        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
 
 
 def explore_server(name: str, scale: float, answers: Any) -> None:
     """Be the net of one model."""
+    model = _built(name)
+    serve(lambda request: asdict(in_child(request["mutant"], lambda: explore_model(model, scale), LIMIT_S)), answers)
+
+
+def _built(name: str) -> Any:
     from stress.explore.explore import build_models
     from stress.explore.models import all_models
 
     model = all_models()[name]
     build_models([model], sys.stderr)
-    serve(lambda mutant: in_child(mutant, lambda: explore_model(model, scale), LIMIT_S), answers)
+    return model
+
+
+def detect_server(name: str, answers: Any) -> None:
+    """Be the trials of one model."""
+    model = _built(name)
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        given = Request(**request)
+        said = in_child(given.mutant, lambda: detect(model, given), LIMIT_S + 2 * given.seconds)
+        numbers = json.loads(said.by) if said.number else []  # it crashed, or never came back, at a schedule that nobody knows
+        return {"numbers": numbers, "found": said.found or "", "seconds": said.seconds}
+
+    serve(answer, answers)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A cell of `pfnstorm bugs --explore`."""
+
+    mutant: int
+    memory: str
+    strategy: str
+    trials: int
+    cap: int
+    seconds: float
+
+
+def detect(model: Any, request: Request) -> Finding:
+    """How the first failing trial failed, and in `by` the first failing schedule of each trial; none that was not begun in time."""
+    from stress.explore.engine import Engine
+
+    deadline = time.monotonic() + request.seconds
+    try:
+        engine = Engine(model, request.memory)
+    except AssertionError as error:
+        return str(error), json.dumps([1] * request.trials), 1
+    numbers: list[int | None] = []
+    code = None
+    for seed in range(1, request.trials + 1):
+        found = first_detection(engine, request.strategy, seed, request.cap, deadline)
+        numbers.append(found[1] if found else None)
+        code = code or (found[0] if found else None)
+        if time.monotonic() >= deadline:
+            break
+    return code, json.dumps(numbers), len(numbers)
+
+
+def first_detection(engine: Any, strategy: str, seed: int, cap: int, deadline: float) -> tuple[str, int] | None:
+    """What the first failing schedule shows, and its number from 1; None if none failed before the cap or the deadline."""
+    from stress.explore import state
+    from stress.explore.session import AT_REST_MAX, SLICE_SCHEDULES
+
+    engine.begin(strategy, seed)
+    engine.forget_states()
+    at, looks = 0, 0
+    while at < cap:
+        wants = engine.model.at_rest and looks < AT_REST_MAX
+        at = engine.explore(at, min(SLICE_SCHEDULES, cap - at), stop_at_new_states=wants)
+        found = engine.found()
+        if found is None and wants and engine.stop in (state.STOP_STATE, state.STOP_COMPLETE):
+            looks += 1
+            found = engine.at_rest()
+        if found is not None:
+            return found.code or found.verdict, at
+        if engine.stop == state.STOP_COMPLETE or time.monotonic() >= deadline:
+            return None
+    return None
 
 
 def storm_server(scenario: str, seconds: float, settings: Sequence[str], answers: Any) -> None:
@@ -147,7 +222,7 @@ def storm_server(scenario: str, seconds: float, settings: Sequence[str], answers
 
     import_all_entries()
     build_entries(entries_of(RUN_MODULES))
-    serve(lambda mutant: in_child(mutant, lambda: storm_once(scenario, seconds, settings), LIMIT_S + seconds), answers)
+    serve(lambda request: asdict(in_child(request["mutant"], lambda: storm_once(scenario, seconds, settings), LIMIT_S + seconds)), answers)
 
 
 def main(words: Sequence[str]) -> None:
@@ -157,12 +232,14 @@ def main(words: Sequence[str]) -> None:
     answers = os.fdopen(os.dup(1), "w")
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
-    kind, name, amount, *settings = words
-    os.environ["PFNSTORM_FLAVOUR"] = "explored" if kind == "explore" else "checked"
+    kind, name, *more = words
+    os.environ["PFNSTORM_FLAVOUR"] = "checked" if kind == "storm" else "explored"
     if kind == "explore":
-        explore_server(name, float(amount), answers)
+        explore_server(name, float(more[0]), answers)
+    elif kind == "detect":
+        detect_server(name, answers)
     else:
-        storm_server(name, float(amount), settings, answers)
+        storm_server(name, float(more[0]), more[1:], answers)
 
 
 if __name__ == "__main__":

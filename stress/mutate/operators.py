@@ -32,7 +32,7 @@ _EXEMPT_FILES = _EXEMPT | {"kernels/policy/boot.py", "kernels/page/shadow.py"}
 _DECORATORS = frozenset(("kernel", "entry", "slow_kernel", "fast_kernel"))
 _ACCESS = re.compile(r"^(load|store|cas|exchange|fetch_add|fetch_or|fetch_and)_(relaxed|acquire|release|acq_rel|seq_cst)$")
 #: the weaker halves of an ordering, by what it belongs to
-_WEAKER = {
+_WEAKER: dict[str, dict[str, tuple[str, ...]]] = {
     "load": {"acquire": ("relaxed",), "seq_cst": ("relaxed",)},
     "store": {"release": ("relaxed",), "seq_cst": ("relaxed",)},
     "": {"acquire": ("relaxed",), "release": ("relaxed",), "acq_rel": ("acquire", "release"), "seq_cst": ("acquire", "release")},
@@ -387,7 +387,7 @@ class _Weaver:
             differs = isinstance(value.op, ast.Or)
         else:
             differs = isinstance(value, ast.Compare) and isinstance(value.ops[0], ast.NotEq) and not self._is_bit_test(value)
-        return self._parts(value, refuses=differs, node=None)
+        return self._parts(value, differs)
 
     @staticmethod
     def _is_bit_test(value: ast.Compare) -> bool:
@@ -396,20 +396,20 @@ class _Weaver:
     def _passed(self, test: ast.expr, node: ast.If | ast.While | None) -> ast.expr:
         """A condition with mutants in which a part of it that was read again is taken to hold."""
         refuses = isinstance(node, ast.While) or (node is not None and _gives_up(node.body))
-        return self._parts(test, refuses, node)
+        return self._parts(test, refuses)
 
-    def _parts(self, test: ast.expr, refuses: bool, node: ast.If | ast.While | None) -> ast.expr:
+    def _parts(self, test: ast.expr, refuses: bool) -> ast.expr:
         joins = ast.Or if refuses else ast.And
         if isinstance(test, ast.BoolOp) and isinstance(test.op, joins):
             again, values = False, []
             for each in test.values:
                 again = self._is_again(each) or (again and bool(_accesses(each)))
-                values.append(self._part(each, again, refuses, node))
+                values.append(self._part(each, again, refuses))
             test.values = values
             return test
-        return self._part(test, self._is_again(test), refuses, node)
+        return self._part(test, self._is_again(test), refuses)
 
-    def _part(self, part: ast.expr, again: bool, refuses: bool, node: ast.If | ast.While | None) -> ast.expr:
+    def _part(self, part: ast.expr, again: bool, refuses: bool) -> ast.expr:
         text, tried = ast.unparse(part), self._tried(part)
         part = self._orders(part)
         if not again:
@@ -424,12 +424,8 @@ class _Weaver:
         """Whether a condition is about what was won, or read after something was taken or read."""
         if isinstance(part, ast.Compare) and isinstance(part.left, ast.Name) and isinstance(part.comparators[0], ast.Constant):
             return False  # whether there was any
-        if isinstance(part, ast.Compare) and isinstance(part.ops[0], (ast.Eq, ast.NotEq)):
-            if any(
-                bool(_accesses(a)) and isinstance(b, ast.Name) and not b.id.isupper()
-                for a, b in ((part.left, part.comparators[0]), (part.comparators[0], part.left))
-            ):
-                return True  # what was known before is compared with what is there now
+        if isinstance(part, ast.Compare) and isinstance(part.ops[0], (ast.Eq, ast.NotEq)) and self._compares_with_before(part):
+            return True
         flag = part.operand if isinstance(part, ast.UnaryOp) else part
         if isinstance(flag, ast.Name):
             first = flag.id in self._fresh - self._decided
@@ -444,6 +440,12 @@ class _Weaver:
             if isinstance(each, ast.Name) and each.id in self._fresh:
                 return True
         return False
+
+    @staticmethod
+    def _compares_with_before(part: ast.Compare) -> bool:
+        """Whether what was known before is compared with what is there now."""
+        sides = (part.left, part.comparators[0])
+        return any(bool(_accesses(a)) and isinstance(b, ast.Name) and not b.id.isupper() for a, b in (sides, sides[::-1]))
 
     @staticmethod
     def _tried(part: ast.expr) -> bool | None:
@@ -463,7 +465,8 @@ class _Weaver:
         if _called(call) != "range" or not isinstance(call, ast.Call) or len(call.args) != 1 or not _leaves(node):
             return node.iter
         bound = call.args[0]
-        constant = (isinstance(bound, ast.Constant) and bound.value > 1) or (isinstance(bound, ast.Name) and bound.id.isupper())
+        number_of_times = isinstance(bound, ast.Constant) and isinstance(bound.value, int) and bound.value > 1
+        constant = number_of_times or (isinstance(bound, ast.Name) and bound.id.isupper())
         if not constant or not isinstance(node.target, ast.Name) or node.target.id not in ("_", "attempt"):
             return node.iter
         number = self._mutant("retry", f"range({ast.unparse(bound)}) -> one less")
@@ -541,6 +544,6 @@ def _brief(node: ast.stmt) -> str:
 class _Plain(ast.NodeTransformer):
     """Takes mutants out of an expression again."""
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:  # noqa: N802
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
         return node.orelse if WORD in ast.unparse(node.test) else node

@@ -75,7 +75,7 @@ class Results:
         return next((trial for trial in self.trials.get(mutant.name, {}).values() if trial.found is not None), None)
 
     def verdict(self, mutant: Mutant, nets: list[str]) -> str:
-        """Killed; survived, if each of these nets tried in vain; or not tried by all of them yet."""
+        """Killed; survived, if each of these nets (there may be none) tried in vain; or not tried by all of them yet."""
         if self.killer(mutant) is not None:
             return KILLED
-        return SURVIVED if nets and all(self.tried(mutant, net) for net in nets) else UNTRIED
+        return SURVIVED if all(self.tried(mutant, net) for net in nets) else UNTRIED

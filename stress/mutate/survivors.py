@@ -1,4 +1,4 @@
-"""The mutants that may survive, and why: tests/mutants/survivors.toml. A mutant is named by file, function, kind and text, never by a line."""
+"""The mutants that may survive, and why: tests/mutants/survivors.toml. A mutant is named by what it changes, never by a line."""
 
 import tomllib
 from pathlib import Path

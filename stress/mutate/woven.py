@@ -28,18 +28,31 @@ def make_woven(folder: Path, root: Path = ROOT) -> list[Mutant]:
 
     Raises      HostError if the sources are not as this file expects them
     """
-    folder.mkdir()
-    for name in _COPIED:
-        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_project(folder, root)
     mutants, texts = mutants_of(folder)
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8")
+    add_word(folder)
+    return mutants
+
+
+def copy_project(folder: Path, root: Path = ROOT) -> None:
+    """Copy what nets need into a new folder."""
+    folder.mkdir()
+    for name in _COPIED:
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def add_word(folder: Path) -> None:
+    """Give the machines of a copy the word that says which number is alive.
+
+    Raises      HostError if the sources are not as this file expects them
+    """
     for name, old, new in _EDITS:
         text = (folder / name).read_text(encoding="utf-8")
         if text.count(old) != 1:
             raise HostError(f"{name} no longer has {old.strip()!r} once: bring stress/mutate/woven.py up to date")
         (folder / name).write_text(text.replace(old, new), encoding="utf-8")
-    return mutants
 
 
 def source_key(root: Path = ROOT) -> str:

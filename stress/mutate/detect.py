@@ -1,0 +1,311 @@
+"""`pfnstorm bugs --explore`: how soon each strategy finds each seeded bug, under each memory model.
+
+All bugs stand in one copy of the project, as mutants do (woven.py): a function that a patch changes is there twice, and the number that
+is alive says which one is called, so each model compiles once. A story says which model finds its bug (`explore`), or why none can
+(`explore_not`). A trial is a seed; it ends at the first schedule that any net reports, or at its cap. What does not draw has one trial.
+"""
+
+import ast
+import os
+import select
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, TextIO
+
+from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
+from stress.mutate.server import Server, hangup_interrupts
+from stress.mutate.woven import add_word, copy_project
+from stress.patches import PatchError, apply_patch, read_patch
+from stress.seeded import SeededBug
+from stress.soak import write_json
+
+SCHEMA = "pfnstorm-detect/1"
+_TICK_S = 1.0
+_SAID_S = 5.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user asked for. `seconds` is for each cell: a bug under one strategy and memory model, all trials together."""
+
+    trials: int
+    cap: int
+    seconds: float
+    jobs: int
+    json: Path | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One bug in its model under one strategy and memory model. `numbers`: the schedule of each trial that found it, None if it did not."""
+
+    bug: str
+    model: str
+    memory: str
+    strategy: str
+    numbers: tuple[int | None, ...]
+    found: str
+    seconds: float
+
+    @property
+    def hits(self) -> list[int]:
+        return [each for each in self.numbers if each is not None]
+
+
+@dataclass
+class Outcome:
+    """What became of one bug."""
+
+    bug: SeededBug
+    cells: list[Cell] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def found(self) -> list[Cell]:
+        return [cell for cell in self.cells if cell.found]
+
+
+# ------------------------------------------------------------------------------------------------------------- the woven copy
+
+
+def weave_bugs(folder: Path, bugs: Sequence[SeededBug]) -> dict[str, str]:
+    """Copy the project into a new folder with all bugs in it, bug k behind the number k + 1; why some are not in it, by name."""
+    copy_project(folder)
+    errors: dict[str, str] = {}
+    originals: dict[Path, ast.Module] = {}
+    for number, bug in enumerate(bugs, 1):
+        assert bug.patch is not None
+        try:
+            _weave_bug(folder, bug.patch, number, originals)
+        except PatchError as error:
+            errors[bug.name] = str(error)
+    for path, tree in originals.items():
+        path.write_text(ast.unparse(ast.fix_missing_locations(tree)) + "\n", encoding="utf-8")
+    add_word(folder)
+    return errors
+
+
+def _weave_bug(folder: Path, patch: Path, number: int, trees: dict[Path, ast.Module]) -> None:
+    files = {path.path: (folder / path.path).read_text(encoding="utf-8") for path in read_patch(patch)}
+    try:
+        apply_patch(patch, folder)
+        patched = {name: ast.parse((folder / name).read_text(encoding="utf-8")) for name in files}
+    finally:
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    plans = [(folder / name, ast.parse(files[name]), tree) for name, tree in patched.items()]
+    for path, before, after in plans:
+        _check_weavable(patch, before, after)
+        weave_functions(trees.setdefault(path, before), ast.parse(files[str(path.relative_to(folder))]), after, number)
+
+
+def _by_name(tree: ast.Module) -> dict[str, ast.FunctionDef]:
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def _check_weavable(patch: Path, before: ast.Module, after: ast.Module) -> None:
+    """Raise PatchError unless what a patch changes is bodies of functions that are handed the machine, and imports."""
+    rest = [
+        [ast.dump(node) for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.Import, ast.ImportFrom))]
+        for tree in (before, after)
+    ]
+    old, new = _by_name(before), _by_name(after)
+    if rest[0] != rest[1]:
+        raise PatchError(f"{patch}: it changes more than functions, so it cannot be woven")
+    for name, function in new.items():
+        changed = name in old and ast.dump(old[name]) != ast.dump(function)
+        if changed and (
+            not function.args.args or function.args.args[0].arg != "mem" or ast.dump(old[name].args) != ast.dump(function.args)
+        ):
+            raise PatchError(f"{patch}: {name}() is not handed the machine, or not as before, so it cannot be woven")
+
+
+def weave_functions(tree: ast.Module, before: ast.Module, after: ast.Module, number: int) -> None:
+    """Add the functions that differ to a tree, and calls of them where the number that is alive is theirs."""
+    old, new = _by_name(before), _by_name(after)
+    known = {ast.dump(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))}
+    place = next(k for k, node in enumerate(tree.body) if isinstance(node, (ast.Import, ast.ImportFrom)))
+    for node in after.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and ast.dump(node) not in known:
+            tree.body.insert(place, node)
+    for name, function in new.items():
+        if name not in old:
+            tree.body.insert(_index_of(tree, next(iter(old))), function)
+        elif ast.dump(old[name]) != ast.dump(function):
+            at = _index_of(tree, name)
+            original = tree.body[at]
+            assert isinstance(original, ast.FunctionDef)
+            function.name = f"{name}_of_bug_{number}"
+            arguments = ", ".join(each.arg for each in function.args.args)
+            returns = any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(function))
+            call = f"return {function.name}({arguments})" if returns else f"{function.name}({arguments})\n    return"
+            guard = ast.parse(f"if mem.mutant == {number}:\n    {call}").body[0]
+            has_doc = ast.get_docstring(original) is not None
+            original.body.insert(int(has_doc), guard)
+            tree.body.insert(at, function)
+
+
+def _index_of(tree: ast.Module, name: str) -> int:
+    return next(k for k, node in enumerate(tree.body) if isinstance(node, ast.FunctionDef) and node.name == name)
+
+
+# ------------------------------------------------------------------------------------------------------------------- running
+
+
+def requests_for(number: int, options: Options) -> list[dict[str, Any]]:
+    """Every cell of one bug, as its model's server is asked."""
+    from stress.explore.engine import MEMORY_MODELS
+    from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
+
+    found = []
+    for memory in MEMORY_MODELS:
+        for strategy in CHOOSABLE:
+            trials = 1 if STRATEGIES[NAMED[strategy][0]].exhaustive else options.trials
+            cell = {"memory": memory, "strategy": strategy, "trials": trials, "cap": options.cap, "seconds": options.seconds}
+            found.append({"mutant": number, **cell})
+    return found
+
+
+def run_detection(bugs: Sequence[SeededBug], options: Options, out: TextIO) -> tuple[list[Outcome], int]:
+    """Explore every bug that a model can find; the outcomes so far and the exit status if it was interrupted."""
+    outcomes = {bug.name: Outcome(bug) for bug in bugs}
+    chosen = [bug for bug in bugs if bug.story.explore]
+    status = EXIT_CLEAN
+    try:
+        with hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-detect-") as name:
+            folder = Path(name) / "woven"
+            for bug_name, error in weave_bugs(folder, chosen).items():
+                outcomes[bug_name].error = error
+            jobs: dict[str, list[dict[str, Any]]] = {}
+            for number, bug in enumerate(chosen, 1):
+                if not outcomes[bug.name].error:
+                    jobs.setdefault(bug.story.explore, []).extend(requests_for(number, options))
+            _ask_all(jobs, chosen, outcomes, options, folder, out)
+    except KeyboardInterrupt:
+        status = EXIT_INTERRUPTED
+    return list(outcomes.values()), status
+
+
+def _ask_all(
+    jobs: dict[str, list[dict[str, Any]]],
+    bugs: Sequence[SeededBug],
+    outcomes: dict[str, Outcome],
+    options: Options,
+    folder: Path,
+    out: TextIO,
+) -> None:
+    waiting, busy = list(jobs), list[Server]()
+    total, done, start, said = sum(map(len, jobs.values())), 0, time.monotonic(), 0.0
+    try:
+        while waiting or busy:
+            while waiting and len(busy) < options.jobs:
+                model = waiting.pop(0)
+                server = Server(("detect", model), folder, len(waiting))
+                server.ask(jobs[model][0])
+                busy.append(server)
+            if time.monotonic() - said > _SAID_S:
+                said = time.monotonic()
+                print(
+                    f"{said - start:6.0f} s: {done} of {total} cells; {', '.join(server.words[1] for server in busy)}", file=out, flush=True
+                )
+            for server in select.select(busy, [], [], _TICK_S)[0]:
+                model, answer = server.words[1], server.read_answer()
+                request = jobs[model].pop(0)
+                bug = bugs[request["mutant"] - 1]
+                cell = Cell(
+                    bug.name, model, request["memory"], request["strategy"], tuple(answer["numbers"]), answer["found"], answer["seconds"]
+                )
+                outcomes[bug.name].cells.append(cell)
+                done += 1
+                if jobs[model]:
+                    server.ask(jobs[model][0])
+                else:
+                    server.stop()
+                    busy.remove(server)
+    finally:
+        for server in busy:
+            server.stop()
+
+
+# ------------------------------------------------------------------------------------------------------------------ reporting
+
+
+def execute(bugs: Sequence[SeededBug], options: Options, out: TextIO = sys.stderr) -> int:
+    """Explore, print the table, write the JSON; returns the exit code: 1 if a bug that a model finds was found by no strategy."""
+    os.environ["PFNSTORM_FLAVOUR"] = "explored"
+    outcomes, status = run_detection(bugs, options, out)
+    print("\n".join(table_of(outcomes)), flush=True)
+    if options.json is not None:
+        table = [
+            {
+                "name": each.bug.name,
+                "model": each.bug.story.explore,
+                "explore_not": each.bug.story.explore_not,
+                "error": each.error,
+                "cells": [asdict(cell) for cell in each.cells],
+            }
+            for each in outcomes
+        ]
+        try:
+            write_json(
+                options.json, {"schema": SCHEMA, "trials": options.trials, "cap": options.cap, "seconds": options.seconds, "bugs": table}
+            )
+        except OSError as error:
+            raise HostError(f"--json {options.json}: {error.strerror}") from error
+    missed = any(each.error or (each.cells and not each.found) for each in outcomes)
+    return status or (EXIT_VIOLATED if missed else EXIT_CLEAN)
+
+
+def table_of(outcomes: Sequence[Outcome]) -> list[str]:
+    """A block for each memory model, a line for each bug, for each strategy the median first schedule, and the share if not all."""
+    lines: list[str] = []
+    cells = [cell for each in outcomes for cell in each.cells]
+    memories = list(dict.fromkeys(cell.memory for cell in cells))
+    strategies = list(dict.fromkeys(cell.strategy for cell in cells))
+    width = max((len(each.bug.name) for each in outcomes), default=3)
+    if cells:
+        lines.append("schedules to first detection: the median of the trials that found it (share of the trials); - none did")
+    for memory in memories:
+        lines.append(f"{memory.ljust(width)}  {'  '.join(strategy.rjust(13) for strategy in strategies)}")
+        for each in outcomes:
+            of_bug = {cell.strategy: cell for cell in each.cells if cell.memory == memory}
+            if of_bug:
+                lines.append(f"{each.bug.name.ljust(width)}  {'  '.join(_shown(of_bug.get(name)).rjust(13) for name in strategies)}")
+    lines += _only(outcomes)
+    for each in outcomes:
+        if each.error:
+            lines.append(f"{each.bug.name}: {each.error}")
+        elif each.bug.story.explore_not:
+            lines.append(f"{each.bug.name}: not by exploring: {each.bug.story.explore_not}")
+    return lines
+
+
+def _shown(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    if not cell.hits:
+        return cell.found or "-"
+    share = "" if len(cell.hits) == len(cell.numbers) else f" ({len(cell.hits)}/{len(cell.numbers)})"
+    return f"{median(cell.hits):,.0f}{share}"
+
+
+def _only(outcomes: Sequence[Outcome]) -> list[str]:
+    """What only one memory model, or one strategy, finds; what nothing found."""
+    lines = []
+    for each in outcomes:
+        if not each.cells:
+            continue
+        memories = {cell.memory for cell in each.found}
+        strategies = {cell.strategy for cell in each.found}
+        if not each.found:
+            lines.append(f"{each.bug.name}: found by NO strategy in {each.bug.story.explore}")
+        elif "sc" not in memories:
+            lines.append(f"{each.bug.name}: only under {' and '.join(sorted(memories))}")
+        if len(strategies) == 1:
+            lines.append(f"{each.bug.name}: only by {strategies.pop()}")
+    return lines
