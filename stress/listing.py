@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kernels.base.layout import COUNTERS, POLICIES
+from kernels.base.layout import BATCHES, COUNTERS, POLICIES
 from stress.scenario import read_scenario, shipped_scenarios
 
 
@@ -40,7 +40,8 @@ def _types() -> list[str]:
 
 
 def _policies() -> list[str]:
-    return _columns([(name, " | ".join(values)) for name, values in POLICIES.items()])
+    numbers = [(name, f"{least}..{most}, {default} unless told") for name, (least, most, default) in BATCHES.items()]
+    return _columns([(name, " | ".join(values)) for name, values in POLICIES.items()] + numbers)
 
 
 def _counters() -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from kernels.base.layout import BATCHES
 from stress.errors import UserError
 from stress.host import size_text
 from stress.outcome import SCHEMA
@@ -35,13 +36,18 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
     return ["", title, *(f"  {line}" for line in lines)] if lines else []
 
 
+def _default_batch(name: str) -> str | None:
+    """What a policy that is a number is unless told: not worth a word."""
+    return str(BATCHES[name][2]) if name in BATCHES else None
+
+
 def _head(result: dict[str, Any]) -> list[str]:
     config, host = result["config"], result["host"]
     memory = f"{size_text(config['memory_bytes'])} in frames of {config['frame_bytes']} bytes"
     lines = [
         f"pfnstorm {config['scenario']}: {config['workers']} workers, {config['nodes']} nodes, {memory}",
         f"seed {config['seed']}, check {config['check']}, chaos {config['chaos']:g}, flavour {config['flavour']}, "
-        + ", ".join(f"{name}={value}" for name, value in config["policies"].items()),
+        + ", ".join(f"{name}={value}" for name, value in config["policies"].items() if value != _default_batch(name)),
         f"{host['cpu']}, {host['cores']} cores, {host['kernel']}, Python {host['python']}, numba {host['numba']}, numpy {host['numpy']}",
         f"{result['seconds']:.1f} s, of which {result['parked_seconds']:.2f} s parked for {result['checks']} checks at rest",
     ]

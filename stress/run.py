@@ -17,7 +17,7 @@ from stress.live import LiveView
 from stress.machine import calibrate_cycles, create_machine, save_machine, segment_bytes, set_param
 from stress.outcome import collect, read_buddyinfo, read_totals
 from stress.report import render
-from stress.scenario import Scenario, find_scenario, parse_policies, policy_params, read_scenario
+from stress.scenario import Scenario, chosen_values, find_scenario, parse_policies, policy_params, read_scenario
 from stress.sizes import Request, check_workers, default_memory, default_workers, derived_params, geometry_of, memory_for, parse_size
 from stress.soak import RunStore, check_json_path, write_json
 from stress.supervisor import Ending, Interrupts, Supervisor
@@ -99,7 +99,7 @@ def prepare(options: Options) -> Setup:
     trace = _trace_of(options, scenario, path)
     if options.trace is not None:
         scenario = scenario.model_copy(update={"meetings": ()})  # they belong to the roles that the trace replaces
-    request = _request(options, scenario, trace)
+    request = replace(_request(options, scenario, trace), window_blocks=policy_params(policies)["window_blocks"])
     require_processes(request.nr_workers)
     geometry = geometry_of(request)
     require_memory(segment_bytes(geometry) + request.nr_workers * WORKER_BYTES)
@@ -168,17 +168,11 @@ def _config(
         "check": options.check,
         "chaos": options.chaos,
         "trace": str(options.trace or scenario.trace or "") or None,
-        "policies": {name: policies.get(name, values[0]) for name, values in _policy_values().items()},
+        "policies": chosen_values(policies),
         "flavour": jit.FLAVOUR + (" interpreted" if jit.INTERPRETED else ""),
         "source_hash": jit.source_hash(),
         "geometry": asdict(geometry),
     }
-
-
-def _policy_values() -> dict[str, tuple[str, ...]]:
-    from kernels.base.layout import POLICIES
-
-    return POLICIES
 
 
 def _storm(mem: Any, setup: Setup, options: Options, host: dict[str, Any], store: RunStore | None) -> dict[str, Any]:

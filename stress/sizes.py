@@ -33,6 +33,7 @@ class Request:
     reserved: float = 0.0  # the share of each node that boot never frees
     nr_trace_events: int = 0
     max_trace_pfn: int = 0
+    window_blocks: int = 1
 
 
 def parse_size(text: str) -> int:
@@ -91,6 +92,7 @@ def geometry_of(request: Request) -> Geometry:
         table_pages=min(512, task_pages // 4),
         nr_files=nr_files,
         file_pages=file_pages,
+        window_blocks=request.window_blocks,
         nr_trace_events=request.nr_trace_events,
         max_trace_pfn=request.max_trace_pfn,
     )

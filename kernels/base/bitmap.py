@@ -1,4 +1,4 @@
-"""The bitmap of 512: eight words, one cache line, one bit per frame of a window.
+"""The bitmap of a window: 512 bits in eight words, one cache line; more of them where batches may span windows (`window_blocks`).
 
 Models      base_pfn + bitmap of 1 << PMD_ORDER bits (M. Wilcox, linux-mm, 7 Jan 2025)
 Differs     lives in `mem.bitmap`, CPU by CPU, since kernels do not allocate; written by its CPU alone, so not atomic
@@ -7,31 +7,31 @@ Words are int64 and bit 63 is the sign, so words are only combined with & | ~ an
 
 from kernels.base.atomics import bit, ctz, popcount
 from kernels.base.jit import kernel
-from kernels.base.layout import BITMAP_WORDS, NR_BITMAPS
+from kernels.base.layout import NR_BITMAPS
 
 
 @kernel
-def bitmap_base(cpu, which):
+def bitmap_base(mem, cpu, which):
     """The first word of bitmap `which` (layout.CANDIDATES, ISOLATED, DONE) of a CPU.
 
     Progress    wait-free
     """
-    return (cpu * NR_BITMAPS + which) * BITMAP_WORDS
+    return (cpu * NR_BITMAPS + which) * (mem.window_frames >> 6)
 
 
 @kernel
 def clear_bitmap(mem, base):
-    """Clear all 512 bits.
+    """Clear all bits.
 
     Progress    wait-free
     """
-    for k in range(BITMAP_WORDS):
+    for k in range(mem.window_frames >> 6):
         mem.bitmap[base + k] = 0
 
 
 @kernel
 def set_bit(mem, base, position):
-    """Set bit `position` (0..511).
+    """Set bit `position` (0..window_frames - 1).
 
     Progress    wait-free
     """
@@ -40,7 +40,7 @@ def set_bit(mem, base, position):
 
 @kernel
 def clear_bit(mem, base, position):
-    """Clear bit `position` (0..511).
+    """Clear bit `position` (0..window_frames - 1).
 
     Progress    wait-free
     """
@@ -49,7 +49,7 @@ def clear_bit(mem, base, position):
 
 @kernel
 def test_bit(mem, base, position):
-    """Whether bit `position` (0..511) is set.
+    """Whether bit `position` (0..window_frames - 1) is set.
 
     Progress    wait-free
     """
@@ -58,19 +58,19 @@ def test_bit(mem, base, position):
 
 @kernel
 def find_next_bit(mem, base, start):
-    """The first set bit at `start` or above, or 512.
+    """The first set bit at `start` or above, or window_frames.
 
     Models      find_next_bit(), lib/find_bit.c
     Progress    wait-free
     """
-    k = start >> 6
-    if k >= BITMAP_WORDS:
-        return BITMAP_WORDS * 64
+    k, end = start >> 6, mem.window_frames >> 6
+    if k >= end:
+        return end << 6
     word = mem.bitmap[base + k] & ~(bit(start & 63) - 1) if start & 63 else mem.bitmap[base + k]
     while word == 0:
         k += 1
-        if k == BITMAP_WORDS:
-            return BITMAP_WORDS * 64
+        if k == end:
+            return end << 6
         word = mem.bitmap[base + k]
     return k * 64 + ctz(word)
 
@@ -83,6 +83,25 @@ def bitmap_weight(mem, base):
     Progress    wait-free
     """
     total = 0
-    for k in range(BITMAP_WORDS):
+    for k in range(mem.window_frames >> 6):
         total += popcount(mem.bitmap[base + k])
     return total
+
+
+@kernel
+def position_after(mem, base, start, nr_bits):
+    """The position after the `nr_bits`-th set bit at `start` or above, or window_frames if there are not so many more.
+
+    Progress    wait-free
+    """
+    at = start
+    while nr_bits > 0:
+        if at & 63 == 0 and at < mem.window_frames and popcount(mem.bitmap[base + (at >> 6)]) < nr_bits:
+            nr_bits -= popcount(mem.bitmap[base + (at >> 6)])
+            at += 64
+        else:
+            at = find_next_bit(mem, base, at) + 1
+            nr_bits -= 1
+            if at > mem.window_frames:
+                return mem.window_frames
+    return at

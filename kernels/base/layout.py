@@ -26,8 +26,8 @@ ARRAY_SKEW = 4096 + LINE_PAIR_BYTES
 # ------------------------------------------------------------------------------------------------------------------- frames
 
 NR_ORDERS = 11  # 0..10, as MAX_PAGE_ORDER = 10
-WINDOW_FRAMES = 512  # frames that one bitmap describes
-BITMAP_WORDS = 8
+WINDOW_FRAMES = 512  # frames that one bitmap describes, unless batches may span windows: see Geometry.window_frames
+BITMAP_WORDS = 8  # on a machine whose batches do not span windows
 
 
 class Type(IntEnum):
@@ -196,12 +196,18 @@ class Geometry:
     table_pages: int = 512  # PTEs under one page-table lock
     nr_files: int = 4
     file_pages: int = 2048
+    window_blocks: int = 1
     nr_trace_events: int = 0
     max_trace_pfn: int = 0
 
     @property
     def nr_frames(self) -> int:
         return self.nr_nodes * self.frames_per_node
+
+    @property
+    def window_frames(self) -> int:
+        """Frames that one bitmap describes: a window of 512, or the pageblocks that batches may span."""
+        return max(WINDOW_FRAMES, self.window_blocks << self.pageblock_order)
 
     @property
     def nr_desc(self) -> int:
@@ -276,7 +282,8 @@ PARAMS = (
     "zs_target", "slab_target", "huge_target", "reserved_frames",
     "pcp_high", "pcp_batch", "chaos_ppm", "shadow_on", "tracing", "ipi_ns", "seed", "cycles_per_us",
     "policy_migration", "policy_offline", "policy_refcount", "numa_rate_limit", "anon_pages", "balloon_target",
-    "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "timing",
+    "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "timing", "window_blocks", "window_frames", "migrate_batch",
+    "isolate_batch",
 )  # fmt: skip
 PARAM = {name: k for k, name in enumerate(PARAMS)}
 LENGTHS_WORD = 256  # header word of the length of array 0
@@ -336,8 +343,8 @@ ARRAYS: tuple[ArraySpec, ...] = (
     # migration and compaction, per CPU
     _words("migrate_list", lambda g: g.nr_cpus * 16),
     _words("stage_cycles", lambda g: g.nr_cpus * 16),
-    _words("bitmap", lambda g: g.nr_cpus * NR_BITMAPS * BITMAP_WORDS),
-    _words("dst", lambda g: g.nr_cpus * WINDOW_FRAMES, bits=32),
+    _words("bitmap", lambda g: g.nr_cpus * NR_BITMAPS * (g.window_frames >> 6)),
+    _words("dst", lambda g: g.nr_cpus * g.window_frames, bits=32),
     _words("folio_list", lambda g: g.nr_cpus * WINDOW_FRAMES, bits=32),
     _words("cc_frames", lambda g: g.nr_cpus * NR_ORDERS * CC_CAPACITY, far=True, bits=32),
     _words("cc_count", lambda g: g.nr_cpus * 16, bits=32),

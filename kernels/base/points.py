@@ -10,7 +10,8 @@ rows that their CPU alone writes and nobody's decisions read (statistics, flight
 after boot, what bug() writes, and the shadow words of the full checks, which must not order anything.
 
 Waiting (cpu_relax, sched_yield, nap) is a request too: the scheduler does not run who waits until something it read has changed.
-Leaving (exit_process) is one that is never answered, so bug() unwinds to the scheduler.
+Leaving (exit_process) is one that is never answered, so bug() unwinds to the scheduler. AWAIT is a compare-and-exchange that is not
+chosen before it can succeed: what a sleeping lock, a join and a thread that is yet to be created are to a scheduler that knows them.
 """
 
 import ctypes
@@ -26,8 +27,8 @@ from kernels.base import jit
 from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS
 
 #: kinds of requests, bits 0-3 of an operation
-(LOAD, STORE, CAS, FETCH_ADD, FETCH_OR, FETCH_AND, EXCHANGE, FENCE, WAIT, PEEK, END, LEAVE) = range(12)
-KIND_NAMES = ("load", "store", "cas", "fetch_add", "fetch_or", "fetch_and", "exchange", "fence", "wait", "peek", "end", "leave")
+(LOAD, STORE, CAS, FETCH_ADD, FETCH_OR, FETCH_AND, EXCHANGE, FENCE, WAIT, PEEK, END, LEAVE, AWAIT) = range(13)
+KIND_NAMES = ("load", "store", "cas", "fetch_add", "fetch_or", "fetch_and", "exchange", "fence", "wait", "peek", "end", "leave", "await")
 KIND_MASK, ORDER_SHIFT, ORDER_MASK, BYTES_SHIFT, BYTES_MASK, FIELD_SHIFT = 15, 4, 7, 8, 15, 16
 PLAIN = 0  # orders of atomics.py begin at 1
 
@@ -46,12 +47,12 @@ UNSCHEDULED = frozenset(name for name, (slot, *_) in FIELDS.items() if ARRAYS[sl
 
 # ------------------------------------------------------------------------------------------------------------------- state
 
-MAX_TASKS = 8
+MAX_TASKS = 22  # tasks and the flushes of their store buffers are the bits of one word
 # what tasks and scheduler share; the words after SCHEDULER_WORDS are the scheduler's own (stress/explore/_state.py)
 CURRENT, RESULT, BASE, PHASE, SCHEDULER_SP, TASK_SP = 0, 1, 2, 3, 4, 8
-REQUESTS, REQUEST_WORDS = 16, 4
-SCHEDULER_WORDS = 64
-STATE_WORDS = 1 << 19
+REQUESTS, REQUEST_WORDS = 32, 4
+SCHEDULER_WORDS = 128
+STATE_WORDS = 1 << 20
 _SYMBOL = "pfnstorm_state"
 
 #: compiled an array at the address of a symbol; interpreted a list, since Python's integers are what kernels compute in
@@ -273,10 +274,14 @@ def shared_word(typing, index):
     return types.int64(types.int64), lambda c, b, s, a: b.load(_state_word(b, a[0]))
 
 
-@intrinsic
-def request(typing, op, first):
-    """A request about no address."""
-    return types.int64(types.int64, types.int64), lambda c, b, s, a: emit_request(b, a[0], _I64(0), a[1])
+if jit.INTERPRETED:
+    request = ask
+else:
+
+    @intrinsic
+    def request(typing, op, address, first, second):
+        """One request, and its answer."""
+        return types.int64(types.int64, types.int64, types.int64, types.int64), lambda c, b, s, a: emit_request(b, *a)
 
 
 def provide_state():

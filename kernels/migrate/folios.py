@@ -24,12 +24,12 @@ def migrate_folios(mem, cpu, nr_folios, get_new_folio, put_new_folio, private, m
     Returns     folios not migrated, which are back on the LRU
     Progress    one pass; as folio_migrate_unmap
     """
-    base = cpu * WINDOW_FRAMES
+    base, base_dst = cpu * WINDOW_FRAMES, cpu * mem.window_frames
     begin = stage_begin(mem)
     pending, nr_left = 0, 0
     for k in range(nr_folios):
         src = mem.folio_list[base + k]
-        mem.dst[base + k] = -1
+        mem.dst[base_dst + k] = -1
         if freed_under_us(mem, cpu, src, reason):
             continue
         dst = get_new_folio(mem, cpu, src, private)
@@ -40,7 +40,7 @@ def migrate_folios(mem, cpu, nr_folios, get_new_folio, put_new_folio, private, m
             result = folio_migrate_unmap(mem, cpu, src, dst, mode, reason, pending)
         if result >= 0:
             pending = result
-            mem.dst[base + k] = dst
+            mem.dst[base_dst + k] = dst
         else:
             if dst >= 0:
                 put_new_folio(mem, cpu, dst, private)
@@ -49,7 +49,7 @@ def migrate_folios(mem, cpu, nr_folios, get_new_folio, put_new_folio, private, m
     flush_deferred(mem, cpu, pending)
     begin = stage_end(mem, cpu, STAGE_FLUSH, begin)
     for k in range(nr_folios):
-        dst = mem.dst[base + k]
+        dst = mem.dst[base_dst + k]
         if dst >= 0:
             src = mem.folio_list[base + k]
             if folio_migrate_move(mem, cpu, src, dst, reason) < 0:

@@ -22,6 +22,7 @@ from kernels.base.layout import (
     ENOMEM,
     MIGRATE_ASYNC,
     T_MISC,
+    WINDOW_FRAMES,
 )
 from kernels.base.stage import STAGE_FLUSH, STAGE_ISOLATE, STAGE_MOVE, STAGE_PUTBACK, STAGE_UNMAP, stage_begin, stage_end
 from kernels.base.vmstat import count
@@ -41,8 +42,9 @@ from kernels.migrate.scan import scan_step
 from kernels.migrate.split import split_folio
 from kernels.migrate.targets import alloc_target_folio, free_target_folio
 from kernels.page.folio import desc_alloc, desc_free, folio_trylock, folio_unlock
+from kernels.page.lru import lru_del_batch
 from kernels.page.memdesc import is_folio, word_desc
-from kernels.types.folios import isolate_folio
+from kernels.types.folios import claim_folio
 
 MIGRATE_LISTS = 16  # words per CPU of migrate_list
 # A CPU's lists: head and tail of each, descriptor + 1
@@ -82,18 +84,57 @@ def list_take(mem, cpu, which):
 
 
 @kernel
+def list_claimed(mem, cpu, nr_claimed):
+    """Take the folios that this CPU has claimed off the LRU, whose links they need, and put them on the list to be migrated.
+
+    Returns     0, how many are left
+    Progress    blocking on lruvec locks
+    """
+    lru_del_batch(mem, cpu, nr_claimed)
+    for k in range(nr_claimed):
+        list_add_tail(mem, cpu, FROM, mem.folio_list[cpu * WINDOW_FRAMES + k])
+    return 0
+
+
+@kernel
+def list_splice(mem, cpu, which, desc):
+    """Put a chain of descriptors at the end of a list.
+
+    Models      list_splice_tail(), include/linux/list.h
+    Parameters  desc: the first of the chain, or -1
+    Progress    wait-free
+    """
+    while desc >= 0:
+        following = mem.folio_next[desc] - 1
+        list_add_tail(mem, cpu, which, desc)
+        desc = following
+
+
+@kernel
+def list_cut(mem, desc, nr_folios):
+    """Cut a chain after its first `nr_folios` descriptors.
+
+    Models      list_cut_before(), include/linux/list.h, as migrate_pages() cuts batches
+    Returns     the first of the rest, or -1
+    Progress    wait-free
+    """
+    for _ in range(nr_folios - 1):
+        if desc >= 0:
+            desc = mem.folio_next[desc] - 1
+    if desc < 0:
+        return -1
+    rest = mem.folio_next[desc] - 1
+    mem.folio_next[desc] = 0
+    return rest
+
+
+@kernel
 def isolate_to_list(mem, cpu, pfn, word, reason):
-    """Isolate what a frame heads, and put it on the list to be migrated.
+    """Isolate what moves and is no folio, and put it on the list to be migrated.
 
     Returns     frames isolated
-    Progress    blocking on the lruvec lock
+    Progress    as isolate_movable
     """
-    if is_folio(word):
-        desc = isolate_folio(mem, cpu, pfn, word, reason)
-        if desc < 0:
-            return 0
-        list_add_tail(mem, cpu, FROM, desc)
-        return 1 << mem.folio_order[desc]
     if not is_movable(mem, word) or not isolate_movable(mem, cpu, pfn, word):
         count_cause(mem, cpu, reason, CAUSE_STATE)
         return 0
@@ -105,23 +146,29 @@ def isolate_to_list(mem, cpu, pfn, word, reason):
 
 
 @kernel
-def isolate_migratepages(mem, cpu, base_pfn, reason):
-    """Scan a window of one pageblock and isolate in the same walk.
+def isolate_migratepages(mem, cpu, base_pfn, nr_frames, reason):
+    """Scan a window and isolate in the same walk.
 
     Models      isolate_migratepages_block(), mm/compaction.c
     Returns     frames isolated
     Progress    blocking on lruvec locks
     """
-    nr_isolated, at, scanned = 0, 0, 0
-    while at < 1 << mem.pageblock_order:
+    nr_isolated, nr_claimed, at, scanned = 0, 0, 0, 0
+    while at < nr_frames:
         pfn = base_pfn + at
         # ORDER: acquire, pairs with the publication of the word
         word = load_acquire(mem.memdesc, pfn)
         step = scan_step(mem, pfn, word)
         scanned += 1
-        if step > 0:
+        if step > 0 and not is_folio(word):
             nr_isolated += isolate_to_list(mem, cpu, pfn, word, reason)
+        elif step > 0 and claim_folio(mem, cpu, pfn, word, reason, nr_claimed):
+            nr_isolated += 1 << mem.folio_order[word_desc(word)]
+            nr_claimed += 1
+            if nr_claimed == mem.isolate_batch:
+                nr_claimed = list_claimed(mem, cpu, nr_claimed)
         at += abs(step)
+    list_claimed(mem, cpu, nr_claimed)
     count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, scanned)
     count(mem, cpu, counter.COMPACT_ISOLATED, nr_isolated)
     return nr_isolated
@@ -288,13 +335,13 @@ def putback_list(mem, cpu, which, reason):
 
 
 @kernel
-def migrate_one_by_one(mem, cpu, mode, reason, targets):
-    """Try what is left with waiting, one object at a time: nobody waits while holding another folio's lock.
+def migrate_list_sync(mem, cpu, desc, mode, reason, targets):
+    """Try a chain with waiting, one object at a time: nobody waits while holding another folio's lock. What is left is on FAILED.
 
     Models      migrate_pages_sync(), mm/migrate.c
+    Returns     0 or more, or -ENOMEM
     Progress    SYNC_PASSES for each object
     """
-    desc = list_take(mem, cpu, FROM)
     result = 0
     while desc >= 0:
         following = mem.folio_next[desc] - 1
@@ -305,35 +352,55 @@ def migrate_one_by_one(mem, cpu, mode, reason, targets):
                 result = unmap_list(mem, cpu, chain, mode, reason, targets)
                 move_list(mem, cpu, reason, targets)
                 chain = list_take(mem, cpu, FROM)
-        while chain >= 0:
-            after = mem.folio_next[chain] - 1
-            list_add_tail(mem, cpu, FAILED, chain)
-            chain = after
+        list_splice(mem, cpu, FAILED, chain)
         desc = following
+    return result
 
 
 @kernel
-def migrate_pages(mem, cpu, base_pfn, mode, reason, targets):
-    """Isolate what moves in a window of one pageblock, and migrate it.
+def migrate_pages_batch(mem, cpu, chain, mode, reason, targets):
+    """Migrate a chain of descriptors; what is left of it is on FAILED.
+
+    Models      migrate_pages_batch() and migrate_pages_sync(), mm/migrate.c
+    Returns     0, or -ENOMEM
+    Progress    bounded passes
+    """
+    for _ in range(ASYNC_PASSES):
+        again = unmap_list(mem, cpu, chain, MIGRATE_ASYNC, reason, targets)
+        more = move_list(mem, cpu, reason, targets)
+        chain = list_take(mem, cpu, FROM)
+        if again < 0 or again + more == 0:
+            break
+    if mode != MIGRATE_ASYNC and again >= 0 and chain >= 0:
+        again = migrate_list_sync(mem, cpu, chain, mode, reason, targets)
+    else:
+        list_splice(mem, cpu, FAILED, chain)
+    return -ENOMEM if again < 0 else 0
+
+
+@kernel
+def migrate_pages(mem, cpu, base_pfn, nr_frames, mode, reason, targets):
+    """Isolate what moves in a window, and migrate it.
 
     Models      compact_zone()'s use of migrate_pages(), mm/compaction.c
-    Parameters  as migrate_range
+    Parameters  as migrate_window
     Returns     frames isolated but not migrated, which are put back; -1 if there was nothing to isolate
     Progress    bounded passes; blocks on locks of one folio at a time, in SYNC modes only
     """
     begin = stage_begin(mem)
-    nr_isolated = isolate_migratepages(mem, cpu, base_pfn, reason)
+    nr_isolated = isolate_migratepages(mem, cpu, base_pfn, nr_frames, reason)
     stage_end(mem, cpu, STAGE_ISOLATE, begin)
     if nr_isolated == 0:
         return -1
-    for _ in range(ASYNC_PASSES):
-        again = unmap_list(mem, cpu, list_take(mem, cpu, FROM), MIGRATE_ASYNC, reason, targets)
-        again += move_list(mem, cpu, reason, targets)
-        if again <= 0:
-            break
-    if mode != MIGRATE_ASYNC and again > 0:
-        migrate_one_by_one(mem, cpu, mode, reason, targets)
+    chain = list_take(mem, cpu, FROM)
+    while chain >= 0:
+        rest = list_cut(mem, chain, mem.migrate_batch) if nr_isolated > mem.migrate_batch else -1
+        result = migrate_pages_batch(mem, cpu, chain, mode, reason, targets)
+        chain = rest
+        if result < 0:
+            list_splice(mem, cpu, FAILED, rest)
+            chain = -1
     begin = stage_begin(mem)
-    nr_left = putback_list(mem, cpu, FROM, reason) + putback_list(mem, cpu, FAILED, reason)
+    nr_left = putback_list(mem, cpu, FAILED, reason)
     stage_end(mem, cpu, STAGE_PUTBACK, begin)
     return nr_left

@@ -2,16 +2,17 @@
 
 Models      what isolate_migratepages_block() + migrate_pages() do, behind the interface that the seed thread asks for
             (M. Wilcox, linux-mm, 7 Jan 2025); the driver's passes are migrate_pages()'s, mm/migrate.c (c17ee635)
-Differs     no list: a window of 512 frames, its isolation in a second bitmap, its targets in a per-CPU array. A folio that
-            cannot move goes back to its PTEs before the next pass, where Linux keeps it unmapped for ten tries
+Differs     no list: a window of 512 frames, or as many pageblocks as batches may span; its isolation in a second bitmap, its
+            targets in a per-CPU array. A folio that cannot move goes back to its PTEs before the next pass, where Linux keeps it
+            unmapped for ten tries
 Invariants  I15, I16; a bit of ISOLATED is set exactly while this CPU holds that frame's isolation; F-3, F-4
-Protocol    candidates are hints. Isolate by type -> unmap all -> one flush -> move all; in SYNC modes first three such passes
+Protocol    candidates are hints. Isolate by type -> unmap a batch -> one flush -> move it; in SYNC modes first three such passes
             ASYNC, then one object at a time, so that nobody waits for a lock while holding another folio's (L2)
 """
 
 from kernels.base import counter
 from kernels.base.atomics import load_acquire, load_relaxed
-from kernels.base.bitmap import bitmap_base, clear_bit, clear_bitmap, find_next_bit, set_bit, test_bit
+from kernels.base.bitmap import bitmap_base, clear_bit, clear_bitmap, find_next_bit, position_after, set_bit, test_bit
 from kernels.base.bug import bug
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -28,7 +29,6 @@ from kernels.base.layout import (
     FL_ISOLATED,
     ISOLATED,
     MIGRATE_ASYNC,
-    WINDOW_FRAMES,
 )
 from kernels.base.stage import STAGE_FLUSH, STAGE_ISOLATE, STAGE_MOVE, STAGE_PUTBACK, STAGE_UNMAP, stage_begin, stage_end
 from kernels.base.vmstat import count
@@ -46,8 +46,9 @@ from kernels.migrate.movable import (
 from kernels.migrate.split import split_folio
 from kernels.migrate.targets import alloc_target_folio, free_target_folio
 from kernels.page.folio import folio_test, folio_trylock, folio_unlock
+from kernels.page.lru import lru_del_batch
 from kernels.page.memdesc import is_folio, word_desc
-from kernels.types.folios import isolate_folio
+from kernels.types.folios import claim_folio
 
 ASYNC_PASSES, SYNC_PASSES = 3, 7  # NR_MAX_MIGRATE_ASYNC_RETRY, NR_MAX_MIGRATE_SYNC_RETRY
 FAILED = 3  # the fourth bitmap: permanent failures
@@ -60,21 +61,23 @@ def isolate_range(mem, cpu, base_pfn, reason):
     Returns     frames isolated
     Progress    blocking on lruvec locks
     """
-    candidates, isolated = bitmap_base(cpu, CANDIDATES), bitmap_base(cpu, ISOLATED)
+    candidates, isolated = bitmap_base(mem, cpu, CANDIDATES), bitmap_base(mem, cpu, ISOLATED)
     clear_bitmap(mem, isolated)
-    clear_bitmap(mem, bitmap_base(cpu, DONE))
-    clear_bitmap(mem, bitmap_base(cpu, FAILED))
-    nr_isolated = 0
+    clear_bitmap(mem, bitmap_base(mem, cpu, DONE))
+    clear_bitmap(mem, bitmap_base(mem, cpu, FAILED))
+    nr_isolated, nr_claimed = 0, 0
     at = find_next_bit(mem, candidates, 0)
-    while at < WINDOW_FRAMES:
+    while at < mem.window_frames:
         pfn = base_pfn + at
         # ORDER: acquire, pairs with the publication of the word; F-3: the type is derived anew, here
         word = load_acquire(mem.memdesc, pfn)
         if is_folio(word):
-            desc = isolate_folio(mem, cpu, pfn, word, reason)
-            if desc >= 0:
+            if claim_folio(mem, cpu, pfn, word, reason, nr_claimed):
                 set_bit(mem, isolated, at)
-                nr_isolated += 1 << mem.folio_order[desc]
+                nr_isolated += 1 << mem.folio_order[word_desc(word)]
+                nr_claimed += 1
+                if nr_claimed == mem.isolate_batch:
+                    nr_claimed = lru_del_batch(mem, cpu, nr_claimed)
         elif is_movable(mem, word):
             if isolate_movable(mem, cpu, pfn, word):
                 set_bit(mem, isolated, at)
@@ -82,6 +85,7 @@ def isolate_range(mem, cpu, base_pfn, reason):
             else:
                 count_cause(mem, cpu, reason, CAUSE_STATE)
         at = find_next_bit(mem, candidates, at + 1)
+    lru_del_batch(mem, cpu, nr_claimed)
     return nr_isolated
 
 
@@ -114,8 +118,8 @@ def split_in_window(mem, cpu, base_pfn, at, desc):
         return False
     count(mem, cpu, counter.THP_MIGRATION_SPLIT, 1)
     for k in range(1, 1 << order):
-        if at + k < WINDOW_FRAMES:
-            set_bit(mem, bitmap_base(cpu, ISOLATED), at + k)
+        if at + k < mem.window_frames:
+            set_bit(mem, bitmap_base(mem, cpu, ISOLATED), at + k)
         else:
             folio_putback(mem, cpu, isolated_desc(mem, cpu, base_pfn + at + k))
     return True
@@ -129,10 +133,10 @@ def unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
     Progress    as folio_migrate_unmap
     """
     desc = isolated_desc(mem, cpu, base_pfn + at)
-    clear_bit(mem, bitmap_base(cpu, ISOLATED), at)  # before the isolation is given up, if it is
+    clear_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)  # before the isolation is given up, if it is
     if freed_under_us(mem, cpu, desc, reason):
         return pending
-    set_bit(mem, bitmap_base(cpu, ISOLATED), at)
+    set_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)
     dst = alloc_target_folio(mem, cpu, desc, targets)
     if dst < 0:
         if mem.folio_order[desc] > 0:
@@ -146,8 +150,8 @@ def unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
     if result < 0:
         free_target_folio(mem, cpu, dst, targets)
         return result
-    mem.dst[cpu * WINDOW_FRAMES + at] = dst
-    set_bit(mem, bitmap_base(cpu, DONE), at)
+    mem.dst[cpu * mem.window_frames + at] = dst
+    set_bit(mem, bitmap_base(mem, cpu, DONE), at)
     return result
 
 
@@ -164,7 +168,7 @@ def migrate_isolated_movable(mem, cpu, base_pfn, at, reason, targets):
     if dst_pfn < 0:
         count_cause(mem, cpu, reason, CAUSE_NOMEM)
         return -ENOMEM
-    clear_bit(mem, bitmap_base(cpu, ISOLATED), at)  # a migration gives the isolation up
+    clear_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)  # a migration gives the isolation up
     result = migrate_movable(mem, cpu, pfn, dst_pfn, word)
     if result > 0:
         count_migrated(mem, cpu, reason, movable_order(word), True)
@@ -173,7 +177,7 @@ def migrate_isolated_movable(mem, cpu, base_pfn, at, reason, targets):
     if result == 0:
         count_cause(mem, cpu, reason, CAUSE_RELEASED)
     else:
-        set_bit(mem, bitmap_base(cpu, ISOLATED), at)
+        set_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)
         count_cause(mem, cpu, reason, CAUSE_LOCK)
     return result
 
@@ -185,7 +189,7 @@ def unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets):
     Returns     objects worth another pass, or -ENOMEM when targets ran out
     Progress    as folio_migrate_unmap
     """
-    isolated, failed, done = bitmap_base(cpu, ISOLATED), bitmap_base(cpu, FAILED), bitmap_base(cpu, DONE)
+    isolated, failed, done = bitmap_base(mem, cpu, ISOLATED), bitmap_base(mem, cpu, FAILED), bitmap_base(mem, cpu, DONE)
     begin = stage_begin(mem)
     pending, again = 0, 0
     at = find_next_bit(mem, isolated, first)
@@ -211,22 +215,22 @@ def unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets):
 
 
 @kernel
-def move_window(mem, cpu, base_pfn, reason, targets):
-    """Move every unmapped folio of the window.
+def move_window(mem, cpu, base_pfn, first, reason, targets):
+    """Move every unmapped folio of the window; none lies below `first`.
 
     Returns     folios worth another pass
     Progress    as folio_migrate_move
     """
     begin = stage_begin(mem)
-    done, again = bitmap_base(cpu, DONE), 0
-    at = find_next_bit(mem, done, 0)
-    while at < WINDOW_FRAMES:
-        dst = mem.dst[cpu * WINDOW_FRAMES + at]
+    done, again = bitmap_base(mem, cpu, DONE), 0
+    at = find_next_bit(mem, done, first)
+    while at < mem.window_frames:
+        dst = mem.dst[cpu * mem.window_frames + at]
         clear_bit(mem, done, at)
         src = isolated_desc(mem, cpu, base_pfn + at)
-        clear_bit(mem, bitmap_base(cpu, ISOLATED), at)  # a move gives the isolation up
+        clear_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)  # a move gives the isolation up
         if folio_migrate_move(mem, cpu, src, dst, reason) < 0:
-            set_bit(mem, bitmap_base(cpu, ISOLATED), at)
+            set_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)
             free_target_folio(mem, cpu, dst, targets)
             again += 1
         at = find_next_bit(mem, done, at + 1)
@@ -244,12 +248,29 @@ def migrate_passes(mem, cpu, base_pfn, first, end, mode, reason, targets, passes
     """
     for _ in range(passes):
         again = unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets)
-        more = move_window(mem, cpu, base_pfn, reason, targets)
+        more = move_window(mem, cpu, base_pfn, first, reason, targets)
         if again == -ENOMEM:
             return -ENOMEM
         if again + more == 0:
             break
     return 0
+
+
+@kernel
+def migrate_window_sync(mem, cpu, base_pfn, first, end, mode, reason, targets):
+    """Try what is left of [first, end) with waiting, one object at a time: nobody waits while holding another folio's lock.
+
+    Models      migrate_pages_sync(), mm/migrate.c
+    Returns     0, or -ENOMEM
+    Progress    SYNC_PASSES for each object
+    """
+    isolated, result = bitmap_base(mem, cpu, ISOLATED), 0
+    clear_bitmap(mem, bitmap_base(mem, cpu, FAILED))
+    at = find_next_bit(mem, isolated, first)
+    while at < end and result == 0:
+        result = migrate_passes(mem, cpu, base_pfn, at, at + 1, mode, reason, targets, SYNC_PASSES)
+        at = find_next_bit(mem, isolated, at + 1)
+    return result
 
 
 @kernel
@@ -260,9 +281,9 @@ def putback_range(mem, cpu, base_pfn, reason):
     Returns     frames put back
     Progress    blocking on lruvec locks
     """
-    isolated, nr_left = bitmap_base(cpu, ISOLATED), 0
+    isolated, nr_left = bitmap_base(mem, cpu, ISOLATED), 0
     at = find_next_bit(mem, isolated, 0)
-    while at < WINDOW_FRAMES:
+    while at < mem.window_frames:
         clear_bit(mem, isolated, at)
         word = load_relaxed(mem.memdesc, base_pfn + at)
         if is_movable(mem, word):
@@ -283,7 +304,7 @@ def putback_range(mem, cpu, base_pfn, reason):
 
 @kernel
 def migrate_range(mem, cpu, base_pfn, mode, reason, targets):
-    """Migrate what this CPU's CANDIDATES bitmap names in [base_pfn, base_pfn + 512).
+    """Migrate what this CPU's CANDIDATES bitmap names in [base_pfn, base_pfn + window_frames).
 
     Models      migrate_pages() as the seed thread wants it for compaction
     Parameters  base_pfn: the frame of bit 0; mode, reason: layout.Mode, layout.Reason; targets: FROM_SCANNER or FROM_ALLOCATOR
@@ -296,14 +317,15 @@ def migrate_range(mem, cpu, base_pfn, mode, reason, targets):
     count(mem, cpu, counter.COMPACT_ISOLATED, nr_isolated)
     if nr_isolated == 0:
         return 0
-    result = migrate_passes(mem, cpu, base_pfn, 0, WINDOW_FRAMES, MIGRATE_ASYNC, reason, targets, ASYNC_PASSES)
-    if mode != MIGRATE_ASYNC and result == 0:
-        isolated, failed = bitmap_base(cpu, ISOLATED), bitmap_base(cpu, FAILED)
-        clear_bitmap(mem, failed)
-        at = find_next_bit(mem, isolated, 0)
-        while at < WINDOW_FRAMES and result == 0:
-            result = migrate_passes(mem, cpu, base_pfn, at, at + 1, mode, reason, targets, SYNC_PASSES)
-            at = find_next_bit(mem, isolated, at + 1)
+    first, result = 0, 0
+    while first < mem.window_frames and result == 0:
+        end = mem.window_frames
+        if nr_isolated > mem.migrate_batch:
+            end = position_after(mem, bitmap_base(mem, cpu, ISOLATED), first, mem.migrate_batch)
+        result = migrate_passes(mem, cpu, base_pfn, first, end, MIGRATE_ASYNC, reason, targets, ASYNC_PASSES)
+        if mode != MIGRATE_ASYNC and result == 0:
+            result = migrate_window_sync(mem, cpu, base_pfn, first, end, mode, reason, targets)
+        first = end
     begin = stage_begin(mem)
     nr_left = putback_range(mem, cpu, base_pfn, reason)
     stage_end(mem, cpu, STAGE_PUTBACK, begin)

@@ -35,17 +35,18 @@ def scan_step(mem, pfn, word):
 
 
 @kernel
-def fill_candidates(mem, cpu, base_pfn):
-    """Set the bits of what may be migrated in a window of one pageblock.
+def fill_candidates(mem, cpu, base_pfn, nr_frames):
+    """Set the bits of what may be migrated in a window.
 
     Models      isolate_migratepages_block(), mm/compaction.c, before it isolates
+    Parameters  nr_frames: whole pageblocks, at most window_blocks of them
     Returns     candidates
     Progress    wait-free
     """
-    candidates = bitmap_base(cpu, CANDIDATES)
+    candidates = bitmap_base(mem, cpu, CANDIDATES)
     clear_bitmap(mem, candidates)
     nr_candidates, at, scanned = 0, 0, 0
-    while at < 1 << mem.pageblock_order:
+    while at < nr_frames:
         step = scan_step(mem, base_pfn + at, load_relaxed(mem.memdesc, base_pfn + at))
         scanned += 1
         if step > 0:

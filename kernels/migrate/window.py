@@ -14,17 +14,17 @@ MIGRATION_LIST = 1  # of policy_migration
 
 
 @kernel
-def migrate_window(mem, cpu, base_pfn, mode, reason, targets):
-    """Migrate what moves in the pageblock at `base_pfn`.
+def migrate_window(mem, cpu, base_pfn, nr_frames, mode, reason, targets):
+    """Migrate what moves in the pageblocks from `base_pfn` on.
 
-    Parameters  as migrate_range
+    Parameters  nr_frames: whole pageblocks, at most window_blocks of them; the others as migrate_range
     Returns     frames isolated but not migrated, which are put back; -1 if nothing there moves
     Progress    as migrate_range
     """
     if mem.policy_migration == MIGRATION_LIST:
-        return migrate_pages(mem, cpu, base_pfn, mode, reason, targets)
+        return migrate_pages(mem, cpu, base_pfn, nr_frames, mode, reason, targets)
     begin = stage_begin(mem)
-    nr_candidates = fill_candidates(mem, cpu, base_pfn)
+    nr_candidates = fill_candidates(mem, cpu, base_pfn, nr_frames)
     stage_end(mem, cpu, STAGE_SCAN, begin)
     if nr_candidates == 0:
         return -1

@@ -9,7 +9,7 @@ Invariants  I9: the lock is chosen from the folio's pfn and type, both stable un
 from kernels.base.atomics import fetch_add_relaxed
 from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import BUG_LIST_CORRUPT, FL_LRU, LC_LRU, T_FILE
+from kernels.base.layout import BUG_LIST_CORRUPT, FL_LRU, LC_LRU, T_FILE, WINDOW_FRAMES
 from kernels.base.lock import spin_lock, spin_unlock
 from kernels.page.folio import folio_set, folio_test_clear
 
@@ -88,6 +88,31 @@ def lru_del(mem, cpu, desc):
     spin_lock(mem, cpu, mem.lock_lru + lruvec, LC_LRU)
     lru_unlink(mem, cpu, lruvec, desc)
     spin_unlock(mem, cpu, mem.lock_lru + lruvec)
+
+
+@kernel
+def lru_del_batch(mem, cpu, nr_folios):
+    """Take the first `nr_folios` of this CPU's folio_list off their lists, whose FL_LRU it has cleared: one lock for neighbours of a list.
+
+    Models      the lruvec lock of isolate_migratepages_block(), mm/compaction.c, which is kept from one folio to the next
+    Differs     Linux drops it before each put, lest that is the last one (D2); here all references are taken before
+    Returns     0, how many are left
+    Progress    blocking on lruvec locks
+    """
+    held = -1
+    for k in range(nr_folios):
+        desc = mem.folio_list[cpu * WINDOW_FRAMES + k]
+        lruvec = lruvec_of(mem, desc)
+        if lruvec != held:
+            if held >= 0:
+                spin_unlock(mem, cpu, mem.lock_lru + held)
+            spin_lock(mem, cpu, mem.lock_lru + lruvec, LC_LRU)
+            held = lruvec
+        lru_unlink(mem, cpu, lruvec, desc)
+        fetch_add_relaxed(mem.lru_isolated, lruvec, 1)
+    if held >= 0:
+        spin_unlock(mem, cpu, mem.lock_lru + held)
+    return 0
 
 
 @kernel

@@ -1,7 +1,7 @@
 """Compaction of a zone: a migrate scanner going up, a free scanner going down, and when to bother.
 
 Models      compact_zone(), isolate_migratepages(), compaction_suitable(), defer_compaction(), mm/compaction.c (0003e2a4)
-Differs     one pageblock is one window, handed over as (base_pfn, bitmap); both scanners' positions are the zone's, so that
+Differs     one pageblock is one window, or `window_blocks` of them; both scanners' positions are the zone's, so that
             several compactors of a zone share the work; no proactive compaction and no capture of the freed block
 Invariants  L1: a scan ends when the scanners meet or after `max_blocks`; D3: a block that gave nothing gets its skip bit
 Protocol    words are read without any lock: what they say is a hint, and migrate_range derives it again
@@ -61,29 +61,49 @@ def claim_block(mem, cpu, block):
 
 
 @kernel
-def compact_block(mem, cpu, block, mode, reason):
-    """Migrate what can be migrated out of one pageblock.
+def claim_window(mem, cpu, block, end, mode):
+    """Claim neighbouring pageblocks that are worth scanning, from `block` on.
 
-    Returns     True if the block was scanned
+    Models      suitable_migration_source(), mm/compaction.c, and as claim_block
+    Parameters  end: where the free scanner is
+    Returns     how many
+    Progress    wait-free
+    """
+    claimed = 0
+    while claimed < mem.window_blocks and block + claimed < end:
+        migratetype = load_relaxed(mem.block_migratetype, block + claimed)
+        if migratetype == MT_ISOLATE or (mode == MIGRATE_ASYNC and migratetype != MT_MOVABLE):
+            break
+        if not claim_block(mem, cpu, block + claimed):
+            break
+        claimed += 1
+    return claimed
+
+
+@kernel
+def compact_block(mem, cpu, block, end, mode, reason):
+    """Migrate what can be migrated out of a pageblock, and out of those after it that batches may span.
+
+    Parameters  end: as claim_window
+    Returns     pageblocks that the scanner is past
     Progress    as migrate_range
     """
     base_pfn = block << mem.pageblock_order
-    migratetype = load_relaxed(mem.block_migratetype, block)
-    if migratetype == MT_ISOLATE or (mode == MIGRATE_ASYNC and migratetype != MT_MOVABLE):
-        return False
     if mem.cc_pages[cpu] == 0:
         isolate_freepages(mem, cpu, nid_of(mem, base_pfn))
         if mem.cc_pages[cpu] == 0:  # the scanners have met: nothing is isolated that has nowhere to go
-            return False
-    if not claim_block(mem, cpu, block):
-        return False
+            return 1
+    claimed = claim_window(mem, cpu, block, end, mode)
+    if claimed == 0:
+        return 1
     moved = 0
     before = mem.cc_pages[cpu]
-    left = migrate_window(mem, cpu, base_pfn, mode, reason, FROM_SCANNER)
+    left = migrate_window(mem, cpu, base_pfn, claimed << mem.pageblock_order, mode, reason, FROM_SCANNER)
     if left >= 0:
         moved = 1 if left == 0 or mem.cc_pages[cpu] < before else 0
-    store_relaxed(mem.block_skip, block, 0 if moved else SKIP)
-    return True
+    for k in range(claimed):
+        store_relaxed(mem.block_skip, block + k, 0 if moved else SKIP)
+    return claimed
 
 
 @kernel
@@ -150,14 +170,15 @@ def compact_zone(mem, cpu, nid, order, mode, max_blocks):
     outcome, scanned = COMPACT_CONTINUE, 0
     while outcome == COMPACT_CONTINUE and scanned < max_blocks:
         block = load_relaxed(mem.zone_migrate_pfn, nid) >> mem.pageblock_order
-        if block >= load_relaxed(mem.zone_free_pfn, nid) >> mem.pageblock_order or nid_of(mem, block << mem.pageblock_order) != nid:
+        end = load_relaxed(mem.zone_free_pfn, nid) >> mem.pageblock_order
+        if block >= end or nid_of(mem, block << mem.pageblock_order) != nid:
             reset_scanners(mem, nid)
             outcome = COMPACT_COMPLETE
         else:
-            compact_block(mem, cpu, block, mode, MR_COMPACTION)
-            scanned += 1
+            past = compact_block(mem, cpu, block, end, mode, MR_COMPACTION)
+            scanned += past
             # ORDER: acq_rel, of several scanners one advances the zone's position
-            cas_acq_rel(mem.zone_migrate_pfn, nid, block << mem.pageblock_order, block + 1 << mem.pageblock_order)
+            cas_acq_rel(mem.zone_migrate_pfn, nid, block << mem.pageblock_order, block + past << mem.pageblock_order)
             if order >= 0 and has_free_block(mem, nid, order):
                 outcome = COMPACT_SUCCESS
     cc_release(mem, cpu)

@@ -41,7 +41,7 @@ def evacuate_block(mem, cpu, block):
     base_pfn = block << mem.pageblock_order
     lru_add_drain(mem, cpu)
     for _ in range(MAX_TRIES):
-        if migrate_window(mem, cpu, base_pfn, MIGRATE_SYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR) <= 0:
+        if migrate_window(mem, cpu, base_pfn, 1 << mem.pageblock_order, MIGRATE_SYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR) <= 0:
             break
     dissolve_free_huge_page(mem, cpu, block)
     return nr_allocated_in_block(mem, block)

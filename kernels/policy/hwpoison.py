@@ -64,7 +64,7 @@ def soft_offline_page(mem, cpu, pfn):
     """
     if poison_free_frame(mem, cpu, pfn):
         return 0
-    candidates, base_pfn = bitmap_base(cpu, CANDIDATES), pfn & ~(WINDOW_FRAMES - 1)
+    candidates, base_pfn = bitmap_base(mem, cpu, CANDIDATES), pfn & ~(WINDOW_FRAMES - 1)
     clear_bitmap(mem, candidates)
     set_bit(mem, candidates, pfn - base_pfn)
     migrate_range(mem, cpu, base_pfn, MIGRATE_ASYNC, MR_MEMORY_FAILURE, FROM_ALLOCATOR)

@@ -95,7 +95,7 @@ def migrate_one_range(mem, cpu, space, nr_ops):
         isolate_pageblock(mem, cpu, base_pfn >> mem.pageblock_order)
         lru_add_drain(mem, cpu)
         begin = cycles()
-        nr_candidates = fill_candidates(mem, cpu, base_pfn)
+        nr_candidates = fill_candidates(mem, cpu, base_pfn, 1 << mem.pageblock_order)
         nr_left = migrate_range(mem, cpu, base_pfn, MIGRATE_ASYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR)
         mem.role_cycles[cpu * NR_ROLES_MAX] += cycles() - begin
         migrated += nr_candidates - nr_left
@@ -185,16 +185,20 @@ def deflate(mem, cpu, nr_frames):
 
 
 @entry
-def evacuate_one(mem, cpu, block):
-    """Migrate what moves out of one pageblock, by the interface that the policy names; its stages are timed if `timing` is on.
+def evacuate(mem, cpu, first_block, nr_blocks):
+    """Migrate what moves out of neighbouring pageblocks, by the interface that the policy names; its stages are timed if `timing` is on.
 
+    Parameters  nr_blocks: at most window_blocks
     Returns     frames isolated but not migrated, or -1 if nothing was isolated
     Progress    blocking
     """
-    isolate_pageblock(mem, cpu, block)
+    base_pfn, nr_frames = first_block << mem.pageblock_order, nr_blocks << mem.pageblock_order
+    for k in range(nr_blocks):
+        isolate_pageblock(mem, cpu, first_block + k)
     lru_add_drain(mem, cpu)
-    left = migrate_window(mem, cpu, block << mem.pageblock_order, MIGRATE_ASYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR)
-    unisolate_pageblock(mem, cpu, block)
+    left = migrate_window(mem, cpu, base_pfn, nr_frames, MIGRATE_ASYNC, MR_CONTIG_RANGE, FROM_ALLOCATOR)
+    for k in range(nr_blocks):
+        unisolate_pageblock(mem, cpu, first_block + k)
     return left
 
 

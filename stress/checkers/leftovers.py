@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from kernels.base.layout import BITMAP_WORDS, DONE, ISOLATED, NR_BITMAPS, NR_ORDERS, T_ANON, T_KSM
+from kernels.base.layout import DONE, ISOLATED, NR_BITMAPS, NR_ORDERS, T_ANON, T_KSM
 from stress.checkers._report import Report, checking
 from stress.checkers._view import CC_STRIDE, View
 
@@ -24,7 +24,7 @@ def _check(view: View, report: Report) -> None:
     pages = view.wide("cc_pages")
     kept = np.flatnonzero(pages != 0)
     report.add("free scanner counts captured frames at rest", cpus=kept, frames=pages[kept])
-    bitmaps = view.wide("bitmap").reshape(-1, NR_BITMAPS, BITMAP_WORDS)
+    bitmaps = view.wide("bitmap").reshape(len(pages), NR_BITMAPS, -1)
     for which, name in ((ISOLATED, "isolated"), (DONE, "unmapped")):
         cpu, word = np.nonzero(bitmaps[:, which])
         report.add(f"bit of a frame that is {name} at rest", cpus=cpu, word=word, bits=bitmaps[cpu, which, word])

@@ -99,7 +99,7 @@ class Windows:
                 migration.migrate_by_folios(self.mem, 0, space, self.nr_pages, load.stride, batch)
         else:
             for block in self._blocks(load):
-                migration.evacuate_one(self.mem, 0, block)
+                migration.evacuate(self.mem, 0, block, 1)
         return int(counters[COUNTER["pgmigrate_success"]]) - before
 
     def stage_ns(self, axis: str, load: Load, value: str) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """Random numbers of the strategies: a 48-bit linear congruential generator (drand48's), the same compiled and interpreted."""
 
+from kernels.base.atomics import ctz
 from kernels.base.jit import kernel
-from stress.explore.state import FLUSH, FLUSH_WEIGHT, NR_SCHEDULABLE, RANDOM
+from stress.explore.state import FLUSH, FLUSH_WEIGHT, RANDOM
 
 RANDOM_BITS = 31
 
@@ -36,10 +37,7 @@ def random_member(s, mask):
 @kernel
 def lowest_member(mask):
     """The lowest member of a set that is not empty."""
-    for member in range(NR_SCHEDULABLE):
-        if mask >> member & 1:
-            return member
-    return -1
+    return ctz(mask)
 
 
 @kernel

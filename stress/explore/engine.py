@@ -57,7 +57,7 @@ def compiled_task(model: Model) -> int:
 
     def task() -> None:
         result = body(memory_at(shared_word(points.BASE)), shared_word(points.CURRENT), shared_word(points.PHASE))  # type: ignore[call-arg]
-        request(END, result)
+        request(END, 0, result, 0)
 
     return jit.task_code(task, model.name, model.module)
 

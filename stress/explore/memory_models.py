@@ -8,6 +8,7 @@ and release stores to plain moves, which buffer, and every read-modify-write to 
 
 from kernels.base.jit import kernel
 from kernels.base.points import (
+    AWAIT,
     BASE,
     BYTES_MASK,
     BYTES_SHIFT,
@@ -19,6 +20,8 @@ from kernels.base.points import (
     FETCH_OR,
     KIND_MASK,
     LOAD,
+    REQUEST_WORDS,
+    REQUESTS,
     STORE,
     WAIT,
     load_word,
@@ -140,10 +143,16 @@ def flush_oldest(s, task):
 
 @kernel
 def is_ready(s, task, op):
-    """Whether a request can be served now: what is locked or fences waits until the task's buffer is empty, a store until it has room."""
+    """Whether a request can be served now: what is locked or fences waits until the task's buffer is empty, a store until it has room.
+
+    And AWAIT until it can succeed.
+    """
+    kind = op & KIND_MASK
+    if kind == AWAIT:
+        at = REQUESTS + REQUEST_WORDS * task
+        return s[BUFFERED + task] == 0 and load_word(s[at + 1], op >> BYTES_SHIFT & BYTES_MASK) == s[at + 2]
     if s[BUFFERED + task] == 0:
         return True
-    kind = op & KIND_MASK
     if kind == LOAD or kind == WAIT:
         return True
     return kind == STORE and s[BUFFERED + task] < BUFFER_CAPACITY
@@ -174,7 +183,7 @@ def apply(s, task, op, address, first, second):
     s[SEEN + task] |= seen_bit(s, address)
     old = load_word(address, width)
     new = old
-    if kind == CAS:
+    if kind == CAS or kind == AWAIT:
         if old == narrowed(width, first):
             new = second
     elif kind == FETCH_ADD:

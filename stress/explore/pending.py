@@ -1,7 +1,7 @@
 """What each task, and each store buffer, is about to do."""
 
 from kernels.base.jit import kernel
-from kernels.base.points import EXCHANGE, KIND_MASK, REQUEST_WORDS, REQUESTS, STORE
+from kernels.base.points import AWAIT, EXCHANGE, KIND_MASK, REQUEST_WORDS, REQUESTS, STORE
 from stress.explore.state import BUFFER_CAPACITY, BUFFER_WORDS, BUFFERS, FLUSH, MEMORY_MODEL, SC
 
 
@@ -21,4 +21,4 @@ def pending_writes(s, who):
     kind = s[REQUESTS + who * REQUEST_WORDS] & KIND_MASK
     if kind == STORE:
         return s[MEMORY_MODEL] == SC
-    return STORE < kind and kind <= EXCHANGE
+    return (STORE < kind and kind <= EXCHANGE) or kind == AWAIT

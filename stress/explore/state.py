@@ -14,16 +14,16 @@ from kernels.base.points import MAX_TASKS, SCHEDULER_WORDS, STATE_WORDS
 
 # ----------------------------------------------------------------------------------------------------------------- tables
 # per task
-STATUS = 128
+STATUS = 256
 SEEN, WOKEN, RESULTS, BUFFERED = (STATUS + k * MAX_TASKS for k in range(1, 5))
 # store buffers: address, width, value
-BUFFERS, BUFFER_CAPACITY, BUFFER_WORDS = 256, 16, 3
+BUFFERS, BUFFER_CAPACITY, BUFFER_WORDS = 512, 16, 3
 # first address and the address after the last, of each field by number
-FIELD_BEGIN, FIELD_END, FIELDS_MAX = 1024, 1536, 512
+FIELD_BEGIN, FIELD_END, FIELDS_MAX = 2048, 2560, 512
 # what tasks write past the scheduler is copied back: (address, words, address of the copy)
-RESTORED, RESTORED_WORDS = 2048, 3
-PRIORITIES = 2304  # per schedulable, tasks first and then their flushes
-CHANGE_POINTS = 2336
+RESTORED, RESTORED_WORDS = 3072, 3
+PRIORITIES = 3328  # per schedulable, tasks first and then their flushes
+CHANGE_POINTS = PRIORITIES + 2 * MAX_TASKS
 MAX_STEPS = 8192
 CHOICES = 4096
 GIVEN = CHOICES + MAX_STEPS

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kernels.base.layout import BATCHES
 from stress.errors import UserError
 from stress.scenario import parse_policies, policy_params, read_scenario, shipped_scenarios
 
@@ -56,10 +57,19 @@ def test_a_mistake_is_one_line(tmp_path, text, expected):
 
 
 def test_policies_default_to_their_first_value():
-    assert set(policy_params({}).values()) == {0}
+    params = policy_params({})
+    assert {name: params.pop(name) for name in BATCHES} == {name: default for name, (*_, default) in BATCHES.items()}
+    assert set(params.values()) == {0}
 
 
-@pytest.mark.parametrize("setting", ["migration", "mood=good", "migration=zig"])
+def test_a_policy_that_is_a_number():
+    assert policy_params(parse_policies(["migrate_batch=64"]))["migrate_batch"] == 64
+
+
+NO_BATCHES = ("migrate_batch=0", "migrate_batch=513", "isolate_batch=x", "window_blocks=²")
+
+
+@pytest.mark.parametrize("setting", ["migration", "mood=good", "migration=zig", *NO_BATCHES])
 def test_a_wrong_policy_is_refused(setting):
     with pytest.raises(UserError, match="--set"):
         parse_policies([setting])

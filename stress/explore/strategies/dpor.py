@@ -7,6 +7,8 @@ P. Godefroid, POPL 2005. Under TSO a buffered store conflicts with nothing, and 
 Happens-before of an event: its process's events before it; the conflicting accesses before it (one word, one may write); for a flush its
 store; for what fences or is locked the flushes of its task; for the end of a wait the write that ended it. Clocks say, for each
 process, the last of its events that comes before. A compare-and-exchange counts as a write even where it failed.
+
+It does not know AWAIT: of two tasks that wait for one word only the order that it met is explored. No model of the project asks for it.
 """
 
 from kernels.base.jit import kernel
@@ -30,15 +32,20 @@ from stress.explore.strategy import Strategy
 
 PREFIX, NR_EVENTS = STRATEGY_WORDS, STRATEGY_WORDS + 1  # steps whose choice is settled; events whose clocks are known
 DEPTH_MAX = 4096
+FEW = 8  # tasks, for which clocks are short: loops of a constant length become a few vector instructions
 NR_STORED = STRATEGY_WORDS + 16  # per task: stores that entered its buffer
 NR_FLUSHED = NR_STORED + NR_SCHEDULABLE
 FIRST = NR_FLUSHED + NR_SCHEDULABLE  # scratch: the first event of each process in the part that a race could reverse
 CLOCKS = FIRST + NR_SCHEDULABLE  # per process: the clock of its last event
 STORED_AT = CLOCKS + NR_SCHEDULABLE * NR_SCHEDULABLE  # per task: the events of its stores
-FRAMES = STORED_AT + (NR_SCHEDULABLE >> 1) * DEPTH_MAX
+# per event, close together since every later one looks through them: the word it touched (0: none, or a store that only entered a buffer);
+# who made it, doubled, and 1 if it may have written
+EVENTS = STORED_AT + (NR_SCHEDULABLE >> 1) * DEPTH_MAX
+FRAMES = EVENTS + 2 * DEPTH_MAX
 # words of a frame: the choice at a depth, and the event that it made
-CHOSEN, TO_TRY, TRIED, ASLEEP, ENABLED, WRITERS, WOKEN_BY, KIND, CLOCK, ADDRESSES = 0, 1, 2, 3, 4, 5, 6, 7, 8, 8 + NR_SCHEDULABLE
-FRAME_WORDS = ADDRESSES + NR_SCHEDULABLE
+CHOSEN, TO_TRY, TRIED, ASLEEP, ENABLED, WRITERS, WOKEN_BY, KIND, CLOCK = range(9)
+ADDRESSES = CLOCK + 2 * FEW  # with few tasks; after a long clock otherwise
+FEW_WORDS, FRAME_WORDS = ADDRESSES + 2 * FEW, CLOCK + 2 * NR_SCHEDULABLE
 RACES = FRAMES + DEPTH_MAX * FRAME_WORDS  # scratch: earlier events that race with the last one
 
 
@@ -46,7 +53,9 @@ RACES = FRAMES + DEPTH_MAX * FRAME_WORDS  # scratch: earlier events that race wi
 def begin(s):
     """No event yet; the frames of the settled prefix stay."""
     s[NR_EVENTS] = 0
-    for k in range(NR_STORED, STORED_AT):
+    for k in range(NR_STORED, CLOCKS):
+        s[k] = 0
+    for k in range(CLOCKS, CLOCKS + 2 * s[NR_TASKS] * NR_SCHEDULABLE):
         s[k] = 0
     return 0
 
@@ -54,9 +63,41 @@ def begin(s):
 @kernel
 def join(s, clock, other):
     """Everything before `other` is before `clock`, too."""
-    for process in range(NR_SCHEDULABLE):
-        if s[other + process] > s[clock + process]:
-            s[clock + process] = s[other + process]
+    if s[NR_TASKS] <= FEW:
+        for place in range(2 * FEW):
+            s[clock + place] = max(s[clock + place], s[other + place])
+    else:
+        for place in range(NR_SCHEDULABLE):
+            s[clock + place] = max(s[clock + place], s[other + place])
+
+
+@kernel
+def frame_at(s, depth):
+    """The frame of a depth. They lie close together where there are few tasks: the whole stack is gone through in every schedule."""
+    return FRAMES + depth * (FEW_WORDS if s[NR_TASKS] <= FEW else FRAME_WORDS)
+
+
+@kernel
+def address_at(s, frame, process):
+    """Where a frame says what a process is about to touch."""
+    return frame + (ADDRESSES if s[NR_TASKS] <= FEW else CLOCK + NR_SCHEDULABLE) + place_of(s, process)
+
+
+@kernel
+def place_of(s, process):
+    """Where a process stands in clocks: tasks first, then their flushes, without a gap."""
+    return process if process < FLUSH else process - FLUSH + s[NR_TASKS]
+
+
+@kernel
+def copy_clock(s, clock, to):
+    """What is before one event is before another."""
+    if s[NR_TASKS] <= FEW:
+        for place in range(2 * FEW):
+            s[to + place] = s[clock + place]
+    else:
+        for place in range(NR_SCHEDULABLE):
+            s[to + place] = s[clock + place]
 
 
 @kernel
@@ -66,31 +107,18 @@ def causes(s, event, frame, clock, process):
         task = process - FLUSH
         store = s[STORED_AT + task * DEPTH_MAX + s[NR_FLUSHED + task]]
         s[NR_FLUSHED + task] += 1
-        join(s, clock, FRAMES + store * FRAME_WORDS + CLOCK)
+        join(s, clock, frame_at(s, store) + CLOCK)
         return
     kind = s[frame + KIND]
     if kind == WAIT:
         if s[frame + WOKEN_BY] > 0:
-            join(s, clock, FRAMES + (s[frame + WOKEN_BY] - 1) * FRAME_WORDS + CLOCK)
+            join(s, clock, frame_at(s, s[frame + WOKEN_BY] - 1) + CLOCK)
     elif s[MEMORY_MODEL] != SC:
         if kind == STORE:
             s[STORED_AT + process * DEPTH_MAX + s[NR_STORED + process]] = event
             s[NR_STORED + process] += 1
         elif kind != LOAD:
-            join(s, clock, CLOCKS + (FLUSH + process) * NR_SCHEDULABLE)
-
-
-@kernel
-def conflict(s, earlier, frame, process):
-    """Whether an earlier event and the one of `frame` touch one word, and one may write."""
-    other = FRAMES + earlier * FRAME_WORDS
-    by = s[other + CHOSEN]
-    address = s[frame + ADDRESSES + process]
-    if by == process or address == 0 or s[other + ADDRESSES + by] != address:
-        return False
-    if (by < FLUSH and is_buffered(s, s[other + KIND])) or (process < FLUSH and is_buffered(s, s[frame + KIND])):
-        return False
-    return (s[other + WRITERS] >> by | s[frame + WRITERS] >> process) & 1 != 0
+            join(s, clock, CLOCKS + (s[NR_TASKS] + process) * NR_SCHEDULABLE)
 
 
 @kernel
@@ -103,20 +131,21 @@ def is_buffered(s, kind):
 def initials(s, race, event, frame):
     """The processes that could come first if the event came before the event `race`."""
     found, present = 0, 0
-    by = s[FRAMES + race * FRAME_WORDS + CHOSEN]
+    by = place_of(s, s[frame_at(s, race) + CHOSEN])
     for k in range(race + 1, event + 1):
-        other = FRAMES + k * FRAME_WORDS
+        other = frame_at(s, k)
         process = s[other + CHOSEN]
+        place = place_of(s, process)
         if k < event and s[other + CLOCK + by] > race:
             continue
-        if present >> process & 1:
+        if present >> place & 1:
             continue
         first = True
-        for q in range(NR_SCHEDULABLE):
+        for q in range(2 * s[NR_TASKS]):
             if present >> q & 1 and s[other + CLOCK + q] > s[FIRST + q]:
                 first = False
-        present |= 1 << process
-        s[FIRST + process] = k
+        present |= 1 << place
+        s[FIRST + place] = k
         if first:
             found |= 1 << process
     return found
@@ -125,7 +154,7 @@ def initials(s, race, event, frame):
 @kernel
 def note_race(s, race, event, frame):
     """Somebody who could come first must be tried where the event `race` was chosen."""
-    at = FRAMES + race * FRAME_WORDS
+    at = frame_at(s, race)
     first = initials(s, race, event, frame)
     if first & s[at + TO_TRY] != 0:
         return
@@ -138,25 +167,42 @@ def note_race(s, race, event, frame):
 
 
 @kernel
+def note_conflicts(s, event, frame, process):
+    """Write down what an event touches; those before it that it conflicts with come before it.
+
+    Returns     how many of them could have come after it, in RACES
+    """
+    buffered = process < FLUSH and is_buffered(s, s[frame + KIND])
+    address, wrote = 0 if buffered else s[address_at(s, frame, process)], s[frame + WRITERS] >> process & 1
+    s[EVENTS + 2 * event], s[EVENTS + 2 * event + 1] = address, 2 * process + wrote
+    clock, races = frame + CLOCK, 0
+    if address == 0:
+        return 0
+    for back in range(event):
+        earlier = event - 1 - back
+        if s[EVENTS + 2 * earlier] != address:
+            continue
+        made = s[EVENTS + 2 * earlier + 1]
+        by = made >> 1
+        if (made | wrote) & 1 and by != process and s[clock + place_of(s, by)] <= earlier:
+            s[RACES + races] = earlier
+            races += 1
+            join(s, clock, frame_at(s, earlier) + CLOCK)
+    return races
+
+
+@kernel
 def note_event(s):
     """The clock of the last event, and its races."""
     event = s[NR_EVENTS]
-    frame = FRAMES + event * FRAME_WORDS
+    frame = frame_at(s, event)
     process, clock = s[frame + CHOSEN], frame + CLOCK
-    for q in range(NR_SCHEDULABLE):
-        s[clock + q] = s[CLOCKS + process * NR_SCHEDULABLE + q]
+    place = place_of(s, process)
+    copy_clock(s, CLOCKS + place * NR_SCHEDULABLE, clock)
     causes(s, event, frame, clock, process)
-    races = 0
-    for back in range(event):
-        earlier = event - 1 - back
-        by = s[FRAMES + earlier * FRAME_WORDS + CHOSEN]
-        if conflict(s, earlier, frame, process) and s[clock + by] <= earlier:
-            s[RACES + races] = earlier
-            races += 1
-            join(s, clock, FRAMES + earlier * FRAME_WORDS + CLOCK)
-    s[clock + process] = event + 1
-    for q in range(NR_SCHEDULABLE):
-        s[CLOCKS + process * NR_SCHEDULABLE + q] = s[clock + q]
+    races = note_conflicts(s, event, frame, process)
+    s[clock + place] = event + 1
+    copy_clock(s, clock, CLOCKS + place * NR_SCHEDULABLE)
     s[NR_EVENTS] = event + 1
     for k in range(races):
         note_race(s, s[RACES + k], event, frame)
@@ -167,16 +213,17 @@ def asleep_at(s, depth):
     """Those that need not be tried at a depth: tried or asleep one step above, and indifferent to what was done there."""
     if depth == 0:
         return 0
-    above = FRAMES + (depth - 1) * FRAME_WORDS
+    above = frame_at(s, depth - 1)
     chosen = s[above + CHOSEN]
     candidates = (s[above + ASLEEP] | s[above + TRIED]) & ~(1 << chosen)
     found = 0
-    address, writer = s[above + ADDRESSES + chosen], s[above + WRITERS] >> chosen & 1
-    for q in range(NR_SCHEDULABLE):
-        if candidates >> q & 1:
-            same = address != 0 and s[above + ADDRESSES + q] == address
-            if not same or (writer | s[above + WRITERS] >> q & 1) == 0:
-                found |= 1 << q
+    address, writer = s[address_at(s, above, chosen)], s[above + WRITERS] >> chosen & 1
+    while candidates != 0:
+        q = lowest_member(candidates)
+        candidates &= candidates - 1
+        same = address != 0 and s[address_at(s, above, q)] == address
+        if not same or (writer | s[above + WRITERS] >> q & 1) == 0:
+            found |= 1 << q
     return found
 
 
@@ -187,7 +234,7 @@ def describe_frame(s, frame, mask):
     s[frame + WRITERS] = 0
     for task in range(s[NR_TASKS]):
         for who in (task, FLUSH + task):
-            s[frame + ADDRESSES + who] = pending_address(s, who) if mask >> who & 1 else 0
+            s[address_at(s, frame, who)] = pending_address(s, who) if mask >> who & 1 else 0
             if mask >> who & 1 and pending_writes(s, who):
                 s[frame + WRITERS] |= 1 << who
 
@@ -201,7 +248,7 @@ def choose(s, mask):
     if depth == DEPTH_MAX:
         s[VERDICT] = OVERFLOW
         return -1
-    frame = FRAMES + depth * FRAME_WORDS
+    frame = frame_at(s, depth)
     if depth >= s[PREFIX]:
         asleep = asleep_at(s, depth)
         awake = mask & ~asleep
@@ -227,7 +274,7 @@ def end(s):
     if s[NR_EVENTS] <= depth:
         note_event(s)
     while depth >= 0:
-        frame = FRAMES + depth * FRAME_WORDS
+        frame = frame_at(s, depth)
         s[frame + TRIED] |= 1 << s[frame + CHOSEN]
         left = s[frame + TO_TRY] & ~s[frame + TRIED] & ~s[frame + ASLEEP]
         if left != 0:

@@ -7,17 +7,23 @@ not enabled, so nobody spins at the top; a change point lowers whoever would hav
 
 from kernels.base.jit import kernel
 from stress.explore.chance import random_below
-from stress.explore.state import CHANGE_POINTS, FLUSH, NR_CHOICES, NR_SCHEDULABLE, NR_TASKS, PARAMETER, POINTS_EXPECTED, PRIORITIES
+from stress.explore.state import CHANGE_POINTS, FLUSH, NR_CHOICES, NR_TASKS, PARAMETER, POINTS_EXPECTED, PRIORITIES
 from stress.explore.strategy import Strategy
+
+
+@kernel
+def schedulable(k):
+    """The k-th of tasks and flushes in turn."""
+    return (k >> 1) + FLUSH * (k & 1)
 
 
 @kernel
 def begin(s):
     """Draw the priorities d..d+n-1 and d - 1 different change points in 1..k."""
     depth = s[PARAMETER]
-    for k in range(NR_SCHEDULABLE):  # a shuffle: each in a random place of those before it (Fisher and Yates, inside out)
-        place = random_below(s, k + 1)
-        s[PRIORITIES + k] = s[PRIORITIES + place]
+    for k in range(2 * s[NR_TASKS]):  # a shuffle: each in a random place of those before it (Fisher and Yates, inside out)
+        place = schedulable(random_below(s, k + 1))
+        s[PRIORITIES + schedulable(k)] = s[PRIORITIES + place]
         s[PRIORITIES + place] = depth + k
     drawn = 0
     while drawn < min(depth - 1, s[POINTS_EXPECTED]):

@@ -7,15 +7,16 @@ may write. Under TSO the write is the flush of the store buffer, and a buffered 
 from kernels.base.jit import kernel
 from stress.explore.chance import random_bits
 from stress.explore.pending import pending_address, pending_writes
-from stress.explore.state import FLUSH, LAST_ADDRESS, LAST_TASK, LAST_WRITES, NR_SCHEDULABLE, NR_TASKS, PRIORITIES
+from stress.explore.state import FLUSH, LAST_ADDRESS, LAST_TASK, LAST_WRITES, NR_TASKS, PRIORITIES
 from stress.explore.strategy import Strategy
 
 
 @kernel
 def begin(s):
     """Everybody draws."""
-    for who in range(NR_SCHEDULABLE):
-        s[PRIORITIES + who] = random_bits(s)
+    for task in range(s[NR_TASKS]):
+        s[PRIORITIES + task] = random_bits(s)
+        s[PRIORITIES + FLUSH + task] = random_bits(s)
     return 0
 
 

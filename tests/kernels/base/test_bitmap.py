@@ -76,3 +76,14 @@ class BitmapAgainstSet(RuleBasedStateMachine):
 
 class TestBitmapAgainstSet(BitmapAgainstSet.TestCase):
     settings = settings(derandomize=True, deadline=None, max_examples=25, stateful_step_count=30)
+
+
+@pytest.mark.parametrize("bits", [[], [0], [511], [3, 64, 65, 130, 511], list(range(512)), list(range(0, 512, 64))])
+def test_position_after(machine, bits):
+    for position in bits:
+        machine.set_bit(8, position)
+    for start in (0, 1, 64, 66, 511, 512):
+        beyond = [position for position in bits if position >= start]
+        for nr_bits in (1, 2, 3, 64, 65, 512):
+            expected = beyond[nr_bits - 1] + 1 if len(beyond) >= nr_bits else 512
+            assert machine.position_after(8, start, nr_bits) == expected

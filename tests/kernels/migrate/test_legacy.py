@@ -1,9 +1,6 @@
 """Legacy migration by a list: what migrate_range does, of the same window."""
 
-import pytest
-
 from kernels.base.layout import FL_ISOLATED, Mode, Reason
-from stress.machine import set_param
 from tests.kernels.kit import is_offline
 from tests.kernels.map.test_pagecache import cached
 from tests.kernels.migrate.test_range import exhaust
@@ -13,7 +10,7 @@ FROM_ALLOCATOR, FROM_SCANNER = 1, 0
 
 def migrate_block(m, pfn, mode=Mode.ASYNC):
     block_size = 1 << m.mem.pageblock_order
-    left = m.migrate_pages(pfn & -block_size, mode, Reason.CONTIG_RANGE, FROM_ALLOCATOR)
+    left = m.migrate_pages(pfn & -block_size, block_size, mode, Reason.CONTIG_RANGE, FROM_ALLOCATOR)
     assert not m["migrate_list"].any()
     assert not (m["flags"] & FL_ISOLATED).any()
     assert not m["lru_isolated"].any()
@@ -52,25 +49,6 @@ def test_nothing_to_isolate(machine):
     assert migrate_block(machine, 0) == -1
 
 
-@pytest.mark.parametrize("mode", Mode)
-def test_what_cannot_move_goes_back(machine, mode):
-    m = machine
-    pfn = m.touch(0, 8)
-    m.lru_add_drain()
-    m.fork_range(0, 1, 8, 1)
-    desc = m.desc_at(pfn)
-    m["mapcount"][desc] += 1  # the racy test for pins is passed, the exact one is not
-    m.ref_get(desc, 1)
-    left = migrate_block(m, pfn, mode)
-    m["mapcount"][desc] -= 1
-    m.folio_put(desc)
-    assert left == 1
-    m.lru_add_drain()
-    assert m.pte(0, 8) >> 10 == m.pte(1, 8) >> 10 == pfn
-    assert m.refs(desc) == 2
-    assert m.counter("failed_contig_range") == 1
-
-
 def test_a_large_folio_without_a_target_is_split(machine):
     m = machine
     large = m.touch(4, 8, order=2)
@@ -90,15 +68,3 @@ def test_no_target_at_all(machine):
     assert sum(migrate_block(m, block) for block in sorted({pfn & -(1 << m.mem.pageblock_order) for pfn in pfns})) > 0
     assert m.counter("cause_contig_range_nomem") >= 1
     assert all(m.task_access(0, vpage, 1) == 0 for vpage in range(8, 12))
-
-
-def test_the_policy_chooses(machine):
-    m = machine
-    pfn = m.touch(0, 8)
-    m.lru_add_drain()
-    set_param(m.mem, "policy_migration", 1)
-    set_param(m.mem, "timing", 1)
-    before = m["bitmap"].copy()
-    assert m.migrate_window(pfn & -(1 << m.mem.pageblock_order), Mode.ASYNC, Reason.CONTIG_RANGE, FROM_ALLOCATOR) == 0
-    assert (m["bitmap"] == before).all()
-    assert m["stage_cycles"].sum() > 0

@@ -1,7 +1,5 @@
 """Range migration: (base_pfn, bitmap) in, leftovers out."""
 
-import pytest
-
 from kernels.base.layout import BITMAP_WORDS, CANDIDATES, FL_ISOLATED, ISOLATED, Mode, Reason, Type
 from tests.kernels.kit import is_offline
 from tests.kernels.map.test_pagecache import cached
@@ -46,25 +44,6 @@ def test_candidates_are_hints(machine):
     m = machine
     assert migrate_range(m, range(0, 512, 7)) == 0
     assert m.counter("compact_isolated") == 0
-
-
-@pytest.mark.parametrize("mode", Mode)
-def test_what_cannot_move_goes_back(machine, mode):
-    m = machine
-    pfn = m.touch(0, 8)
-    m.lru_add_drain()
-    m.fork_range(0, 1, 8, 1)
-    desc = m.desc_at(pfn)
-    m["mapcount"][desc] += 1  # the racy test for pins is passed, the exact one is not
-    m.ref_get(desc, 1)
-    left = migrate_range(m, [pfn], mode)
-    m["mapcount"][desc] -= 1
-    m.folio_put(desc)
-    assert left == 1
-    m.lru_add_drain()
-    assert m.pte(0, 8) >> 10 == m.pte(1, 8) >> 10 == pfn
-    assert m.refs(desc) == 2
-    assert m.counter("failed_contig_range") == 1
 
 
 def exhaust(m, keep):

@@ -105,7 +105,7 @@ def test_one_scanner_a_block(machine):
 def test_a_fruitless_block_is_skipped(machine):
     m = machine
     pfn = m.alloc_frozen_pages(0, 0, 1)
-    m.compact_block(pfn >> 3, Mode.ASYNC, Reason.COMPACTION)
+    m.compact_block(pfn >> 3, (pfn >> 3) + 1, Mode.ASYNC, Reason.COMPACTION)
     assert m["block_skip"][pfn >> 3] in (0, 1 << 16), "released, with or without the skip bit"
     m.cc_release()
     m.free_frozen_pages(pfn, 0)
@@ -122,5 +122,5 @@ def test_candidates(machine, kind):
     else:
         pfn = m.alloc_frozen_pages(0, 2, 1)
         m.balloon_inflate(0, pfn, 2)
-    assert m.fill_candidates(pfn & ~7) == 1
+    assert m.fill_candidates(pfn & ~7, 8) == 1
     assert m.find_next_bit(m.bitmap_base(0), 0) == pfn & 7
