@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any, TextIO
 
 from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
+from stress.mutate.operators import ALIVE, add_imports
 from stress.mutate.server import Server, hangup_interrupts
 from stress.mutate.woven import add_word, copy_project
 from stress.patches import PatchError, apply_patch, read_patch
@@ -85,6 +86,7 @@ def weave_bugs(folder: Path, bugs: Sequence[SeededBug]) -> dict[str, str]:
         except PatchError as error:
             errors[bug.name] = str(error)
     for path, tree in originals.items():
+        add_imports(tree)
         path.write_text(ast.unparse(ast.fix_missing_locations(tree)) + "\n", encoding="utf-8")
     add_word(folder)
     return errors
@@ -98,34 +100,62 @@ def _weave_bug(folder: Path, patch: Path, number: int, trees: dict[Path, ast.Mod
     finally:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
-    plans = [(folder / name, ast.parse(files[name]), tree) for name, tree in patched.items()]
-    for path, before, after in plans:
-        _check_weavable(patch, before, after)
-        weave_functions(trees.setdefault(path, before), ast.parse(files[str(path.relative_to(folder))]), after, number)
+    pairs = {name: (ast.parse(files[name]), tree) for name, tree in patched.items()}
+    differs = {name: _differing(patch, *pair) for name, pair in pairs.items()}
+    if not any(_is_handed_the_machine(*_both(pairs[name], each)) for name, names in differs.items() for each in names):
+        raise PatchError(f"{patch}: it changes no function that is handed the machine, and as before, so it cannot be woven")
+    renamed = {each: f"{each}_of_bug_{number}" for names in differs.values() for each in names}
+    for name, (before, after) in pairs.items():
+        tree = trees.setdefault(folder / name, ast.parse(files[name]))
+        weave_functions(tree, before, after, number, renamed)
+        for other in differs.keys() - {name}:
+            wanted = [ast.alias(renamed[each]) for each in sorted(differs[other]) if f"'{each}'" in ast.dump(after)]
+            if wanted:
+                place = next(k for k, node in enumerate(tree.body) if isinstance(node, (ast.Import, ast.ImportFrom)))
+                tree.body.insert(place, ast.ImportFrom(other.removesuffix(".py").replace("/", "."), wanted, 0))
 
 
 def _by_name(tree: ast.Module) -> dict[str, ast.FunctionDef]:
     return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def _check_weavable(patch: Path, before: ast.Module, after: ast.Module) -> None:
-    """Raise PatchError unless what a patch changes is bodies of functions that are handed the machine, and imports."""
+def _both(pair: tuple[ast.Module, ast.Module], name: str) -> tuple[ast.FunctionDef | None, ast.FunctionDef]:
+    return _by_name(pair[0]).get(name), _by_name(pair[1])[name]
+
+
+def _differing(patch: Path, before: ast.Module, after: ast.Module) -> set[str]:
+    """The functions that a patch changes or adds in a file.
+
+    Raises      PatchError if it changes more than functions and imports
+    """
     rest = [
         [ast.dump(node) for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.Import, ast.ImportFrom))]
         for tree in (before, after)
     ]
-    old, new = _by_name(before), _by_name(after)
     if rest[0] != rest[1]:
         raise PatchError(f"{patch}: it changes more than functions, so it cannot be woven")
-    for name, function in new.items():
-        changed = name in old and ast.dump(old[name]) != ast.dump(function)
-        if changed and (
-            not function.args.args or function.args.args[0].arg != "mem" or ast.dump(old[name].args) != ast.dump(function.args)
-        ):
-            raise PatchError(f"{patch}: {name}() is not handed the machine, or not as before, so it cannot be woven")
+    old = {name: ast.dump(function) for name, function in _by_name(before).items()}
+    return {name for name, function in _by_name(after).items() if old.get(name) != ast.dump(function)}
 
 
-def weave_functions(tree: ast.Module, before: ast.Module, after: ast.Module, number: int) -> None:
+def _is_handed_the_machine(before: ast.FunctionDef | None, after: ast.FunctionDef) -> bool:
+    return (
+        before is not None and bool(after.args.args) and after.args.args[0].arg == "mem" and ast.dump(before.args) == ast.dump(after.args)
+    )
+
+
+class _Rename(ast.NodeTransformer):
+    """Calls between functions that a patch changes stay among them."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        node.id = self._names.get(node.id, node.id)
+        return node
+
+
+def weave_functions(tree: ast.Module, before: ast.Module, after: ast.Module, number: int, renamed: dict[str, str]) -> None:
     """Add the functions that differ to a tree, and calls of them where the number that is alive is theirs."""
     old, new = _by_name(before), _by_name(after)
     known = {ast.dump(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))}
@@ -133,21 +163,25 @@ def weave_functions(tree: ast.Module, before: ast.Module, after: ast.Module, num
     for node in after.body:
         if isinstance(node, (ast.Import, ast.ImportFrom)) and ast.dump(node) not in known:
             tree.body.insert(place, node)
-    for name, function in new.items():
-        if name not in old:
-            tree.body.insert(_index_of(tree, next(iter(old))), function)
-        elif ast.dump(old[name]) != ast.dump(function):
-            at = _index_of(tree, name)
-            original = tree.body[at]
-            assert isinstance(original, ast.FunctionDef)
-            function.name = f"{name}_of_bug_{number}"
-            arguments = ", ".join(each.arg for each in function.args.args)
-            returns = any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(function))
-            call = f"return {function.name}({arguments})" if returns else f"{function.name}({arguments})\n    return"
-            guard = ast.parse(f"if mem.mutant == {number}:\n    {call}").body[0]
-            has_doc = ast.get_docstring(original) is not None
-            original.body.insert(int(has_doc), guard)
-            tree.body.insert(at, function)
+    rename = _Rename(renamed)
+    for name in [name for name in new if name in renamed]:
+        function = rename.visit(new[name])
+        at = _index_of(tree, name if name in old else next(iter(old)))
+        original = tree.body[at]
+        assert isinstance(original, ast.FunctionDef)
+        if _is_handed_the_machine(old.get(name), function):
+            original.body.insert(int(ast.get_docstring(original) is not None), _call_instead(function, number))
+        tree.body.insert(at, function)
+        function.name = renamed[name]
+
+
+def _call_instead(function: ast.FunctionDef, number: int) -> ast.stmt:
+    """Hand on to a function of a bug if that is alive."""
+    arguments = ", ".join(each.arg for each in function.args.args)
+    returns = any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(function))
+    called = f"{function.name}_of_bug_{number}({arguments})"
+    call = f"return {called}" if returns else f"{called}\n    return"
+    return ast.parse(f"if {ALIVE}(mem, {number}):\n    {call}").body[0]
 
 
 def _index_of(tree: ast.Module, name: str) -> int:

@@ -2,12 +2,12 @@
 
     explore MODEL SCALE                     one model under strategies and memory models, SCALE times the schedules below
     storm SCENARIO SECONDS [POLICY=VALUE]   a small storm with full checks and chaos
-
     detect MODEL                            trials with a seed each, until one finds something
 
 A line of JSON on standard input is answered by one: {"mutant"} by an Answer, for `detect` a Request by {"numbers", "found", "seconds"}.
-Mutant 0 is the kernels as they are: what is found then is a
-false alarm. Each is tried in a forked child, since a mutant may crash or never come to an end; the compiled code is loaded once.
+Mutant 0 is the kernels as they are: what is found then is a false alarm. So is -1, which also records which mutants could have made a
+difference: no others need be tried. Each is tried in a forked child, since a mutant may crash or never come to an end; the compiled
+code is loaded once.
 
 The explorer makes the same schedules whatever the machine, so that what was killed is killed again.
 """
@@ -31,6 +31,8 @@ AT_REST_MAX = 40  # final states that the checkers look at, for each model and m
 LIMIT_S = 90.0  # for a child, beside the seconds of a storm
 WORKERS, MEMORY, FRAME_BYTES, CHAOS = 4, "32M", 4096, 0.01
 FOUND_NOTHING = (None, "", 0)
+RECORD, REACHED = -1, "mutant_reached"  # as woven.py, which is not imported here: kernels come after the flavour
+_reached: set[int] = set()  # of the machines of this process
 
 #: what was found (a code or a net; None: nothing), under what, and after how many schedules
 Finding = tuple[str | None, str, int]
@@ -38,13 +40,14 @@ Finding = tuple[str | None, str, int]
 
 @dataclass(frozen=True)
 class Answer:
-    """What one net said of one mutant."""
+    """What one net said of one mutant. `reached`: the numbers that were asked for, if that was recorded."""
 
     mutant: int
     found: str | None
     by: str
     number: int
     seconds: float
+    reached: tuple[int, ...] = ()
 
 
 def explore_model(model: Any, scale: float) -> Finding:
@@ -57,10 +60,15 @@ def explore_model(model: Any, scale: float) -> Finding:
         except AssertionError as error:
             return str(error), "its preparation", 0
         found = _explore_memory(engine, model, scale)
+        _note_reached(engine.mem)
         if found is not FOUND_NOTHING:
             return found
         engine.close()
     return FOUND_NOTHING
+
+
+def _note_reached(mem: Any) -> None:
+    _reached.update(int(number) for number in mem.arrays[REACHED].nonzero()[0])
 
 
 def _explore_memory(engine: Any, model: Any, scale: float) -> Finding:
@@ -84,12 +92,21 @@ def _explore_memory(engine: Any, model: Any, scale: float) -> Finding:
 
 def storm_once(scenario: str, seconds: float, settings: Sequence[str]) -> Finding:
     """Storm the machine that NUMBER makes; every ending but a clean one is a finding."""
-    from stress.run import Options, execute
+    from stress import run
 
-    options = Options(
+    options = run.Options(
         scenario, seconds, WORKERS, None, MEMORY, FRAME_BYTES, 1, "full", tuple(settings), CHAOS, trace=None, json=None, save=False
     )
-    result = execute(options)
+    machines: list[Any] = []
+    create = vars(run)["create_machine"]
+
+    def keep(*given: Any) -> Any:
+        machines.append(create(*given))
+        return machines[-1]
+
+    vars(run)["create_machine"] = keep  # this process makes one machine and ends
+    result = run.execute(options)
+    _note_reached(machines[0])
     if result["verdict"] in ("clean", "vacuous"):
         return FOUND_NOTHING
     nets = sorted({str(violation["checker"]) for violation in result["violations"]})
@@ -107,7 +124,8 @@ def in_child(mutant: int, work: Callable[[], Finding], limit_s: float) -> Answer
             os.close(reading)
             die_with(parent)
             os.environ[NUMBER] = str(mutant)
-            os.write(writing, json.dumps(work()).encode())
+            with os.fdopen(writing, "w") as pipe:
+                json.dump((*work(), sorted(_reached)), pipe)
         except BaseException as error:  # noqa: BLE001  # nothing of the parent may run here; what happened is said
             print(f"mutant {mutant}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         finally:
@@ -116,13 +134,13 @@ def in_child(mutant: int, work: Callable[[], Finding], limit_s: float) -> Answer
     ready, _, _ = select.select([reading], [], [], limit_s)
     if not ready:
         os.kill(child, signal.SIGKILL)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
     _, status = os.waitpid(child, 0)
-    said = os.read(reading, 1 << 16) if ready else b""
-    os.close(reading)
     seconds = time.monotonic() - start
     if said:
-        found, by, number = json.loads(said)
-        return Answer(mutant, found, by, number, seconds)
+        found, by, number, reached = json.loads(said)
+        return Answer(mutant, found, by, number, seconds, tuple(reached))
     if not ready:
         return Answer(mutant, "overdue", f"no end in {limit_s:g} s", 0, seconds)
     return Answer(mutant, "died", f"wait status {status}", 0, seconds)
@@ -157,7 +175,7 @@ def detect_server(name: str, answers: Any) -> None:
         given = Request(**request)
         said = in_child(given.mutant, lambda: detect(model, given), LIMIT_S + 2 * given.seconds)
         numbers = json.loads(said.by) if said.number else []  # it crashed, or never came back, at a schedule that nobody knows
-        return {"numbers": numbers, "found": said.found or "", "seconds": said.seconds}
+        return {"numbers": numbers, "found": said.found or "", "seconds": said.seconds, "reached": said.reached}
 
     serve(answer, answers)
 
@@ -191,6 +209,7 @@ def detect(model: Any, request: Request) -> Finding:
         code = code or (found[0] if found else None)
         if time.monotonic() >= deadline:
             break
+    _note_reached(engine.mem)
     return code, json.dumps(numbers), len(numbers)
 
 

@@ -9,8 +9,8 @@
 Two stores that the language may swap by itself (the second is not a release) are no mutant: exploration under PSO swaps them all the
 time. Conditions of which only bug() depends are no mutant: they are a net, not a protocol.
 
-A mutant is named by file, function, kind and source text, never by a line. Woven, `mem.mutant` says which one is alive (0: none), and
-the condition, access or statement stands there twice.
+A mutant is named by file, function, kind and source text, never by a line. Woven, `is_alive(mem, number)` says which one is alive,
+and the condition, access or statement stands there twice.
 """
 
 import ast
@@ -22,7 +22,7 @@ from pathlib import Path
 
 KINDS = ("recheck", "order", "swap", "lock", "retry")
 _HOIST = -2  # in place of the statement before which another one moves: its test moves
-WORD = "mutant"  # the parameter of the woven machine
+ALIVE = "is_alive"  # the kernel (mem, number) of a woven copy that says whether a mutant is alive; see woven.py
 #: what carries the kernels rather than being one of them, and what runs alone
 _EXEMPT = frozenset(
     f"kernels/base/{name}.py"
@@ -63,7 +63,7 @@ _TRIES = re.compile(r"^(cas|exchange|fetch)_|(^|_)(trylock|try_get|freeze|isolat
 class Mutant:
     """One small mistake.
 
-    number      its value of mem.mutant, from 1 on, in the order of files and lines; changes with every edit
+    number      from 1 on, in the order of files and lines; changes with every edit
     nth         which one of its name it is, from 1, when a function has the same text twice
     """
 
@@ -105,11 +105,16 @@ def weave(tree: ast.Module, file: str, mutants: list[Mutant], publishers: frozen
     for function in tree.body:
         if isinstance(function, ast.FunctionDef) and _is_kernel(function):
             _Weaver(file, function.name, mutants, imports, publishers).weave(function)
-    if imports:
-        names = [ast.alias(name) for name in sorted(imports)]
-        place = next((k for k, node in enumerate(tree.body) if isinstance(node, (ast.Import, ast.ImportFrom))), 1)
-        tree.body.insert(place, ast.ImportFrom("kernels.base.atomics", names, 0))
+    add_imports(tree, sorted(imports))
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+
+def add_imports(tree: ast.Module, names: Sequence[str] = ()) -> None:
+    """Import atomics by name, and the kernel that says who is alive, before everything else that a file imports."""
+    place = next((k for k, node in enumerate(tree.body) if isinstance(node, (ast.Import, ast.ImportFrom))), 1)
+    if names:
+        tree.body.insert(place, ast.ImportFrom("kernels.base.atomics", [ast.alias(name) for name in names], 0))
+    tree.body.insert(place, ast.ImportFrom(f"kernels.base.{ALIVE}", [ast.alias(ALIVE)], 0))
 
 
 def publishing_kernels(tree: ast.Module) -> frozenset[str]:
@@ -221,11 +226,11 @@ class _Weaver:
 
     @staticmethod
     def _is(number: int) -> ast.expr:
-        return ast.Compare(ast.Attribute(ast.Name("mem", ast.Load()), WORD, ast.Load()), [ast.Eq()], [ast.Constant(number)])
+        return ast.Call(ast.Name(ALIVE, ast.Load()), [ast.Name("mem", ast.Load()), ast.Constant(number)], [])
 
     @staticmethod
     def _is_not(number: int) -> ast.expr:
-        return ast.Compare(ast.Attribute(ast.Name("mem", ast.Load()), WORD, ast.Load()), [ast.NotEq()], [ast.Constant(number)])
+        return ast.UnaryOp(ast.Not(), _Weaver._is(number))
 
     # -- statements
 
@@ -546,4 +551,4 @@ class _Plain(ast.NodeTransformer):
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
-        return node.orelse if WORD in ast.unparse(node.test) else node
+        return node.orelse if ALIVE in ast.unparse(node.test) else node

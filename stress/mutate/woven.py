@@ -6,21 +6,42 @@ from pathlib import Path
 
 from stress.errors import HostError
 from stress.mutate.nets import NUMBER
-from stress.mutate.operators import WORD, Mutant, mutants_of
+from stress.mutate.operators import ALIVE, Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 _COPIED = ("kernels", "stress")
 #: what a verdict depends on, beside the kernels: who explores, who storms, who judges
 _JUDGES = ("explore", "roles", "checkers", "scenarios", "mutate")
-#: (file, what stands there, what takes its place): the word that says who is alive
+WORD, REACHED = "mutant", "mutant_reached"  # a parameter, and an array: which numbers were asked for while the word was RECORD
+RECORD, CAPACITY = -1, 4096
+_HEADER = "    header = np.frombuffer(mapped, np.int64, count=len(PARAM))"
+#: (file, what stands there, what takes its place)
 _EDITS = (
-    ("kernels/base/layout.py", '"timing",\n', f'"timing", "{WORD}",\n'),
+    ("kernels/base/layout.py", "PARAMS = (\n", f'PARAMS = (\n    "{WORD}",\n'),
+    (
+        "kernels/base/layout.py",
+        '    _words("header", lambda g: HEADER_WORDS),\n',
+        f'    _words("header", lambda g: HEADER_WORDS),\n    _words("{REACHED}", lambda g: {CAPACITY}),\n',
+    ),
+    ("kernels/base/points.py", '("header", "control",', f'("header", "{REACHED}", "control",'),
     (
         "stress/machine.py",
-        "{**geometry_params(geometry), **params}.items()",
-        f'{{**geometry_params(geometry), **params, "{WORD}": int(os.environ.get("{NUMBER}", "0"))}}.items()',
+        f"{_HEADER}\n",
+        f'{_HEADER}\n    header[PARAM["{WORD}"]] = int(os.environ.get("{NUMBER}", "0"))\n',
     ),
 )
+_ALIVE = f'''"""Which number is alive in a woven copy."""
+
+from kernels.base.jit import slow_kernel
+
+
+@slow_kernel
+def {ALIVE}(mem, number):
+    """Whether this number is alive; while nobody is, numbers that are asked for can be recorded."""
+    if mem.{WORD} == {RECORD}:
+        mem.{REACHED}[number] = 1
+    return mem.{WORD} == number
+'''
 
 
 def make_woven(folder: Path, root: Path = ROOT) -> list[Mutant]:
@@ -30,6 +51,8 @@ def make_woven(folder: Path, root: Path = ROOT) -> list[Mutant]:
     """
     copy_project(folder, root)
     mutants, texts = mutants_of(folder)
+    if len(mutants) >= CAPACITY:
+        raise HostError(f"there are {len(mutants)} mutants: raise CAPACITY in stress/mutate/woven.py")
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8")
     add_word(folder)
@@ -44,10 +67,11 @@ def copy_project(folder: Path, root: Path = ROOT) -> None:
 
 
 def add_word(folder: Path) -> None:
-    """Give the machines of a copy the word that says which number is alive.
+    """Give a copy the word that says which number is alive, and the kernel that asks for it.
 
     Raises      HostError if the sources are not as this file expects them
     """
+    (folder / f"kernels/base/{ALIVE}.py").write_text(_ALIVE, encoding="utf-8")
     for name, old, new in _EDITS:
         text = (folder / name).read_text(encoding="utf-8")
         if text.count(old) != 1:
