@@ -237,20 +237,25 @@ def mutate(
     sample: Annotated[int | None, typer.Option(min=1, help="so many of them, drawn by --seed")] = None,
     seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for the sample")] = 1,
     scale: Annotated[float, typer.Option(min=0.001, max=10_000, help="times the schedules of every model")] = 1.0,
+    model: Annotated[list[str] | None, typer.Option(help="a model to try them in; repeatable [all that reach one]")] = None,
+    storms: Annotated[bool, typer.Option(help="storm those that no model kills")] = True,
     json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
     listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
 ) -> int:
     """Measure the nets: small mistakes put into every kernel, and which of them nothing catches."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"  # models are listed by it; each net chooses its own
+    from stress.explore.arguments import chosen_models
     from stress.mutate.command import Options, execute, listed
     from stress.soak import check_json_path, runs_folder
+
+    models = tuple(each.name for each in chosen_models(model)) if model else ()
 
     if listing:
         print("\n".join(listed(only or (), sample, seed)))
         return EXIT_CLEAN
     if json is not None:
         check_json_path(json)
-    options = Options(seconds, jobs, tuple(only or ()), sample, seed, scale, json)
+    options = Options(seconds, jobs, tuple(only or ()), sample, seed, scale, models, storms, json)
     return execute(options, runs_folder().parent / "mutants")
 
 

@@ -47,6 +47,8 @@ class Options:
     sample: int | None
     seed: int
     scale: float
+    models: tuple[str, ...]  # none: all that reach a mutant
+    storms: bool
     json: Path | None
 
 
@@ -74,10 +76,10 @@ class Net:
     false_alarm: str = ""
 
 
-def model_nets(mutants: Sequence[Mutant], scale: float) -> list[Net]:
-    """Every model that reaches some of the mutants, the smallest closure first."""
+def model_nets(mutants: Sequence[Mutant], scale: float, names: Sequence[str]) -> list[Net]:
+    """Every model of these whose calls lead to some of the mutants, the smallest closure first."""
     nets = []
-    for name in sorted(all_models(), key=lambda each: len(reached_by(each))):
+    for name in sorted(names, key=lambda each: len(reached_by(each))):
         reached = [each for each in mutants if (each.file, each.function) in reached_by(name)]
         if reached:
             nets.append(Net(f"explore {name}", ("explore", name, f"{scale:g}"), reached))
@@ -178,7 +180,8 @@ def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) ->
         with hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-mutate-") as name:
             folder = Path(name) / "woven"
             mutants = chosen_mutants(make_woven(folder), options.only, options.sample, options.seed)
-            models, storms = model_nets(mutants, options.scale), storm_nets(mutants)
+            models = model_nets(mutants, options.scale, options.models or tuple(all_models()))
+            storms = storm_nets(mutants) if options.storms else []
             nets = [*models, *storms]
             progress = Progress(out, len(mutants))
             progress.say(f"{len(mutants)} mutants, {len(models)} models, {len(storms)} storms; results in {results.path}")
@@ -186,7 +189,8 @@ def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) ->
             def after(busy: Sequence[Asked]) -> None:
                 progress.tick(results, mutants, busy)
 
-            run_nets(models, options.jobs, start + options.seconds * _EXPLORER_SHARE, folder, results, after)
+            share = _EXPLORER_SHARE if storms else 1.0
+            run_nets(models, options.jobs, start + options.seconds * share, folder, results, after)
             run_nets(storms, max(1, options.jobs // 2), start + options.seconds, folder, results, after)
     except KeyboardInterrupt:
         status = EXIT_INTERRUPTED
@@ -262,7 +266,7 @@ def listed(only: Sequence[str], sample: int | None, seed: int) -> list[str]:
     """One line for each mutant: the models that reach it, its name, and whether it is explained."""
     mutants = chosen_mutants(mutants_of(ROOT)[0], only, sample, seed)
     table = explained()
-    nets = model_nets(mutants, 1)
+    nets = model_nets(mutants, 1, tuple(all_models()))
     lines = []
     for each in mutants:
         reaching = sum(each in net.mutants for net in nets)
