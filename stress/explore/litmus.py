@@ -1,13 +1,14 @@
 """`pfnstorm litmus`: litmus tests explored exhaustively, and whether their verdicts agree with the file's.
 
 The format is JSON: {"tests": [{"name", "init": {variable: value}, "threads": [[op, ...], ...], "exists": condition,
-"sc", "tso": "allowed" | "forbidden"}, ...]}; an op is ["W", variable, value], ["R", variable, register], ["F"], or
-["XCHG", variable, value, register]. The condition is herd's: `0:eax=1 /\\ ([x]=2 \\/ ~(y=0))`, with EAX, rax and eax one register.
+"sc", "tso", "pso": "allowed" | "forbidden"}, ...]}; an op is ["W", variable, value], ["R", variable, register], ["F"], or
+["XCHG", variable, value, register]; a "release" at the end of a W, or a "relaxed" at the end of an XCHG, matters under PSO.
+The condition is herd's: `0:eax=1 /\\ ([x]=2 \\/ ~(y=0))`, with EAX, rax and eax one register.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from stress.errors import EXIT_CLEAN, EXIT_VIOLATED, UserError
 from stress.explore import programs, state
 from stress.explore.programs import MAX_THREADS, MAX_VARIABLES, Operation, Programs
+from stress.explore.state import LANES
 
 MAX_OPERATIONS = 64
 MAX_EXECUTIONS = 50_000_000  # of one test: it is told when this was not enough
@@ -99,6 +101,17 @@ def _atom(tokens: list[re.Match[str]], at: int) -> tuple[Condition, int]:
     raise ValueError(f"{token.group(1)!r} is out of place")
 
 
+def _ordered(rest: Sequence[str], kinds: Mapping[str, int]) -> int:
+    """The kind of operation that an ordering, or none, asks for.
+
+    Raises      ValueError
+    """
+    ordering = rest[0] if rest else ""
+    if ordering not in kinds or len(rest) > 1:
+        raise ValueError(f"the ordering {' '.join(map(str, rest))!r}; known: {', '.join(filter(None, kinds))}")
+    return kinds[ordering]
+
+
 def parse_test(data: Mapping[str, Any]) -> Litmus:
     """Check one test.
 
@@ -116,12 +129,14 @@ def parse_test(data: Mapping[str, Any]) -> Litmus:
             variables.setdefault(rest[0], 0)
             number = list(variables).index(rest[0])
             if kind == "W":
-                operations.append(Operation(programs.STORE, number, int(rest[1])))
+                store = _ordered(rest[2:], {"": programs.STORE, "relaxed": programs.STORE, "release": programs.STORE_RELEASE})
+                operations.append(Operation(store, number, int(rest[1])))
             elif kind == "R":
                 operations.append(Operation(programs.LOAD, number))
                 loads.append((k, register_name(rest[1])))
             elif kind == "XCHG":
-                operations.append(Operation(programs.EXCHANGE, number, int(rest[1])))
+                exchange = _ordered(rest[3:], {"": programs.EXCHANGE, "seq_cst": programs.EXCHANGE, "relaxed": programs.EXCHANGE_RELAXED})
+                operations.append(Operation(exchange, number, int(rest[1])))
                 loads.append((k, register_name(rest[2])))
             else:
                 raise ValueError(f"unknown operation {kind!r}")
@@ -131,7 +146,7 @@ def parse_test(data: Mapping[str, Any]) -> Litmus:
         registers.append(tuple(loads))
     if not 1 <= len(threads) <= MAX_THREADS or len(variables) > MAX_VARIABLES:
         raise ValueError(f"{len(threads)} threads and {len(variables)} variables; {MAX_THREADS} and {MAX_VARIABLES} are the most")
-    verdicts = {memory: data[memory] for memory in ("sc", "tso") if memory in data}
+    verdicts = {memory: data[memory] for memory in LANES if memory in data}
     initial = tuple(int(value) for value in variables.values())
     return Litmus(str(data["name"]), tuple(variables), initial, tuple(threads), tuple(registers), parse_condition(data["exists"]), verdicts)
 

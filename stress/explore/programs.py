@@ -1,7 +1,8 @@
 """Litmus programs as a model: what a CPU does is data, which lies with what it loads in its flight recorder, a tape that nobody shares.
 
 Operations compile to what they are on x86: a store and a load to plain moves (relaxed), a fence to mfence or its like (seq_cst), an
-exchange to a locked xchg. `cas` and `add` are locked, too; `lock` waits for a word as spin_lock() does, `unlock` releases it.
+exchange to a locked xchg. `cas` and `add` are locked, too; `lock` waits for a word as spin_lock() does, `unlock` releases it. Under PSO
+a store that releases and an exchange that orders nothing are something else than the plain ones.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from kernels.base.atomics import (
     cas_acquire,
     cas_seq_cst,
+    exchange_relaxed,
     exchange_seq_cst,
     fence_seq_cst,
     fetch_add_seq_cst,
@@ -23,7 +25,7 @@ from kernels.base.layout import RING_EVENTS
 from stress.explore.engine import Engine
 from stress.explore.model import Model, small_geometry
 
-(STOP, STORE, LOAD, FENCE, EXCHANGE, CAS, ADD, LOCK, UNLOCK) = range(9)
+(STOP, STORE, LOAD, FENCE, EXCHANGE, CAS, ADD, LOCK, UNLOCK, STORE_RELEASE, EXCHANGE_RELAXED) = range(11)
 VARIABLE_STRIDE = 16  # words between variables: a line pair each
 MAX_VARIABLES = 8
 MAX_THREADS = 8
@@ -67,6 +69,10 @@ def access(mem, cpu, at, kind, variable):  # type: ignore[no-untyped-def]
             spins = relax(mem, cpu, spins)
     elif kind == UNLOCK:
         store_release(mem.contents, variable, 0)  # ORDER: release, pairs with the next lock
+    elif kind == STORE_RELEASE:
+        store_release(mem.contents, variable, value)  # ORDER: release, what the program says
+    elif kind == EXCHANGE_RELAXED:
+        return exchange_relaxed(mem.contents, variable, value)
     return 0
 
 
@@ -125,7 +131,7 @@ class Programs:
     """An engine that runs programs of up to MAX_THREADS threads, one after the other."""
 
     def __init__(self, memory: str) -> None:
-        self.engine = Engine(program_model(MAX_THREADS), memory)
+        self.engine = Engine(program_model(MAX_THREADS), memory, races=False)
 
     def load(self, threads: Sequence[Sequence[Operation]], initial: Sequence[int]) -> None:
         """Write a program on the tapes, and the initial values of its variables."""

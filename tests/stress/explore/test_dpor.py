@@ -8,11 +8,11 @@ from kernels.base import jit
 
 pytestmark = pytest.mark.skipif(not jit.EXPLORED or jit.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts")
 
-NR_PROGRAMS = 150
-BRUTE_FORCE_MAX = 300_000
+NR_PROGRAMS = 120
+BRUTE_FORCE_MAX = 100_000
 
 
-def random_program(chance, *, locks):
+def random_program(chance, memory, *, locks):
     from stress.explore import programs
     from stress.explore.programs import Operation
 
@@ -20,6 +20,10 @@ def random_program(chance, *, locks):
         kind = chance.choice(
             [programs.STORE, programs.STORE, programs.LOAD, programs.LOAD, programs.FENCE, programs.EXCHANGE, programs.CAS, programs.ADD]
         )
+        if memory == "pso":
+            kind = chance.choice(
+                [kind, {programs.STORE: programs.STORE_RELEASE, programs.EXCHANGE: programs.EXCHANGE_RELAXED}.get(kind, kind)]
+            )
         return Operation(kind, chance.randrange(2), chance.randrange(1, 3), chance.randrange(2))
 
     def thread(length):
@@ -44,7 +48,7 @@ def final_states(machine, program, strategy, limit=1 << 40):
     return number, engine.stop == state.STOP_COMPLETE, set(engine.final_states())
 
 
-@pytest.mark.parametrize("memory", ["sc", "tso"])
+@pytest.mark.parametrize("memory", ["sc", "tso", "pso"])
 @pytest.mark.parametrize("locks", [False, True], ids=["lock-free", "locks"])
 def test_dpor_visits_the_final_states_of_brute_force(memory, locks):
     from stress.explore.programs import Programs
@@ -53,7 +57,7 @@ def test_dpor_visits_the_final_states_of_brute_force(memory, locks):
     chance = random.Random(f"{memory} {locks}")
     compared = reduced = 0
     for _ in range(NR_PROGRAMS):
-        program = random_program(chance, locks=locks)
+        program = random_program(chance, memory, locks=locks)
         nr_brute, complete, brute = final_states(machine, program, "dfs", BRUTE_FORCE_MAX)
         nr_dpor, dpor_complete, found = final_states(machine, program, "dpor")
         assert dpor_complete
