@@ -193,11 +193,11 @@ def _index_of(tree: ast.Module, name: str) -> int:
 
 def requests_for(number: int, options: Options) -> list[dict[str, Any]]:
     """Every cell of one bug, as its model's server is asked."""
-    from stress.explore.engine import MEMORY_MODELS
+    from stress.explore.state import LANES
     from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
 
     found = []
-    for memory in MEMORY_MODELS:
+    for memory in LANES:
         for strategy in CHOOSABLE:
             trials = 1 if STRATEGIES[NAMED[strategy][0]].exhaustive else options.trials
             cell = {"memory": memory, "strategy": strategy, "trials": trials, "cap": options.cap, "seconds": options.seconds}

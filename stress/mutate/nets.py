@@ -27,6 +27,7 @@ from stress.workers import die_with
 
 NUMBER = "PFNSTORM_MUTANT"  # which mutant is alive, for stress/machine.py of a woven copy
 SCHEDULES = {"random": 6000, "pos": 6000, "pct-3": 6000, "pct-10": 3000}
+MEMORIES = ("sc", "pso")  # what x86-TSO allows, PSO allows
 AT_REST_MAX = 40  # final states that the checkers look at, for each model and memory model
 LIMIT_S = 90.0  # for a child, beside the seconds of a storm
 WORKERS, MEMORY, FRAME_BYTES, CHAOS = 4, "32M", 4096, 0.01
@@ -52,9 +53,9 @@ class Answer:
 
 def explore_model(model: Any, scale: float) -> Finding:
     """Explore one model on the machine that NUMBER makes, memory model by memory model, until something is found."""
-    from stress.explore.engine import MEMORY_MODELS, Engine
+    from stress.explore.engine import Engine
 
-    for memory in MEMORY_MODELS:
+    for memory in MEMORIES:
         try:
             engine = Engine(model, memory)
         except AssertionError as error:
@@ -65,6 +66,11 @@ def explore_model(model: Any, scale: float) -> Finding:
             return found
         engine.close()
     return FOUND_NOTHING
+
+
+def _shown(found: Any) -> str:
+    """What a failure is, in a word or two: the code of an assertion, the name of a checker, or a verdict and what it is about."""
+    return str(found.code) if found.verdict in ("bug", "at-rest") else f"{found.verdict} {found.code}".strip()
 
 
 def _note_reached(mem: Any) -> None:
@@ -86,7 +92,7 @@ def _explore_memory(engine: Any, model: Any, scale: float) -> Finding:
                 looks += 1
                 found = engine.at_rest()
             if found is not None:
-                return found.code or found.verdict, f"{engine.memory} {strategy}", at
+                return _shown(found), f"{engine.memory} {strategy}", at
     return FOUND_NOTHING
 
 
@@ -229,7 +235,7 @@ def first_detection(engine: Any, strategy: str, seed: int, cap: int, deadline: f
             looks += 1
             found = engine.at_rest()
         if found is not None:
-            return found.code or found.verdict, at
+            return _shown(found), at
         if engine.stop == state.STOP_COMPLETE or time.monotonic() >= deadline:
             return None
     return None

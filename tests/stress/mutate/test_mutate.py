@@ -207,7 +207,7 @@ def test_the_mutants_are_listed():
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="compiles")
 def test_one_is_killed_one_survives_and_nothing_is_tried_twice(tmp_path):
     words = ["mutate", "--model", "pcp-isolation", "--no-storms", "--scale", "0.1", "--json", str(tmp_path / "a.json")]
-    words += ["--only", KILLED_ONE.replace("[", "[[]"), "--only", EQUIVALENT.replace("[", "[[]")]
+    words += ["--only", KILLED_ONE, "--only", EQUIVALENT]
     done = command(*words, PFNSTORM_RESULTS_DIR=str(tmp_path / "results"))
     assert done.returncode == int(EQUIVALENT not in explained()), done.stdout + done.stderr
     table = {each["name"]: each for each in json.loads((tmp_path / "a.json").read_text())["mutants"]}
