@@ -22,7 +22,7 @@ from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
 from stress.explore.models import all_models
 from stress.explore.reach import reached_by
 from stress.mutate.operators import KINDS, Mutant, mutants_of
-from stress.mutate.results import KILLED, SURVIVED, UNTRIED, Results, Trial
+from stress.mutate.results import KILLED, SURVIVED, UNREACHED, UNTRIED, Results, Trial
 from stress.mutate.server import Server, hangup_interrupts
 from stress.mutate.survivors import Survivor, explained
 from stress.mutate.woven import RECORD, ROOT, make_woven, source_key
@@ -32,6 +32,7 @@ SCHEMA = "pfnstorm-mutate/1"
 STORM_SECONDS = 6.0
 #: what is stormed for whoever is left, in this order
 STORMS = (("zoo",), ("storm", "migration=list", "offline=zero", "refcount=frozen-bit"))
+LEFT = (SURVIVED, UNREACHED)
 _EXPLORER_SHARE = 0.6  # of the budget, at most, before storms begin
 _TICK_S = 1.0
 _SAID_S = 5.0
@@ -221,7 +222,7 @@ class Report:
 
     def exit_code(self) -> int:
         alarm = any(net.false_alarm for net in self.nets)
-        unexplained = any(self.verdict(each) == SURVIVED and each.name not in self.table for each in self.mutants)
+        unexplained = any(self.verdict(each) in LEFT and each.name not in self.table for each in self.mutants)
         return EXIT_VIOLATED if alarm or unexplained else EXIT_CLEAN
 
     def lines(self) -> list[str]:
@@ -233,16 +234,16 @@ class Report:
                 why = self.table.get(mutant.name)
                 lines.append(f"{verdict}{f', explained: {why.why}' if why else ''}: {mutant.name}")
         width = max(map(len, KINDS))
-        lines.append(f"{'kind'.ljust(width)}  mutants  killed  survived  explained  not tried  killed of those tried")
+        lines.append(f"{'kind'.ljust(width)}  mutants  killed  survived  not reached  explained  not tried  killed of those judged")
         of_kinds = {kind: [each for each in self.mutants if kind in (each.kind, "all")] for kind in (*KINDS, "all")}
         return lines + [self._line(kind.ljust(width), mutants) for kind, mutants in of_kinds.items()]
 
     def _line(self, title: str, mutants: Sequence[Mutant]) -> str:
         count = Counter(map(self.verdict, mutants))
-        known = sum(self.verdict(each) == SURVIVED and each.name in self.table for each in mutants)
-        judged = count[KILLED] + count[SURVIVED]
+        known = sum(self.verdict(each) in LEFT and each.name in self.table for each in mutants)
+        judged = len(mutants) - count[UNTRIED]
         share = f"{100 * count[KILLED] / judged:.0f} %" if judged else "-"
-        return f"{title}  {len(mutants):7}  {count[KILLED]:6}  {count[SURVIVED]:8}  {known:9}  {count[UNTRIED]:9}  {share:>20}"
+        return f"{title}  {len(mutants):7}  {count[KILLED]:6}  {count[SURVIVED]:8}  {count[UNREACHED]:11}  {known:9}  {count[UNTRIED]:9}  {share:>21}"
 
     def to_json(self) -> dict[str, Any]:
         entries = []

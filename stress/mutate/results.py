@@ -10,7 +10,7 @@ from pathlib import Path
 from stress.errors import HostError, UserError
 from stress.mutate.operators import Mutant
 
-KILLED, SURVIVED, UNTRIED = "killed", "survived", "not tried"
+KILLED, SURVIVED, UNREACHED, UNTRIED = "killed", "survived", "reached by no net", "not tried"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ class Results:
         return next((trial for trial in self.trials.get(mutant.name, {}).values() if trial.found is not None), None)
 
     def verdict(self, mutant: Mutant, nets: list[str]) -> str:
-        """Killed; survived, if each of these nets (there may be none) tried in vain; or not tried by all of them yet."""
+        """Killed; survived, if each of these nets tried in vain; reached by none, if there are none; or not tried by all of them yet."""
         if self.killer(mutant) is not None:
             return KILLED
+        if not nets:
+            return UNREACHED
         return SURVIVED if all(self.tried(mutant, net) for net in nets) else UNTRIED
