@@ -1,7 +1,8 @@
 """Today's balloon pages, which have a descriptor and a count: deflation against isolation, migration and a speculator.
 
-CPU 0 owns a balloon with two pages, gives both back and inflates again. CPU 1 isolates the first page and migrates it. CPU 2 takes a reference on
-the first page through its word, and may be the one that puts last. balloon-zero is the same with counts that are frozen for life.
+CPU 0 owns a balloon with two pages, gives both back and inflates again. CPU 1 isolates the first page and migrates it. CPU 2 takes a
+reference on the first page through its word, and may be the one that puts last. balloon-zero is the same with counts that are frozen for
+life.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages

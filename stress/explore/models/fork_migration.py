@@ -8,7 +8,7 @@ from kernels.map.access import task_access
 from kernels.map.rmap import zap_range
 from kernels.policy.fault import fork_range
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._migrate_one import drain_all, migrate_one
+from stress.explore.models._folios import drain_all, migrate_one
 from stress.explore.models.gup_migration import VPAGE, prepare, write_through_pin
 
 

@@ -9,20 +9,17 @@ from kernels.base.jit import kernel
 from kernels.base.layout import INCARNATION_SHIFT
 from kernels.map.access import anon_mapping, check_stamp, gup_fast, owner_stamp, raise_oracle, task_access, unpin_folio, write_frame
 from kernels.map.rmap import zap_range
-from kernels.policy.fault import do_anonymous_page
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._migrate_one import drain_all, migrate_one
+from stress.explore.models._folios import drain_all, migrate_one, new_page
 
 VPAGE = 2
 
 
 @kernel
 def prepare(mem, cpu):
-    """One page of task 0 is mapped, and on the LRU."""
-    do_anonymous_page(mem, cpu, 0, VPAGE, 0)
-    task_access(mem, cpu, 0, VPAGE, 1)
-    mem.gang_pfn[0] = mem.tlb_value[VPAGE] >> 10
-    drain_all(mem)
+    """One page of task 0 is mapped, and its translation is known to CPU 2."""
+    mem.gang_pfn[0] = new_page(mem, cpu, VPAGE)
+    task_access(mem, 2, 0, VPAGE, 1)
     return 0
 
 

@@ -1,28 +1,27 @@
 """GUP-fast against the unmapping of its page, whose frame is used again at once.
 
-CPU 0 unmaps a page, faults it in anew, mostly to the same frame, and unmaps it again. CPU 1 pins it by GUP-fast and writes through the pin, CPU 2
+CPU 0 unmaps a page and maps a new one there, mostly of the same frame. CPU 1 pins it by GUP-fast and writes through the pin, CPU 2
 takes a reference for reading; either may be the one that puts last.
 """
 
-from kernels.alloc.release import folio_put, lru_add_drain
+from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
 from kernels.map.access import anon_mapping, check_stamp, gup_fast, owner_stamp
 from kernels.map.rmap import zap_range
-from kernels.policy.fault import do_anonymous_page
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import new_page
 from stress.explore.models.gup_migration import VPAGE, check, prepare, write_through_pin
 
 
 @kernel
 def steps(mem, cpu):
-    """Unmap, fault in, unmap; write through a pin; read through a reference.
+    """Unmap, map anew; write through a pin; read through a reference.
 
     Returns     what became of it
     """
     if cpu == 0:
         zapped = zap_range(mem, cpu, 0, VPAGE, 1)
-        do_anonymous_page(mem, cpu, 0, VPAGE, 0)
-        lru_add_drain(mem, cpu)
+        new_page(mem, cpu, VPAGE)
         return zapped
     if cpu == 1:
         return write_through_pin(mem, cpu)

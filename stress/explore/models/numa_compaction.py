@@ -1,19 +1,18 @@
 """NUMA balancing and compaction want the same folio.
 
-A page of task 0 lies on node 0 and carries a hint. CPU 1, of node 1, faults on it for the second time in a row, so that it is to move to node 1.
-CPU 0 migrates it within its node as compaction does.
+A page of task 0 lies on node 0 and carries a hint. CPU 1, of node 1, faults on it for the second time in a row, so that it is to move to
+node 1. CPU 0 migrates it within its node as compaction does.
 """
 
 from kernels.base.atomics import fetch_or_acq_rel, load_relaxed, store_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import PTE_PFN_SHIFT, PTE_PROTNONE
+from kernels.base.layout import PTE_PROTNONE
 from kernels.map.access import task_access
 from kernels.map.rmap import zap_range
 from kernels.page.memdesc import word_desc
-from kernels.policy.fault import do_anonymous_page
 from kernels.policy.numa import do_numa_page
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._migrate_one import drain_all, migrate_one
+from stress.explore.models._folios import drain_all, migrate_one, new_page
 
 VPAGE = 2
 
@@ -21,10 +20,8 @@ VPAGE = 2
 @kernel
 def prepare(mem, cpu):
     """A page of node 0 on the LRU, hinted, and last asked for by node 1."""
-    do_anonymous_page(mem, cpu, 0, VPAGE, 0)
-    pfn = load_relaxed(mem.pte, VPAGE) >> PTE_PFN_SHIFT
+    pfn = new_page(mem, cpu, VPAGE)
     mem.gang_pfn[0] = pfn
-    drain_all(mem)
     store_relaxed(mem.cpupid, word_desc(load_relaxed(mem.memdesc, pfn)), 1)
     fetch_or_acq_rel(mem.pte, VPAGE, PTE_PROTNONE)  # ORDER: acq_rel, as task_numa_work()
     return 0

@@ -7,7 +7,7 @@ from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
 from kernels.policy.filemap import create_folio, file_read, file_truncate, file_write
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._migrate_one import drain_all, migrate_one
+from stress.explore.models._folios import drain_all, migrate_one
 
 INDEX = 3
 
@@ -52,5 +52,11 @@ MODEL = Model(
     prepare,
     steps,
     check,
-    meetings=("pgmigrate_success", "met_count_unexpected", "met_count_moved_during_copy", "spec_failed_on_zero", "met_lookup_reload_changed"),
+    meetings=(
+        "pgmigrate_success",
+        "met_count_unexpected",
+        "met_count_moved_during_copy",
+        "spec_failed_on_zero",
+        "met_lookup_reload_changed",
+    ),
 )

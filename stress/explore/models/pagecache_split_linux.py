@@ -1,7 +1,7 @@
 """B8 as production met it: a lookup through a sibling finds the old head again, which is alive and does not cover the page any more.
 
-The lookup loads the head through a sibling; the split runs up to the slots; the reference is granted, since the head is unfrozen; the slot is still
-the sibling, so that looking at it again proves nothing; and VM_BUG_ON_FOLIO(!folio_contains()) fires.
+The lookup loads the head through a sibling; the split runs up to the slots; the reference is granted, since the head is unfrozen; the
+slot is still the sibling, so that looking at it again proves nothing; and VM_BUG_ON_FOLIO(!folio_contains()) fires.
 """
 
 from kernels.base.jit import kernel

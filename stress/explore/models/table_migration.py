@@ -1,7 +1,7 @@
 """A leaf page table that is a frame: walked without a lock and written while compaction moves it, and zapped.
 
-CPU 0 writes the table and zaps it. CPU 1 isolates its frame and migrates it. CPU 2 walks through the upper entry, twice. Whoever has freed a frame takes
-it again at once and writes into it, so that a walker that is still in it finds a stranger.
+CPU 0 writes the table and zaps it. CPU 1 isolates its frame and migrates it. CPU 2 walks through the upper entry, twice. Whoever has
+freed a frame takes it again at once and writes into it, so that a walker that is still in it finds a stranger.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages

@@ -1,8 +1,8 @@
 """A zspage that its owners empty and write while compaction isolates it, migrates it or puts it back.
 
 The zspage has two objects. CPU 0 frees one, CPU 2 writes the other and frees it: whoever is last ends the zspage. CPU 1 isolates it and
-migrates it to a frame of its own; if somebody writes it, it is put back. F5: in Linux nothing keeps a zspage from being destroyed while it is
-isolated; here who empties it lets the isolator free it. zspage-destroy-linux does without.
+migrates it to a frame of its own; if somebody writes it, it is put back. F5: in Linux nothing keeps a zspage from being destroyed while
+it is isolated; here who empties it lets the isolator free it. zspage-destroy-linux does without.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages

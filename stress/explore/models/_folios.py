@@ -1,14 +1,35 @@
-"""The migration of one folio as compaction does it, for models: isolate, unmap, flush, move, or put back."""
+"""What several models do with folios: map a new page; migrate one as compaction does; empty the LRU batches."""
 
+from kernels.alloc.pages import alloc_frozen_pages
 from kernels.alloc.release import lru_add_drain
 from kernels.base.atomics import load_acquire
 from kernels.base.jit import kernel
-from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION
+from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, PTE_ACCESSED, PTE_EXCLUSIVE, PTE_WRITE, T_ANON
+from kernels.map.access import anon_mapping, owner_stamp, stamp_frame
+from kernels.map.rmap import map_page
 from kernels.map.tlb import flush_deferred
 from kernels.migrate.folio import folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
 from kernels.migrate.targets import FROM_ALLOCATOR, alloc_target_folio, free_target_folio
+from kernels.page.folio import folio_prepare, folio_publish
+from kernels.page.lru import lru_add
 from kernels.page.memdesc import is_folio
 from kernels.types.folios import isolate_folio
+
+
+@kernel
+def new_page(mem, cpu, vpage):
+    """A new page of task 0 at a virtual page where there is none and nobody else looks: mapped, writable, on the LRU.
+
+    Returns     its frame
+    """
+    mapping = anon_mapping(0)
+    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, mapping, vpage)
+    stamp_frame(mem, pfn, owner_stamp(mapping, vpage), 0)
+    folio_publish(mem, cpu, desc, 1)
+    map_page(mem, cpu, 0, vpage, desc, pfn, PTE_WRITE | PTE_ACCESSED | PTE_EXCLUSIVE)
+    lru_add(mem, cpu, desc)
+    return pfn
 
 
 @kernel
