@@ -28,7 +28,7 @@ from stress.workers import die_with
 NUMBER = "PFNSTORM_MUTANT"  # which mutant is alive, for stress/machine.py of a woven copy
 SCHEDULES = {"random": 6000, "pos": 6000, "pct-3": 6000, "pct-10": 3000}
 MEMORIES = ("sc", "pso")  # what x86-TSO allows, PSO allows
-AT_REST_MAX = 40  # final states that the checkers look at, for each model and memory model
+AT_REST_MAX = 20  # final states that the checkers look at, for each model and memory model
 LIMIT_S = 90.0  # for a child, beside the seconds of a storm
 WORKERS, MEMORY, FRAME_BYTES, CHAOS = 4, "32M", 4096, 0.01
 FOUND_NOTHING = (None, "", 0)
