@@ -243,7 +243,8 @@ class Report:
         known = sum(self.verdict(each) in LEFT and each.name in self.table for each in mutants)
         judged = len(mutants) - count[UNTRIED]
         share = f"{100 * count[KILLED] / judged:.0f} %" if judged else "-"
-        return f"{title}  {len(mutants):7}  {count[KILLED]:6}  {count[SURVIVED]:8}  {count[UNREACHED]:11}  {known:9}  {count[UNTRIED]:9}  {share:>21}"
+        left = f"{count[SURVIVED]:8}  {count[UNREACHED]:11}  {known:9}  {count[UNTRIED]:9}"
+        return f"{title}  {len(mutants):7}  {count[KILLED]:6}  {left}  {share:>21}"
 
     def to_json(self) -> dict[str, Any]:
         entries = []

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -12,7 +13,7 @@ from stress.explore.reach import reached_by
 from stress.mutate.command import chosen_mutants
 from stress.mutate.detect import Cell, Outcome, table_of, weave_bugs
 from stress.mutate.operators import Mutant, mutants_of
-from stress.mutate.results import KILLED, SURVIVED, UNTRIED, Results, Trial
+from stress.mutate.results import KILLED, SURVIVED, UNREACHED, UNTRIED, Results, Trial
 from stress.mutate.survivors import explained
 from stress.mutate.woven import ROOT, make_woven, source_key
 from stress.seeded import seeded_bugs
@@ -50,7 +51,9 @@ def test_results_survive_an_interrupted_run(tmp_path, two):
     assert again.verdict(two[1], ["explore a", "storm zoo"]) == UNTRIED
     again.add(trial(two[1], "storm zoo"))
     again.close()
-    assert Results(path).verdict(two[1], ["explore a", "storm zoo"]) == SURVIVED
+    with closing(Results(path)) as last:
+        assert last.verdict(two[1], ["explore a", "storm zoo"]) == SURVIVED
+        assert last.verdict(two[1], []) == UNREACHED
 
 
 def test_a_file_that_is_something_else_is_refused_in_one_line(tmp_path):
