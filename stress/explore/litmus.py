@@ -195,7 +195,7 @@ def explore_test(machine: Programs, test: Litmus, strategy: str = "dpor", nr_sch
     engine.forget_states()
     allowed, number = False, 0
     while number < nr_schedules:
-        number = engine.explore(number, nr_schedules - number, stop_at_new_states=True)
+        number = engine.explore(number, nr_schedules - number, note_every=1)
         if engine.found() is not None:
             raise AssertionError(f"{test.name}: {engine.found()}")
         if engine.stop in (state.STOP_STATE, state.STOP_COMPLETE):
