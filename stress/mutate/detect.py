@@ -11,13 +11,14 @@ import select
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, TextIO
 
 from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
+from stress.explore.state import LANES
 from stress.mutate.operators import ALIVE, add_imports
 from stress.mutate.server import Server, hangup_interrupts
 from stress.mutate.woven import add_word, copy_project
@@ -26,6 +27,7 @@ from stress.seeded import SeededBug
 from stress.soak import write_json
 
 SCHEMA = "pfnstorm-detect/1"
+CONTROL, CONTROL_CAP, CONTROL_STRATEGIES = "unchanged", 20_000, ("pos", "pct-3")
 _TICK_S = 1.0
 _SAID_S = 5.0
 
@@ -191,9 +193,17 @@ def _index_of(tree: ast.Module, name: str) -> int:
 # ------------------------------------------------------------------------------------------------------------------- running
 
 
+def control_requests(cap: int, seconds: float) -> list[dict[str, Any]]:
+    """The kernels as they are, under each memory model: what is found there is no bug of a story, and the model proves nothing."""
+    return [
+        {"mutant": 0, "memory": memory, "strategy": strategy, "trials": 1, "cap": min(cap, CONTROL_CAP), "seconds": seconds}
+        for memory in LANES
+        for strategy in CONTROL_STRATEGIES
+    ]
+
+
 def requests_for(number: int, options: Options) -> list[dict[str, Any]]:
     """Every cell of one bug, as its model's server is asked."""
-    from stress.explore.state import LANES
     from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
 
     found = []
@@ -205,8 +215,9 @@ def requests_for(number: int, options: Options) -> list[dict[str, Any]]:
     return found
 
 
-def run_detection(bugs: Sequence[SeededBug], options: Options, out: TextIO) -> tuple[list[Outcome], int]:
-    """Explore every bug that a model can find; the outcomes so far and the exit status if it was interrupted."""
+def run_detection(bugs: Sequence[SeededBug], options: Options, out: TextIO) -> tuple[list[Outcome], list[Cell], int]:
+    """Explore every bug that a model can find; the outcomes so far, false alarms, and the exit status if it was interrupted."""
+    alarms: list[Cell] = []
     outcomes = {bug.name: Outcome(bug) for bug in bugs}
     chosen = [bug for bug in bugs if bug.story.explore]
     status = EXIT_CLEAN
@@ -218,21 +229,26 @@ def run_detection(bugs: Sequence[SeededBug], options: Options, out: TextIO) -> t
             jobs: dict[str, list[dict[str, Any]]] = {}
             for number, bug in enumerate(chosen, 1):
                 if not outcomes[bug.name].error:
-                    jobs.setdefault(bug.story.explore, []).extend(requests_for(number, options))
-            _ask_all(jobs, chosen, outcomes, options, folder, out)
+                    mine = jobs.setdefault(bug.story.explore, control_requests(options.cap, options.seconds))
+                    mine.extend(requests_for(number, options))
+            for cell in _ask_all(jobs, chosen, options, folder, out):
+                if cell.bug != CONTROL:
+                    outcomes[cell.bug].cells.append(cell)
+                elif cell.found:
+                    alarms.append(cell)
     except KeyboardInterrupt:
         status = EXIT_INTERRUPTED
-    return list(outcomes.values()), status
+    return list(outcomes.values()), alarms, status
 
 
 def _ask_all(
     jobs: dict[str, list[dict[str, Any]]],
     bugs: Sequence[SeededBug],
-    outcomes: dict[str, Outcome],
     options: Options,
     folder: Path,
     out: TextIO,
-) -> None:
+) -> Iterator[Cell]:
+    """Ask one server a model, `jobs` of them at a time; each answer as soon as it is there."""
     waiting, busy = list(jobs), list[Server]()
     total, done, start, said = sum(map(len, jobs.values())), 0, time.monotonic(), 0.0
     try:
@@ -250,11 +266,9 @@ def _ask_all(
             for server in select.select(busy, [], [], _TICK_S)[0]:
                 model, answer = server.words[1], server.read_answer()
                 request = jobs[model].pop(0)
-                bug = bugs[request["mutant"] - 1]
-                cell = Cell(
-                    bug.name, model, request["memory"], request["strategy"], tuple(answer["numbers"]), answer["found"], answer["seconds"]
-                )
-                outcomes[bug.name].cells.append(cell)
+                name = bugs[request["mutant"] - 1].name if request["mutant"] else CONTROL
+                numbers = tuple(answer["numbers"])
+                yield Cell(name, model, request["memory"], request["strategy"], numbers, answer["found"], answer["seconds"])
                 done += 1
                 if jobs[model]:
                     server.ask(jobs[model][0])
@@ -272,8 +286,9 @@ def _ask_all(
 def execute(bugs: Sequence[SeededBug], options: Options, out: TextIO = sys.stderr) -> int:
     """Explore, print the table, write the JSON; returns the exit code: 1 if a bug that a model finds was found by no strategy."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"
-    outcomes, status = run_detection(bugs, options, out)
-    print("\n".join(table_of(outcomes)), flush=True)
+    outcomes, alarms, status = run_detection(bugs, options, out)
+    said = [f"FALSE ALARM of {each.model}, {each.memory} {each.strategy}: {each.found} in the kernels as they are" for each in alarms]
+    print("\n".join([*said, *table_of(outcomes)]), flush=True)
     if options.json is not None:
         table = [
             {
@@ -287,12 +302,20 @@ def execute(bugs: Sequence[SeededBug], options: Options, out: TextIO = sys.stder
         ]
         try:
             write_json(
-                options.json, {"schema": SCHEMA, "trials": options.trials, "cap": options.cap, "seconds": options.seconds, "bugs": table}
+                options.json,
+                {
+                    "schema": SCHEMA,
+                    "trials": options.trials,
+                    "cap": options.cap,
+                    "seconds": options.seconds,
+                    "bugs": table,
+                    "false_alarms": [asdict(each) for each in alarms],
+                },
             )
         except OSError as error:
             raise HostError(f"--json {options.json}: {error.strerror}") from error
     missed = any(each.error or (each.cells and not each.found) for each in outcomes)
-    return status or (EXIT_VIOLATED if missed else EXIT_CLEAN)
+    return status or (EXIT_VIOLATED if missed or alarms else EXIT_CLEAN)
 
 
 def table_of(outcomes: Sequence[Outcome]) -> list[str]:
