@@ -28,7 +28,7 @@ from stress.workers import die_with
 NUMBER = "PFNSTORM_MUTANT"  # which mutant is alive, for stress/machine.py of a woven copy
 SCHEDULES = {"random": 6000, "pos": 6000, "pct-3": 6000, "pct-10": 3000}
 MEMORIES = ("sc", "pso")  # what x86-TSO allows, PSO allows
-AT_REST_MAX = 20  # final states that the checkers look at, for each model and memory model
+AT_REST_MAX, AT_REST_EVERY = 20, 1  # final states that the checkers look at, for each model and memory model
 LIMIT_S = 90.0  # for a child, beside the seconds of a storm
 WORKERS, MEMORY, FRAME_BYTES, CHAOS = 4, "32M", 4096, 0.01
 FOUND_NOTHING = (None, "", 0)
@@ -78,22 +78,32 @@ def _note_reached(mem: Any) -> None:
 
 
 def _explore_memory(engine: Any, model: Any, scale: float) -> Finding:
-    from stress.explore import state
     from stress.explore.strategies import CHOOSABLE
 
-    looks = 0
+    good: set[int] = set()
     for strategy in (name for name in SCHEDULES if name in CHOOSABLE):
         engine.begin(strategy, 1)
         at, end = 0, max(1, int(SCHEDULES[strategy] * scale))
         while at < end:
-            at = engine.explore(at, end - at, stop_at_new_states=model.at_rest and looks < AT_REST_MAX)
-            found = engine.found()
-            if found is None and engine.stop == state.STOP_STATE:
-                looks += 1
-                found = engine.at_rest()
+            at = engine.explore(at, end - at, note_every=AT_REST_EVERY if model.at_rest and len(good) < AT_REST_MAX else 0)
+            found = judge(engine, good)
             if found is not None:
                 return _shown(found), f"{engine.memory} {strategy}", at
     return FOUND_NOTHING
+
+
+def judge(engine: Any, good: set[int]) -> Any:
+    """How the last schedule failed, by itself or in the eyes of the checkers at rest; `good` are final states that they have seen."""
+    from stress.explore import state
+
+    found = engine.found()
+    if found is None and engine.model.at_rest and engine.verdict == "clean" and engine.stop != state.STOP_BUDGET:
+        reached = engine.final_state()
+        if reached not in good:
+            found = engine.at_rest()
+            if found is None:
+                good.add(reached)
+    return found
 
 
 def storm_once(scenario: str, seconds: float, settings: Sequence[str]) -> Finding:
@@ -208,9 +218,9 @@ def detect(model: Any, request: Request) -> Finding:
     except AssertionError as error:
         return str(error), json.dumps([1] * request.trials), 1
     numbers: list[int | None] = []
-    code = None
+    code, good = None, set[int]()
     for seed in range(1, request.trials + 1):
-        found = first_detection(engine, request.strategy, seed, request.cap, deadline)
+        found = first_detection(engine, request.strategy, seed, request.cap, deadline, good)
         numbers.append(found[1] if found else None)
         code = code or (found[0] if found else None)
         if time.monotonic() >= deadline:
@@ -219,21 +229,19 @@ def detect(model: Any, request: Request) -> Finding:
     return code, json.dumps(numbers), len(numbers)
 
 
-def first_detection(engine: Any, strategy: str, seed: int, cap: int, deadline: float) -> tuple[str, int] | None:
+def first_detection(engine: Any, strategy: str, seed: int, cap: int, deadline: float, good: set[int]) -> tuple[str, int] | None:
     """What the first failing schedule shows, and its number from 1; None if none failed before the cap or the deadline."""
     from stress.explore import state
-    from stress.explore.session import AT_REST_MAX, SLICE_SCHEDULES
+    from stress.explore.session import AT_REST_EVERY, AT_REST_FIRST, SLICE_SCHEDULES
 
     engine.begin(strategy, seed)
     engine.forget_states()
-    at, looks = 0, 0
+    engine.words[state.NOTE_FIRST] = AT_REST_FIRST
+    at = 0
     while at < cap:
-        wants = engine.model.at_rest and looks < AT_REST_MAX
-        at = engine.explore(at, min(SLICE_SCHEDULES, cap - at), stop_at_new_states=wants)
-        found = engine.found()
-        if found is None and wants and engine.stop in (state.STOP_STATE, state.STOP_COMPLETE):
-            looks += 1
-            found = engine.at_rest()
+        every = next(each for below, each in AT_REST_EVERY if at < below) if engine.model.at_rest else 0
+        at = engine.explore(at, min(SLICE_SCHEDULES, cap - at), note_every=every)
+        found = judge(engine, good)
         if found is not None:
             return _shown(found), at
         if engine.stop == state.STOP_COMPLETE or time.monotonic() >= deadline:

@@ -23,7 +23,7 @@ PAGES = 2
 def prepare(mem, cpu):
     """Two pages of task 0, on the LRU."""
     for vpage in range(PAGES):
-        mem.gang_pfn[vpage] = new_page(mem, cpu, vpage)
+        mem.gang_pfn[vpage] = new_page(mem, cpu, 0, vpage)
     return 0
 
 
