@@ -1,7 +1,7 @@
 """Two tasks' pages of the same contents are merged while one is pinned and written.
 
-CPU 0 merges what tasks 0 and 1 have at a virtual page. CPU 1 pins task 0's page by GUP-fast and writes through the pin. CPU 2 reads task
-1's.
+CPU 0 merges what tasks 0 and 1 have at a virtual page. CPU 1 pins task 0's page by GUP-fast and writes through the pin. CPU 2 reads
+task 1's.
 """
 
 from kernels.base.jit import kernel
