@@ -184,7 +184,7 @@ def test_the_kernels_have_hundreds_each_with_a_name_of_its_own():
         "map/access.py:gup_fast:recheck: now >> PTE_PFN_SHIFT != pfn -> False",
         "map/access.py:gup_fast:order: fence_seq_cst() -> nothing",
         "page/refcount.py:ref_unfreeze:order: store_release -> store_relaxed: mem.refcount, desc, nr_refs",
-        "migrate/folio.py:folio_migrate_move:recheck: load_relaxed(mem.refcount, src) != expected -> False",
+        "migrate/folio.py:folio_migrate_move:recheck: load_acquire(mem.refcount, src) != expected -> False",
         "base/lock.py:spin_unlock:order: store_release -> store_relaxed: mem.lock_word, lock, 0",
     ],
 )
