@@ -26,7 +26,7 @@ run: .venv/.run
 
 test: .venv/.dev
 	$(BIN)/pfnstorm build --all
-	$(BIN)/pytest -n 2 -m "not serial" $(ARGS)
+	$(BIN)/pytest -n 2 -m "not serial and not nightly" $(ARGS)
 	$(BIN)/pytest -n 0 -m serial $(ARGS)
 
 lint: .venv/.dev
@@ -34,7 +34,7 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# get + put and allocate + free against the C program of tests/reference/limits.c
+# get + put and allocate + free against the C program of stress/benchmarks/limits.c
 limits: .venv/.run
 	$(BIN)/python -m benchmarks.against_c
 

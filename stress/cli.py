@@ -36,6 +36,7 @@ class Check(StrEnum):
 class MemoryModel(StrEnum):
     sc = "sc"
     tso = "tso"
+    pso = "pso"
 
 
 class Listing(StrEnum):
@@ -186,7 +187,9 @@ def compare(
 def explore(
     models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="models, by name [all]")] = None,
     strategy: Annotated[list[str] | None, typer.Option(help="repeatable [a portfolio]")] = None,
-    memory: Annotated[MemoryModel, typer.Option(help="sequential consistency, or x86-TSO store buffers")] = MemoryModel.sc,
+    memory: Annotated[
+        MemoryModel, typer.Option(help="sequential consistency, or store buffers: x86-TSO, and the weaker PSO")
+    ] = MemoryModel.sc,
     seconds: Annotated[float, typer.Option(min=0.1, max=MAX_SECONDS, help="for all models together")] = EXPLORE_SECONDS,
     schedules: Annotated[
         int | None, typer.Option(min=1, help="of each model and strategy, in place of --seconds: the same every time")

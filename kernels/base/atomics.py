@@ -28,6 +28,7 @@ _LLVM_ORDER = {"relaxed": "monotonic", "acquire": "acquire", "release": "release
 
 #: how a request names an ordering; points.PLAIN is 0
 ORDER_NUMBER = {name: number for number, name in enumerate(_LLVM_ORDER, 1)}
+RELAXED, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST = ORDER_NUMBER.values()  # from RELEASE on there is a release half
 
 
 def _scheduled(plain, kind, order):

@@ -47,12 +47,12 @@ UNSCHEDULED = frozenset(name for name, (slot, *_) in FIELDS.items() if ARRAYS[sl
 
 # ------------------------------------------------------------------------------------------------------------------- state
 
-MAX_TASKS = 22  # tasks and the flushes of their store buffers are the bits of one word
-# what tasks and scheduler share; the words after SCHEDULER_WORDS are the scheduler's own (stress/explore/_state.py)
+MAX_TASKS = 22  # they, and the flushes of their store buffers, are the bits of one word
+# what tasks and scheduler share; the words after SCHEDULER_WORDS are the scheduler's own (stress/explore/state.py)
 CURRENT, RESULT, BASE, PHASE, SCHEDULER_SP, TASK_SP = 0, 1, 2, 3, 4, 8
 REQUESTS, REQUEST_WORDS = 32, 4
 SCHEDULER_WORDS = 128
-STATE_WORDS = 1 << 20
+STATE_WORDS = 1 << 21
 _SYMBOL = "pfnstorm_state"
 
 #: compiled an array at the address of a symbol; interpreted a list, since Python's integers are what kernels compute in

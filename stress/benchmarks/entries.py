@@ -2,7 +2,7 @@
 
 from kernels.alloc.pages import alloc_frozen_pages, cpu_node, free_frozen_pages
 from kernels.base.jit import entry
-from kernels.base.layout import HELD_CAPACITY, MT_MOVABLE
+from kernels.base.layout import GANG, HELD_CAPACITY, MT_MOVABLE
 from kernels.page.refcount import ref_put_testzero, ref_try_get
 
 #: descriptors that pair_random walks: 64 MiB of them, as the C program does
@@ -51,6 +51,21 @@ def pair_random_tested(mem, cpu, first, nr_ops):
             break
         k += 1
     return k - first
+
+
+@entry
+def walk_list(mem, cpu, nr_ops):
+    """Walk a ring of descriptors as a migration walks its list, and write to each; go on where the last call ended: gang_desc.
+
+    Returns     nr_ops
+    Progress    wait-free
+    """
+    desc = mem.gang_desc[cpu * GANG]
+    for _ in range(nr_ops):
+        mem.pincount[desc] += 1
+        desc = mem.folio_next[desc] - 1
+    mem.gang_desc[cpu * GANG] = desc
+    return nr_ops
 
 
 @entry

@@ -28,7 +28,15 @@ MAX_WORKERS = 16
 _STOP, _ARRIVED, _RESULTS = 0, 8, 8 + MAX_WORKERS  # words of the control page
 HOT_DESC = 8
 
+#: descriptors in the ring of each walk: in the first level of cache, in the second, and 64 MiB of them, as in limits.c
+RINGS = {"list_hot": 256, "list_mid": 4096, "list_cold": entries.NR_RANDOM}
+
 Work = Callable[[Any, int, int, int], int]  # (mem, cpu, first, nr_ops) -> operations that succeeded
+
+
+def _walk(mem: Any, cpu: int, _: int, nr_ops: int) -> int:
+    return int(entries.walk_list(mem, cpu, nr_ops))
+
 
 #: name -> (work, operations of one figure)
 WORKS: dict[str, tuple[Work, int]] = {
@@ -36,6 +44,9 @@ WORKS: dict[str, tuple[Work, int]] = {
     "random": (entries.pair_random, 1 << 22),
     "random_tested": (entries.pair_random_tested, 1 << 22),
     "contended": (lambda mem, cpu, _, nr_ops: entries.pair_hot(mem, cpu, HOT_DESC, nr_ops), 1_000_000),
+    "list_hot": (_walk, 8_000_000),
+    "list_mid": (_walk, 4_000_000),
+    "list_cold": (_walk, 1 << 20),
     "alloc": (lambda mem, cpu, _, nr_ops: entries.alloc_free(mem, cpu, 0, nr_ops), 4_000_000),
 }
 
@@ -54,6 +65,8 @@ class Forked:
         Raises      RuntimeError if an operation or a worker failed
         """
         self._control[:] = 0
+        if name in RINGS:
+            machines.link_ring(self._mem, RINGS[name])
         pids = []
         for cpu in range(nr_workers):
             pid = os.fork()

@@ -46,7 +46,14 @@ def reference_machine(nr_cpus: int = 1) -> Any:
     return mem
 
 
-def task_machine(nr_nodes: int, nr_blocks: int = 16, frame_bytes: int = 4096) -> Any:
+def link_ring(mem: Any, nr_descs: int) -> None:
+    """Link the first descriptors in random order into a ring, at which every CPU's walk begins."""
+    order = np.random.default_rng(1).permutation(nr_descs)
+    mem.arrays["folio_next"][order] = np.roll(order, -1) + 1
+    mem.arrays["gang_desc"][:] = order[0]
+
+
+def task_machine(nr_nodes: int, nr_blocks: int = 16, frame_bytes: int = 4096, window_blocks: int = 1) -> Any:
     """For migration: pageblocks of 512 frames, four tasks of 512 anonymous pages and more."""
     return booted(
         Geometry(
@@ -58,5 +65,6 @@ def task_machine(nr_nodes: int, nr_blocks: int = 16, frame_bytes: int = 4096) ->
             task_pages=1024,
             table_pages=256,
             file_pages=16,
+            window_blocks=window_blocks,
         )
     )

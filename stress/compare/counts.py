@@ -82,7 +82,7 @@ def _count(axis: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     result: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for load in loads_of(axis):
         for value in load.values(axis):
-            windows.choose(axis, value)
+            windows.choose(axis, load, value)
             windows.fill(load)
             for counts in (tally.stage_atomics, tally.stage_lines, tally.stage_accesses):
                 counts.clear()

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +52,20 @@ def _measured(result: dict[str, Any]) -> dict[tuple[str, str, bool], float]:
 
 
 def figures(
-    axis: str, values: tuple[str, ...], scenario: str, nr_rounds: int, seconds: float, workers: int, tick: Callable[[str], None]
+    values: Mapping[str, dict[str, str]], scenario: str, nr_rounds: int, seconds: float, workers: int, tick: Callable[[str], None]
 ) -> list[Figure]:
-    """What the tasks beside it get done, and what migration achieves, under each value."""
+    """What the tasks beside it get done, and what migration achieves, under each value.
+
+    Parameters  values: what each of them is called, and the policies that it sets
+    """
+    names = tuple(values)
     taken: dict[tuple[str, str, bool], dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory(prefix="pfnstorm-") as folder:
         for number in range(nr_rounds):
-            for value in values if number % 2 else values[::-1]:
-                tick(f"{scenario}, {axis} = {value}, round {number + 1} of {nr_rounds}")
-                result = storm(scenario, seconds, workers, FIRST_SEED + number, {axis: value}, Path(folder))
+            for value in names if number % 2 else names[::-1]:
+                tick(f"{scenario}, {value}, round {number + 1} of {nr_rounds}")
+                result = storm(scenario, seconds, workers, FIRST_SEED + number, values[value], Path(folder))
                 for key, figure in _measured(result).items():
                     taken.setdefault(key, {}).setdefault(value, []).append(figure)
     whole = {key: rounds for key, rounds in taken.items() if all(len(each) == nr_rounds for each in rounds.values())}
-    return [Figure(f"{scenario}: {name}", unit, in_order(rounds, values), better) for (name, unit, better), rounds in whole.items()]
+    return [Figure(f"{scenario}: {name}", unit, in_order(rounds, names), better) for (name, unit, better), rounds in whole.items()]

@@ -5,7 +5,7 @@ order, so that drift of the host cancels.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,25 @@ from kernels.base.stage import STAGES
 from stress.benchmarks import machines, migration
 from stress.compare.ratio import Figure, in_order
 from stress.machine import set_param
+from stress.scenario import policy_params
 
 NR_SPACES, NR_PAGES = 4, 512
 NR_BLOCKS = 16
 FOLIOS, FOLIO = "folios", "folio by folio"  # not values of a policy: what NUMA balancing calls, with a batch of 512 and of 1
-AXES = ("migration", "offline")
+BATCH = "batch"
+#: the axis of batches: what each of its values sets
+BATCHINGS: dict[str, dict[str, int]] = {
+    "a window": {},
+    "4 windows": {"window_blocks": 4},
+    "32 folios": {"migrate_batch": 32, "isolate_batch": 32},
+    "one folio": {"migrate_batch": 1, "isolate_batch": 1},
+}
+BATCH_IPI_NS = 2000  # what a flush costs beside, where batches are compared: without it they save next to nothing
+AXES = ("migration", "offline", BATCH)
+
+
+_STAGES = ("scan + isolate", "unmap", "flush", "copy", "move", "put back", "all", "all but copy and flush")
+_STAGES_OF = {BATCH: ("scan + isolate", "flush", "all but copy")}  # the others do not change
 
 
 @dataclass(frozen=True)
@@ -29,9 +43,12 @@ class Load:
     name: str
     stride: int
     offline: bool = False
+    interface: str = POLICIES["migration"][0]
 
     def values(self, axis: str) -> tuple[str, ...]:
         """What this load can be moved by, along an axis."""
+        if axis == BATCH:
+            return tuple(BATCHINGS)
         if axis == "migration" and not self.offline:
             return (*POLICIES[axis], FOLIOS, FOLIO)
         return POLICIES[axis]
@@ -39,6 +56,9 @@ class Load:
 
 def loads_of(axis: str) -> tuple[Load, ...]:
     """The loads that an axis has something to do with."""
+    if axis == BATCH:
+        sparse = [load for load in LOADS if not load.offline]
+        return tuple(replace(load, name=f"{load.name}, {each}", interface=each) for load in sparse for each in POLICIES["migration"])
     return tuple(load for load in LOADS if load.offline or axis == "migration")
 
 
@@ -53,13 +73,14 @@ LOADS = (
 class Windows:
     """A machine of NR_BLOCKS pageblocks with four tasks and a balloon.
 
-    Parameters  frame_bytes: contents of a frame, 64..4096
+    Parameters  frame_bytes: contents of a frame, 64..4096; window_blocks: pageblocks that a batch may span
     """
 
-    def __init__(self, frame_bytes: int = 4096, nr_spaces: int = NR_SPACES, nr_pages: int = NR_PAGES) -> None:
-        self.mem: Any = machines.task_machine(1, nr_blocks=NR_BLOCKS, frame_bytes=frame_bytes)
-        self.nr_spaces, self.nr_pages = nr_spaces, nr_pages
+    def __init__(self, frame_bytes: int = 4096, nr_spaces: int = NR_SPACES, window_blocks: int = 1) -> None:
+        self.mem: Any = machines.task_machine(1, nr_blocks=NR_BLOCKS, frame_bytes=frame_bytes, window_blocks=window_blocks)
+        self.nr_spaces, self.nr_pages, self.window_blocks = nr_spaces, NR_PAGES, window_blocks
         set_param(self.mem, "timing", 1)
+        set_param(self.mem, "spin_yield", 1 << 30)  # whoever waits here is alone, and is timed
 
     def fill(self, load: Load) -> int:
         """Put the load's frames in place; how many there are."""
@@ -84,10 +105,24 @@ class Windows:
         full = blocks[counts >= (1 << self.mem.pageblock_order) // load.stride]
         return [int(block) for block in (full if len(full) else blocks)]
 
-    def choose(self, axis: str, value: str) -> None:
-        """Take the default of every policy but one; the machine holds nothing that another value has made."""
-        for name, values in POLICIES.items():
-            set_param(self.mem, f"policy_{name}", values.index(value) if name == axis and value in values else 0)
+    def _runs(self, blocks: list[int]) -> list[tuple[int, int]]:
+        """Windows that cover the blocks, each as many neighbours as a batch may span: (the first, how many)."""
+        runs: list[tuple[int, int]] = []
+        for block in blocks:
+            if not runs or block >= sum(runs[-1]):
+                runs.append((block, min(self.window_blocks, NR_BLOCKS - block)))
+        return runs
+
+    def choose(self, axis: str, load: Load, value: str) -> None:
+        """Take the default of every policy but the axis's; the machine holds nothing that another value has made."""
+        chosen = {"migration": load.interface}
+        if axis == BATCH:
+            set_param(self.mem, "ipi_ns", BATCH_IPI_NS)
+            chosen |= {name: str(number) for name, number in BATCHINGS[value].items()}
+        elif value in POLICIES[axis]:
+            chosen[axis] = value
+        for name, number in policy_params(chosen | {"window_blocks": str(self.window_blocks)}).items():
+            set_param(self.mem, name, number)
 
     def migrate(self, load: Load, value: str) -> int:
         """Move everything once; frames migrated."""
@@ -98,8 +133,8 @@ class Windows:
             for space in range(self.nr_spaces):
                 migration.migrate_by_folios(self.mem, 0, space, self.nr_pages, load.stride, batch)
         else:
-            for block in self._blocks(load):
-                migration.evacuate(self.mem, 0, block, 1)
+            for first_block, nr_blocks in self._runs(self._blocks(load)):
+                migration.evacuate(self.mem, 0, first_block, nr_blocks)
         return int(counters[COUNTER["pgmigrate_success"]]) - before
 
     def stage_ns(self, axis: str, load: Load, value: str) -> dict[str, float]:
@@ -107,7 +142,7 @@ class Windows:
 
         Raises      RuntimeError if nothing was migrated
         """
-        self.choose(axis, value)
+        self.choose(axis, load, value)
         self.fill(load)
         cycles = self.mem.arrays["stage_cycles"][: len(STAGES)]
         cycles[:] = 0
@@ -126,20 +161,26 @@ def figures(axis: str, nr_rounds: int, tick: Callable[[str], None]) -> list[Figu
 
     Parameters  tick: is told what is measured, before each round
     """
-    windows, loads = Windows(), loads_of(axis)
+    loads = loads_of(axis)
+    spans = {BATCHINGS[value].get("window_blocks", 1) for value in BATCHINGS} if axis == BATCH else {1}
+    machine_of = {span: Windows(window_blocks=span) for span in spans}  # longer bitmaps take longer to clear: each its own
     for load in loads:
         for value in load.values(axis):
-            windows.stage_ns(axis, load, value)  # everything is mapped and its code is loaded
-    return [figure for load in loads for figure in _of_load(windows, axis, load, nr_rounds, tick)]
+            machine_of[_span(axis, value)].stage_ns(axis, load, value)  # everything is mapped and its code is loaded
+    return [figure for load in loads for figure in _of_load(machine_of, axis, load, nr_rounds, tick)]
 
 
-def _of_load(windows: Windows, axis: str, load: Load, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
+def _span(axis: str, value: str) -> int:
+    return BATCHINGS[value].get("window_blocks", 1) if axis == BATCH else 1
+
+
+def _of_load(machine_of: dict[int, Windows], axis: str, load: Load, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
     values = load.values(axis)
     taken: dict[str, dict[str, list[float]]] = {}
     for number in range(nr_rounds):
         tick(f"{load.name}, round {number + 1} of {nr_rounds}")
         for value in values if number % 2 else values[::-1]:
-            ns = windows.stage_ns(axis, load, value)
+            ns = machine_of[_span(axis, value)].stage_ns(axis, load, value)
             summed = {
                 "scan + isolate": ns["scan"] + ns["isolate"],
                 "unmap": ns["unmap"],
@@ -148,8 +189,10 @@ def _of_load(windows: Windows, axis: str, load: Load, nr_rounds: int, tick: Call
                 "move": ns["move"],
                 "put back": ns["putback"],
                 "all": sum(ns.values()),
+                "all but copy": sum(ns.values()) - ns["copy"],
                 "all but copy and flush": sum(ns.values()) - ns["copy"] - ns["flush"],
             }
             for stage, figure in summed.items():
-                taken.setdefault(stage, {}).setdefault(value, []).append(figure)
+                if stage in _STAGES_OF.get(axis, _STAGES):
+                    taken.setdefault(stage, {}).setdefault(value, []).append(figure)
     return [Figure(f"{load.name}: {stage}", "ns/frame", in_order(rounds, values)) for stage, rounds in taken.items()]

@@ -1,6 +1,6 @@
 """Random numbers of the strategies: a 48-bit linear congruential generator (drand48's), the same compiled and interpreted."""
 
-from kernels.base.atomics import ctz
+from kernels.base.atomics import ctz, popcount
 from kernels.base.jit import kernel
 from stress.explore.state import FLUSH, FLUSH_WEIGHT, RANDOM
 
@@ -24,14 +24,10 @@ def random_below(s, bound):
 def random_member(s, mask):
     """A random member of a set that is not empty."""
     if mask & (mask - 1) == 0:
-        return lowest_member(mask)
-    size, rest = 0, mask
-    while rest != 0:
-        rest &= rest - 1
-        size += 1
-    for _ in range(random_below(s, size)):
+        return ctz(mask)
+    for _ in range(random_below(s, popcount(mask))):
         mask &= mask - 1
-    return lowest_member(mask)
+    return ctz(mask)
 
 
 @kernel

@@ -23,12 +23,12 @@ from stress.checkers import check_all
 from stress.errors import HostError
 from stress.explore import scheduler, state
 from stress.explore.model import PARAMS, Model
+from stress.explore.operations import word_at
 from stress.explore.strategies import NAMED
 from stress.machine import create_machine
 
 STACK_BYTES = 256 << 10
 STEP_LIMIT = 5000
-MEMORY_MODELS = {"sc": state.SC, "tso": state.TSO}
 #: what tasks write past the scheduler and other tasks' assertions read: put back before every schedule
 _RESTORED = ("control", "bugs", "cpus", "shadow")
 AT_REST = "at-rest"  # a verdict beside state.VERDICT_NAMES: a checker at rest found it
@@ -155,9 +155,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a schedule that was logged."""
+    """One step of a schedule that was logged: what was chosen, for which task, what it did."""
 
     chosen: int
+    cpu: int
     op: int
     offset: int
     first: int
@@ -172,7 +173,7 @@ class Engine:
     Raises      HostError, UnsupportedHost; AssertionError if the model's preparation breaks an invariant
     """
 
-    def __init__(self, model: Model, memory: str = "sc") -> None:
+    def __init__(self, model: Model, memory: str = "sc", *, races: bool = True) -> None:
         self.model, self.memory = model, memory
         words = points.provide_state()
         self.words: Any = words
@@ -180,7 +181,7 @@ class Engine:
         self.mem = create_machine(model.geometry, PARAMS | model.params)
         self._keep: list[Any] = []
         words[points.BASE] = self.mem.base
-        words[state.NR_TASKS], words[state.MEMORY_MODEL], words[state.STEP_LIMIT] = model.nr_cpus, state.SC, STEP_LIMIT
+        words[state.NR_TASKS], words[state.STEP_LIMIT], words[state.RACES] = model.nr_cpus, STEP_LIMIT, int(races)
         self._describe_fields()
         if jit.INTERPRETED:
             self.tasks = GreenletTasks(self.mem, model)
@@ -191,7 +192,7 @@ class Engine:
         if scheduler.prepare_machine(words, state.PREPARE) != state.UNDECIDED:
             raise AssertionError(f"model {model.name}: its preparation breaks: {self.found()}")
         self._remember()
-        words[state.MEMORY_MODEL] = MEMORY_MODELS[memory]
+        self.set_tasks(model.nr_cpus)
         self._points_expected = 0
 
     def close(self) -> None:
@@ -252,6 +253,9 @@ class Engine:
     def set_tasks(self, nr_tasks: int) -> None:
         """Only the first CPUs run."""
         self.words[state.NR_TASKS] = nr_tasks
+        self.words[state.NR_LANES] = min(state.LANES[self.memory], state.NR_BUFFERS // nr_tasks)
+        self.words[state.NR_WORDS_KNOWN] = 0
+        self._zero(state.KNOWN, state.KNOWN_CAPACITY)
 
     def put_back(self) -> None:
         """Memory as every schedule finds it."""
@@ -315,12 +319,17 @@ class Engine:
         """Who was chosen at each step of the last schedule."""
         return [int(self.words[state.CHOICES + k]) for k in range(self.nr_steps)]
 
+    def task_of(self, chosen: int) -> int:
+        """The task whose step, or whose store's flush, a choice is."""
+        return chosen if chosen < state.FLUSH else (chosen - state.FLUSH) % int(self.words[state.NR_TASKS])
+
     def steps(self) -> list[Step]:
         """The log of the last schedule, if it was logged."""
         found = []
         for k in range(self.nr_steps):
             at = state.LOG + k * state.LOG_WORDS
-            found.append(Step(*(int(self.words[at + j]) for j in range(7))))
+            chosen, *logged = (int(self.words[at + j]) for j in range(7))
+            found.append(Step(chosen, self.task_of(chosen), *logged))
         return found
 
     def found(self) -> Found | None:
@@ -330,6 +339,8 @@ class Engine:
             return None
         name = state.VERDICT_NAMES[verdict]
         arrays = self.mem.arrays
+        if verdict == state.RACE:
+            return self._race()
         if verdict != state.BROKEN:
             return Found(name, message=self._stuck() if verdict in (state.DEADLOCK, state.LIVELOCK) else "")
         code = Bug(int(arrays["bug_code"][0]))
@@ -346,6 +357,15 @@ class Engine:
         words = ", ".join(f"{name} {word}" for name, word in first.words.items())
         more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
         return Found(AT_REST, first.checker, first.invariant, cpu, first.pfn, message=f"{first.message}: {words}{more}")
+
+    def _race(self) -> Found:
+        """The two accesses that nothing orders: the last step, and an earlier one."""
+        words = self.words
+        address, last = int(words[state.LAST_ADDRESS]), int(words[state.LAST_TASK])
+        other, step = int(words[state.RACE_TASK]), int(words[state.RACE_STEP])
+        name = word_at(address - self.mem.base)
+        said = f"{name}: step {step} of cpu {other} and step {self.nr_steps} of cpu {last}, one of them plain, are ordered by nothing"
+        return Found("race", name.partition("[")[0], cpu=last, message=said)
 
     def _stuck(self) -> str:
         """Who had not ended."""

@@ -1,11 +1,18 @@
-"""What an access does: sequential consistency, and x86-TSO with a store buffer per task. Compiled, and interpreted from the same source.
+"""What an access does under SC, x86-TSO and PSO: memory alone, or a store buffer per task. Compiled, and interpreted from the same source.
 
 x86-TSO (P. Sewell et al., "x86-TSO: a rigorous and usable programmer's model", CACM 2010): a store enters its task's FIFO; a load
 takes the newest own entry, else memory; a locked instruction or a full fence runs only when the own buffer is empty. Flushing the
 oldest entry is a step of its own that a strategy chooses, as in dejafu (Zhang, Kusano, Wang, PLDI 2015). LLVM compiles relaxed
 and release stores to plain moves, which buffer, and every read-modify-write to a locked instruction.
+
+PSO is weaker: a lane per word, each a FIFO, so that stores to different words reach memory in any order, and orderings count. A release
+store leaves the buffer after all stores before it; later ones may pass it, as in C11. A read-modify-write that releases, and a
+full fence, wait for the whole buffer; one that does not waits only for the own stores to its word (SPARC V8's swap, and what an arm64 does
+without a release half). Loads are made in order, so acquire costs nothing. A task has state.LANES lanes, taken in turn: a store to
+one more word waits for the lane of the oldest. What reorders loads is not modelled.
 """
 
+from kernels.base.atomics import RELEASE
 from kernels.base.jit import kernel
 from kernels.base.points import (
     AWAIT,
@@ -20,30 +27,42 @@ from kernels.base.points import (
     FETCH_OR,
     KIND_MASK,
     LOAD,
-    REQUEST_WORDS,
-    REQUESTS,
+    ORDER_MASK,
+    ORDER_SHIFT,
     STORE,
     WAIT,
     load_word,
     store_word,
 )
 from stress.explore.state import (
+    B_ADDRESS,
+    B_NUMBER,
+    B_ORDER,
+    B_STEP,
+    B_VALUE,
+    B_WIDTH,
     BUFFER_CAPACITY,
     BUFFER_WORDS,
     BUFFERED,
     BUFFERS,
+    FLUSH,
     HASH,
-    MEMORY_MODEL,
+    LANE_WORD,
+    NEXT_LANE,
+    NR_BUFFERED,
+    NR_LANES,
     NR_STEPS,
+    NR_STORED,
     NR_TASKS,
     NR_UNDO,
+    OLDEST,
     OVERFLOW,
     SEEN,
-    TSO,
     UNDO,
     UNDO_CAPACITY,
     UNDO_WORDS,
     VERDICT,
+    WAITED_ON,
     WOKEN,
 )
 
@@ -112,68 +131,174 @@ def undo_writes(s):
     s[NR_UNDO] = 0
 
 
+# ------------------------------------------------------------------------------------------------------------ store buffers
+
+
+@kernel
+def empty_buffer(s, task):
+    """A task that begins has stored nothing."""
+    s[NR_BUFFERED + task] = s[NR_STORED + task] = s[NEXT_LANE + task] = 0
+    for lane in range(s[NR_LANES]):
+        buffer = lane * s[NR_TASKS] + task
+        s[BUFFERED + buffer] = s[OLDEST + buffer] = s[LANE_WORD + buffer] = 0
+
+
+@kernel
+def entry_number(s, buffer, k):
+    """The number of entry k of a lane, the oldest being 0; the lane by number of its flush - FLUSH."""
+    return buffer * BUFFER_CAPACITY + (s[OLDEST + buffer] + k) % BUFFER_CAPACITY
+
+
+@kernel
+def entry_at(s, buffer, k):
+    """Where entry k of a lane stands."""
+    return BUFFERS + entry_number(s, buffer, k) * BUFFER_WORDS
+
+
+@kernel
+def lane_of(s, task, address):
+    """The lane with a task's stores to a word, by number of its flush - FLUSH; -1 if that word has none (yet)."""
+    if s[NR_LANES] == 1:
+        return task
+    for lane in range(s[NR_LANES]):
+        if s[LANE_WORD + lane * s[NR_TASKS] + task] == address:
+            return lane * s[NR_TASKS] + task
+    return -1
+
+
+@kernel
+def newest_own(s, task, address):
+    """Where a task's newest buffered store to a word stands; -1 if there is none."""
+    if s[NR_BUFFERED + task] == 0:
+        return -1
+    buffer = lane_of(s, task, address)
+    if buffer >= 0:
+        for back in range(s[BUFFERED + buffer]):
+            at = entry_at(s, buffer, s[BUFFERED + buffer] - 1 - back)
+            if s[at + B_ADDRESS] == address:
+                return at
+    return -1
+
+
 @kernel
 def visible_word(s, task, address, width):
     """What a task sees at an address: its own newest buffered store, else memory."""
-    for k in range(s[BUFFERED + task]):
-        at = BUFFERS + (task * BUFFER_CAPACITY + s[BUFFERED + task] - 1 - k) * BUFFER_WORDS
-        if s[at] == address:
-            return s[at + 2]
-    return load_word(address, width)
+    at = newest_own(s, task, address)
+    return s[at + B_VALUE] if at >= 0 else load_word(address, width)
 
 
 @kernel
-def buffer_store(s, task, address, width, value):
-    """Append to a task's store buffer; the caller has seen that there is room."""
-    at = BUFFERS + (task * BUFFER_CAPACITY + s[BUFFERED + task]) * BUFFER_WORDS
-    s[at], s[at + 1], s[at + 2] = address, width, value
-    s[BUFFERED + task] += 1
+def buffer_store(s, task, op, address, value):
+    """Append to a task's store buffer; the caller has seen that there is room.
+
+    Returns     the number of its entry
+    """
+    buffer = lane_of(s, task, address)
+    if buffer < 0:
+        lane = s[NEXT_LANE + task]
+        s[NEXT_LANE + task] = (lane + 1) % s[NR_LANES]
+        buffer = lane * s[NR_TASKS] + task
+        s[LANE_WORD + buffer] = address
+    entry = entry_number(s, buffer, s[BUFFERED + buffer])
+    at = BUFFERS + entry * BUFFER_WORDS
+    width = op >> BYTES_SHIFT & BYTES_MASK
+    s[at + B_ADDRESS], s[at + B_WIDTH], s[at + B_VALUE] = address, width, narrowed(width, value)
+    s[at + B_NUMBER], s[at + B_STEP], s[at + B_ORDER] = s[NR_STORED + task], s[NR_STEPS], op >> ORDER_SHIFT & ORDER_MASK
+    s[BUFFERED + buffer] += 1
+    s[NR_BUFFERED + task] += 1
+    s[NR_STORED + task] += 1
+    return entry
 
 
 @kernel
-def flush_oldest(s, task):
-    """The oldest buffered store of a task reaches memory."""
-    at = BUFFERS + task * BUFFER_CAPACITY * BUFFER_WORDS
-    address, width, value = s[at], s[at + 1], s[at + 2]
-    s[BUFFERED + task] -= 1
-    for k in range(s[BUFFERED + task] * BUFFER_WORDS):
-        s[at + k] = s[at + k + BUFFER_WORDS]
-    write_memory(s, task, address, width, value)
+def can_flush(s, buffer):
+    """Whether the oldest store of a lane may reach memory: one that releases, after all that its task stored before."""
+    if s[BUFFERED + buffer] == 0:
+        return False
+    at = entry_at(s, buffer, 0)
+    if s[at + B_ORDER] < RELEASE or s[NR_LANES] == 1:
+        return True
+    task = buffer % s[NR_TASKS]
+    for lane in range(s[NR_LANES]):
+        other = lane * s[NR_TASKS] + task
+        if s[BUFFERED + other] > 0 and s[entry_at(s, other, 0) + B_NUMBER] < s[at + B_NUMBER]:
+            return False
+    return True
 
 
 @kernel
-def is_ready(s, task, op):
-    """Whether a request can be served now: what is locked or fences waits until the task's buffer is empty, a store until it has room.
+def flushes(s, task):
+    """The set of a task's flushes that can be made now."""
+    found = 0
+    if s[NR_BUFFERED + task] > 0:
+        for lane in range(s[NR_LANES]):
+            if can_flush(s, lane * s[NR_TASKS] + task):
+                found |= 1 << FLUSH + lane * s[NR_TASKS] + task
+    return found
 
-    And AWAIT until it can succeed.
+
+@kernel
+def flush_oldest(s, buffer):
+    """The oldest store of a lane reaches memory."""
+    at = entry_at(s, buffer, 0)
+    address, width, value = s[at + B_ADDRESS], s[at + B_WIDTH], s[at + B_VALUE]
+    s[BUFFERED + buffer] -= 1
+    s[NR_BUFFERED + buffer % s[NR_TASKS]] -= 1
+    s[OLDEST + buffer] = (s[OLDEST + buffer] + 1) % BUFFER_CAPACITY
+    write_memory(s, buffer % s[NR_TASKS], address, width, value)
+
+
+@kernel
+def drain(s, task):
+    """All stores of a task reach memory, in order as far as there is one."""
+    while s[NR_BUFFERED + task] > 0:
+        for lane in range(s[NR_LANES]):
+            if can_flush(s, lane * s[NR_TASKS] + task):
+                flush_oldest(s, lane * s[NR_TASKS] + task)
+
+
+@kernel
+def is_ready(s, task, op, address, first):
+    """Whether a request can be served now.
+
+    A store waits for room; what fences, and a read-modify-write, for what must be flushed before; AWAIT until it can succeed.
     """
     kind = op & KIND_MASK
-    if kind == AWAIT:
-        at = REQUESTS + REQUEST_WORDS * task
-        return s[BUFFERED + task] == 0 and load_word(s[at + 1], op >> BYTES_SHIFT & BYTES_MASK) == s[at + 2]
-    if s[BUFFERED + task] == 0:
+    if kind == AWAIT and load_word(address, op >> BYTES_SHIFT & BYTES_MASK) != first:
+        return False
+    if s[NR_BUFFERED + task] == 0:
         return True
     if kind == LOAD or kind == WAIT:
         return True
-    return kind == STORE and s[BUFFERED + task] < BUFFER_CAPACITY
+    if kind == FENCE or (s[NR_LANES] == 1 and kind != STORE):
+        return False
+    buffer = lane_of(s, task, address)
+    if kind == STORE:
+        if buffer < 0:
+            return s[BUFFERED + s[NEXT_LANE + task] * s[NR_TASKS] + task] == 0
+        return s[BUFFERED + buffer] < BUFFER_CAPACITY
+    return (op >> ORDER_SHIFT & ORDER_MASK) < RELEASE and (buffer < 0 or s[BUFFERED + buffer] == 0)
+
+
+# ---------------------------------------------------------------------------------------------------------------- accesses
 
 
 @kernel
 def apply(s, task, op, address, first, second):
     """Make the access that a task asked for.
 
-    Returns     the word seen; 0 for what sees nothing
+    Returns     the word seen; for a store the number of its entry in the store buffer, or -1; 0 for a fence or a wait
     """
     kind, width = op & KIND_MASK, op >> BYTES_SHIFT & BYTES_MASK
     if kind == LOAD:
         s[SEEN + task] |= seen_bit(s, address)
+        s[WAITED_ON + task] = address
         return visible_word(s, task, address, width)
     if kind == STORE:
-        if s[MEMORY_MODEL] == TSO:
-            buffer_store(s, task, address, width, narrowed(width, first))
-        else:
-            write_memory(s, task, address, width, narrowed(width, first))
-        return 0
+        if s[NR_LANES] > 0:
+            return buffer_store(s, task, op, address, first)
+        write_memory(s, task, address, width, narrowed(width, first))
+        return -1
     if kind == FENCE:
         return 0
     if kind == WAIT:
@@ -181,6 +306,7 @@ def apply(s, task, op, address, first, second):
         s[WOKEN + task] = 0
         return 0
     s[SEEN + task] |= seen_bit(s, address)
+    s[WAITED_ON + task] = address
     old = load_word(address, width)
     new = old
     if kind == CAS or kind == AWAIT:

@@ -4,31 +4,30 @@ from kernels.base import points
 from kernels.base.atomics import ORDER_NUMBER
 from kernels.base.layout import ARRAY_START, FIELDS
 from stress.explore.scheduler import FLUSH_OP
-from stress.explore.state import FLUSH
 
 _ORDERS = {number: name for name, number in ORDER_NUMBER.items()}
 _BY_PLACE = sorted(((ARRAY_START[slot], name) for name, (slot, *_) in FIELDS.items()), reverse=True)
 
 
-def task_name(chosen: int) -> str:
-    """Who makes a step: "cpu 1", or "flush 1" for the oldest store in its buffer."""
-    return f"cpu {chosen}" if chosen < FLUSH else f"flush {chosen - FLUSH}"
+def word_at(offset: int) -> str:
+    """The word at an offset of the segment: "refcount[3]"."""
+    start = next(begin for begin, _ in _BY_PLACE if begin <= offset)
+    for begin, name in _BY_PLACE:
+        _, _, stride, at = FIELDS[name]
+        if begin == start and (offset - start - at) % stride == 0:
+            return f"{name}[{(offset - start - at) // stride}]"
+    return f"+{offset - start}"
 
 
 def word_name(op: int, offset: int) -> str:
-    """The word at an offset of the segment: "refcount[3]"; "" if there is none."""
+    """The word that a step is about; "" if there is none."""
     if offset == 0:
         return ""
     if op & points.KIND_MASK != FLUSH_OP:
         name = points.FIELD_NAMES[op >> points.FIELD_SHIFT]
         slot, _, stride, at = FIELDS[name]
         return f"{name}[{(offset - ARRAY_START[slot] - at) // stride}]"
-    start = next(begin for begin, _ in _BY_PLACE if begin <= offset)
-    for begin, name in _BY_PLACE:
-        slot, _, stride, at = FIELDS[name]
-        if begin == start and (offset - start - at) % stride == 0:
-            return f"{name}[{(offset - start - at) // stride}]"
-    return f"+{offset - start}"
+    return word_at(offset)
 
 
 def signature(op: int, offset: int) -> str:

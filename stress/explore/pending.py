@@ -2,14 +2,15 @@
 
 from kernels.base.jit import kernel
 from kernels.base.points import AWAIT, EXCHANGE, KIND_MASK, REQUEST_WORDS, REQUESTS, STORE
-from stress.explore.state import BUFFER_CAPACITY, BUFFER_WORDS, BUFFERS, FLUSH, MEMORY_MODEL, SC
+from stress.explore.memory_models import entry_at
+from stress.explore.state import B_ADDRESS, FLUSH, NR_LANES
 
 
 @kernel
 def pending_address(s, who):
     """The address of the pending access; 0 for a fence or a wait."""
     if who >= FLUSH:
-        return s[BUFFERS + (who - FLUSH) * BUFFER_CAPACITY * BUFFER_WORDS]
+        return s[entry_at(s, who - FLUSH, 0) + B_ADDRESS]
     return s[REQUESTS + who * REQUEST_WORDS + 1]
 
 
@@ -20,5 +21,5 @@ def pending_writes(s, who):
         return True
     kind = s[REQUESTS + who * REQUEST_WORDS] & KIND_MASK
     if kind == STORE:
-        return s[MEMORY_MODEL] == SC
+        return s[NR_LANES] == 0
     return (STORE < kind and kind <= EXCHANGE) or kind == AWAIT

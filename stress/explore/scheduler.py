@@ -4,8 +4,8 @@ A schedule is a sequence of choices. A task is run from one request to the next;
 one access (or one buffered store reaches memory). When all have ended, the model's check runs alone. Then memory is put back
 by undoing what was written: that costs what the schedule wrote, whatever the size of the machine.
 
-Verdicts    an invariant broke (bug() was called), an access was out of bounds, a deadlock (nobody who has not ended can go on:
-            each waits for a change of what it read, and nobody is left to make one), a livelock (too many steps)
+Verdicts    an invariant broke (bug() was called), an access was out of bounds, plain accesses raced (races.py), a deadlock (nobody who
+            has not ended can go on: each waits for a change of what it read, and nobody is left to make one), a livelock (too many steps)
 """
 
 from kernels.base.jit import kernel, state_entry
@@ -19,6 +19,7 @@ from kernels.base.points import (
     FIELD_SHIFT,
     KIND_MASK,
     LEAVE,
+    LOAD,
     PEEK,
     PHASE,
     REQUEST_WORDS,
@@ -30,14 +31,29 @@ from kernels.base.points import (
     start,
     store_word,
 )
-from stress.explore.memory_models import MASK48, apply, flush_oldest, is_ready, mixed, state_part, undo_writes, visible_word
+from stress.explore.memory_models import (
+    MASK48,
+    apply,
+    drain,
+    empty_buffer,
+    entry_at,
+    entry_number,
+    flush_oldest,
+    flushes,
+    is_ready,
+    mixed,
+    newest_own,
+    state_part,
+    undo_writes,
+    visible_word,
+)
 from stress.explore.pending import pending_address, pending_writes
+from stress.explore.races import begin_clocks, note_access, note_flush
 from stress.explore.state import (
+    B_ADDRESS,
+    B_VALUE,
+    B_WIDTH,
     BROKEN,
-    BUFFER_CAPACITY,
-    BUFFER_WORDS,
-    BUFFERED,
-    BUFFERS,
     CHECK,
     CHOICES,
     CLEAN,
@@ -76,6 +92,9 @@ from stress.explore.state import (
     OUT_OF_BOUNDS,
     PREPARE,
     PRUNED,
+    RACE,
+    RACE_STEP,
+    RACES,
     RANDOM,
     RESTORED,
     RESTORED_WORDS,
@@ -141,7 +160,8 @@ def go_on(s, task):
 @kernel
 def start_task(s, task):
     """Run a task from its beginning to its first request."""
-    s[SEEN + task] = s[WOKEN + task] = s[BUFFERED + task] = s[RESULTS + task] = 0
+    s[SEEN + task] = s[WOKEN + task] = s[RESULTS + task] = 0
+    empty_buffer(s, task)
     start(task, s[CODE], s[STACKS] + (task + 1) * s[STACK_BYTES])
     go_on(s, task)
 
@@ -154,8 +174,7 @@ def run_alone(s, phase):
     at = REQUESTS
     while s[VERDICT] == UNDECIDED and s[STATUS] != DONE:
         s[RESULT] = apply(s, 0, s[at], s[at + 1], s[at + 2], s[at + 3])
-        while s[BUFFERED] > 0:
-            flush_oldest(s, 0)
+        drain(s, 0)
         if phase == PREPARE:
             s[NR_UNDO] = s[HASH] = 0  # what is written now stays
         go_on(s, 0)
@@ -163,17 +182,17 @@ def run_alone(s, phase):
 
 @kernel
 def enabled(s):
-    """The set of those that can be chosen now: bit t for a task, bit FLUSH + t for the flush of its oldest buffered store."""
+    """The set of those that can be chosen now, tasks and flushes, by number (state.FLUSH)."""
     found = 0
     for task in range(s[NR_TASKS]):
         status = s[STATUS + task]
         if status == RUNNING:
-            if is_ready(s, task, s[REQUESTS + REQUEST_WORDS * task]):
+            at = REQUESTS + REQUEST_WORDS * task
+            if is_ready(s, task, s[at], s[at + 1], s[at + 2]):
                 found |= 1 << task
         elif status == WAITING and s[WOKEN + task] != 0:
             found |= 1 << task
-        if s[BUFFERED + task] > 0:
-            found |= 1 << FLUSH + task
+        found |= flushes(s, task)
     return found
 
 
@@ -182,12 +201,12 @@ def log_step(s, chosen, mask):
     """Write down a step before it is made; its result follows."""
     at = LOG + s[NR_STEPS] * LOG_WORDS
     s[at + LOG_TASK], s[at + LOG_ENABLED] = chosen, mask
-    request = REQUESTS + REQUEST_WORDS * chosen
     if chosen >= FLUSH:
-        request = BUFFERS + (chosen - FLUSH) * BUFFER_CAPACITY * BUFFER_WORDS
-        address, width = s[request], s[request + 1]
-        s[at + LOG_OP], s[at + LOG_FIRST], s[at + LOG_SECOND] = FLUSH_OP | width << BYTES_SHIFT, s[request + 2], 0
+        entry = entry_at(s, chosen - FLUSH, 0)
+        address, width = s[entry + B_ADDRESS], s[entry + B_WIDTH]
+        s[at + LOG_OP], s[at + LOG_FIRST], s[at + LOG_SECOND] = FLUSH_OP | width << BYTES_SHIFT, s[entry + B_VALUE], 0
     else:
+        request = REQUESTS + REQUEST_WORDS * chosen
         address, width = s[request + 1], s[request] >> BYTES_SHIFT & BYTES_MASK
         s[at + LOG_OP], s[at + LOG_FIRST], s[at + LOG_SECOND] = s[request], s[request + 2], s[request + 3]
     s[at + LOG_ADDRESS] = address - s[BASE] if address != 0 else 0
@@ -202,15 +221,22 @@ def step(s, chosen, mask):
     s[CHOICES + s[NR_STEPS]] = chosen
     s[LAST_TASK], s[LAST_ADDRESS], s[LAST_WRITES] = chosen, pending_address(s, chosen), pending_writes(s, chosen)
     if chosen >= FLUSH:
+        if s[RACES]:
+            note_flush(s, s[LAST_ADDRESS], entry_number(s, chosen - FLUSH, 0))
         flush_oldest(s, chosen - FLUSH)
         s[NR_STEPS] += 1
         return
     at = REQUESTS + REQUEST_WORDS * chosen
-    s[RESULT] = apply(s, chosen, s[at], s[at + 1], s[at + 2], s[at + 3])
+    op, address, first = s[at], s[at + 1], s[at + 2]
+    s[RESULT] = apply(s, chosen, op, address, first, s[at + 3])
     if s[LOGGING]:
         s[LOG + s[NR_STEPS] * LOG_WORDS + LOG_RESULT] = s[RESULT]
+    if s[RACES]:
+        note_access(s, chosen, op, address, first, s[RESULT], op & KIND_MASK == LOAD and newest_own(s, chosen, address) >= 0)
     s[NR_STEPS] += 1
     go_on(s, chosen)
+    if s[RACES] and s[RACE_STEP] != 0:
+        s[VERDICT] = RACE
 
 
 @kernel
@@ -264,6 +290,8 @@ def restore(s):
 def begin(s, number):
     """Everything but the strategy's memory as a schedule finds it; its random numbers follow from the seed and its number alone."""
     restore(s)
+    if s[RACES]:
+        begin_clocks(s)
     s[SCHEDULE] = number
     s[RANDOM] = mixed(mixed(s[SEED]) + number * 2654435769 & MASK48)
     s[NR_STEPS] = s[HASH] = s[VERDICT] = 0

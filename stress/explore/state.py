@@ -6,44 +6,73 @@ One flat array of int64, since it is what compiled tasks, the compiled scheduler
 from kernels.base.points import MAX_TASKS, SCHEDULER_WORDS, STATE_WORDS
 
 # ---------------------------------------------------------------------------------------------------------------- scalars
-(NR_TASKS, MEMORY_MODEL, STRATEGY, PARAMETER, SEED, SCHEDULE, RANDOM, NR_STEPS, STEP_LIMIT, VERDICT, HASH, NR_UNDO, LOGGING,
+(NR_TASKS, NR_LANES, STRATEGY, PARAMETER, SEED, SCHEDULE, RANDOM, NR_STEPS, STEP_LIMIT, VERDICT, HASH, NR_UNDO, LOGGING,
  LAST_TASK, LAST_OP, LAST_ADDRESS, NR_RUN, TOTAL_STEPS, MOST_STEPS, CODE, STACKS, STACK_BYTES, STOP, NR_STATES, NOTING, COMPLETE,
- NR_RESTORED, NR_CHOICES, FLUSH_WEIGHT, NR_PRUNED, DIVERGED_AT, NR_GIVEN, LAST_WRITES, POINTS_EXPECTED) = range(
-    SCHEDULER_WORDS, SCHEDULER_WORDS + 34
-)  # fmt: skip
+ NR_RESTORED, NR_CHOICES, FLUSH_WEIGHT, NR_PRUNED, DIVERGED_AT, NR_GIVEN, LAST_WRITES, POINTS_EXPECTED, RACES, TIME, RACE_TASK,
+ RACE_STEP, NR_WORDS_KNOWN) = range(SCHEDULER_WORDS, SCHEDULER_WORDS + 39)  # fmt: skip
 
+#: who can be chosen: task t, and the flush of the oldest store in lane l of its store buffer, FLUSH + l * NR_TASKS + t
+FLUSH, NR_SCHEDULABLE = MAX_TASKS, 62
+NR_BUFFERS = NR_SCHEDULABLE - FLUSH
+LANES = {"sc": 0, "tso": 1, "pso": 6}  # per memory model: the most words whose stores by one task can be under way at once, in any order
+
+
+class _Places:
+    """Hands out the words after the scalars, one table after the other."""
+
+    def __init__(self) -> None:
+        self.free = SCHEDULER_WORDS + 64
+
+    def take(self, words: int) -> int:
+        begin, self.free = self.free, self.free + words
+        return begin
+
+
+_places = _Places()
+_take = _places.take
 # ----------------------------------------------------------------------------------------------------------------- tables
 # per task
-STATUS = 256
-SEEN, WOKEN, RESULTS, BUFFERED = (STATUS + k * MAX_TASKS for k in range(1, 5))
-# store buffers: address, width, value
-BUFFERS, BUFFER_CAPACITY, BUFFER_WORDS = 512, 16, 3
+STATUS, SEEN, WOKEN, RESULTS, NR_BUFFERED, NR_STORED, NEXT_LANE, WAITED_ON = (_take(MAX_TASKS) for _ in range(8))
+# per lane, by number of its flush - FLUSH: stores in it, where the oldest stands in its ring, and the word that they are to (PSO)
+BUFFERED, OLDEST, LANE_WORD = (_take(NR_BUFFERS) for _ in range(3))
+# the stores: address, width, value, number among its task's stores, step + 1 that made it, ordering
+BUFFER_CAPACITY, BUFFER_WORDS = 16, 6
+B_ADDRESS, B_WIDTH, B_VALUE, B_NUMBER, B_STEP, B_ORDER = range(BUFFER_WORDS)
+BUFFERS = _take(NR_BUFFERS * BUFFER_CAPACITY * BUFFER_WORDS)
 # first address and the address after the last, of each field by number
-FIELD_BEGIN, FIELD_END, FIELDS_MAX = 2048, 2560, 512
+FIELDS_MAX = 512
+FIELD_BEGIN, FIELD_END = _take(FIELDS_MAX), _take(FIELDS_MAX)
 # what tasks write past the scheduler is copied back: (address, words, address of the copy)
-RESTORED, RESTORED_WORDS = 3072, 3
-PRIORITIES = 3328  # per schedulable, tasks first and then their flushes
-CHANGE_POINTS = PRIORITIES + 2 * MAX_TASKS
+RESTORED_WORDS = 3
+RESTORED = _take(64 * RESTORED_WORDS)
+PRIORITIES = _take(NR_SCHEDULABLE)  # per schedulable
+CHANGE_POINTS = _take(64)
 MAX_STEPS = 8192
-CHOICES = 4096
-GIVEN = CHOICES + MAX_STEPS
-UNDO, UNDO_WORDS, UNDO_CAPACITY = GIVEN + MAX_STEPS, 3, 2 * MAX_STEPS
-LOG, LOG_WORDS = UNDO + UNDO_WORDS * UNDO_CAPACITY, 8
-STATES, STATES_CAPACITY = LOG + LOG_WORDS * MAX_STEPS, 1 << 15
-STRATEGY_WORDS = STATES + STATES_CAPACITY  # the strategy's own, from here to the end
-if STRATEGY_WORDS + (1 << 17) > STATE_WORDS:
+CHOICES, GIVEN = _take(MAX_STEPS), _take(MAX_STEPS)
+UNDO_WORDS, UNDO_CAPACITY = 3, 2 * MAX_STEPS
+UNDO = _take(UNDO_WORDS * UNDO_CAPACITY)
+LOG_WORDS = 8
+LOG = _take(LOG_WORDS * MAX_STEPS)
+STATES_CAPACITY = 1 << 15
+STATES = _take(STATES_CAPACITY)
+# happens-before: clocks per task (its own, as of its last fence, of what its relaxed loads have seen) and per buffered store
+CLOCK, FENCED, ACQUIRABLE = (_take(MAX_TASKS * MAX_TASKS) for _ in range(3))
+STORE_CLOCKS = _take(NR_BUFFERS * BUFFER_CAPACITY * MAX_TASKS)
+# the words that tasks have touched: a hash table of addresses, and for each word rows with an entry per task: the clock that its value
+# carries, the times of the task's last plain load, atomic load, plain store, atomic store
+KNOWN_CAPACITY = 1 << 12
+KNOWN = _take(KNOWN_CAPACITY)
+W_RELEASED, W_PLAIN_LOADS, W_LOADS, W_PLAIN_STORES, W_STORES, WORD_ROWS = range(6)
+WORDS = _take(KNOWN_CAPACITY * WORD_ROWS * MAX_TASKS)
+STRATEGY_WORDS = _places.free  # the strategy's own, from here to the end
+if STRATEGY_WORDS + (10 << 16) > STATE_WORDS:
     raise AssertionError("points.STATE_WORDS is too small")
-
-#: who can be chosen: task t, and the flush of t's oldest buffered store
-FLUSH = MAX_TASKS
-NR_SCHEDULABLE = 2 * MAX_TASKS
 
 # ----------------------------------------------------------------------------------------------------------------- values
 RUNNING, WAITING, DONE = range(3)  # STATUS
-SC, TSO = range(2)  # MEMORY_MODEL
 PREPARE, STEPS, CHECK = range(3)  # points.PHASE
-(UNDECIDED, CLEAN, PRUNED, BROKEN, OUT_OF_BOUNDS, DEADLOCK, LIVELOCK, OVERFLOW) = range(8)  # VERDICT
-VERDICT_NAMES = ("undecided", "clean", "pruned", "bug", "out-of-bounds", "deadlock", "livelock", "overflow")
+(UNDECIDED, CLEAN, PRUNED, BROKEN, OUT_OF_BOUNDS, DEADLOCK, LIVELOCK, OVERFLOW, RACE) = range(9)  # VERDICT
+VERDICT_NAMES = ("undecided", "clean", "pruned", "bug", "out-of-bounds", "deadlock", "livelock", "overflow", "race")
 (STOP_BUDGET, STOP_FAILURE, STOP_STATE, STOP_COMPLETE) = range(4)  # why a batch returned
 # words of one step in LOG
 LOG_TASK, LOG_OP, LOG_ADDRESS, LOG_FIRST, LOG_SECOND, LOG_RESULT, LOG_BEFORE, LOG_ENABLED = range(8)

@@ -111,16 +111,12 @@ def _compare(failure: Failure, found: Found | None, steps: list[Step]) -> None:
         raise DivergedError(f"the schedule ends as {found} after {len(steps)} steps, the file says {failure.found}")
 
 
-def _cpu(step: Step) -> int:
-    return step.chosen % FLUSH
-
-
 def _shared_words(steps: list[Step]) -> set[int]:
     """The words that one CPU wrote and another one touched."""
     touched: dict[int, set[int]] = defaultdict(set)
     written = set()
     for step in steps:
-        touched[step.offset].add(_cpu(step))
+        touched[step.offset].add(step.cpu)
         if step.op & points.KIND_MASK != points.LOAD:
             written.add(step.offset)
     return {offset for offset, cpus in touched.items() if offset in written and len(cpus) > 1}
@@ -131,7 +127,7 @@ def _lines(steps: list[Step], passed: dict[int, list[Where]], *, everything: boo
     lines: list[Line] = []
     skipped = 0
     for number, step in enumerate(steps, 1):
-        cpu = _cpu(step)
+        cpu = step.cpu
         place = place_text(passed[cpu].pop(0)) if step.chosen < FLUSH and passed.get(cpu) else "store buffer"
         if everything or step.offset in shared or number == len(steps) or step.op & points.KIND_MASK in (points.WAIT, points.FENCE):
             lines.append(Line(number, cpu, step_text(step), place))

@@ -2,28 +2,34 @@
 
 P. Abdulla, S. Aronis, B. Jonsson, K. Sagonas, "Optimal dynamic partial order reduction", POPL 2014 (its source sets); C. Flanagan,
 P. Godefroid, POPL 2005. Under TSO a buffered store conflicts with nothing, and its flush, by a process of its own, is the write
-(C. Zhang, M. Kusano, C. Wang, PLDI 2015).
+(C. Zhang, M. Kusano, C. Wang, PLDI 2015); under PSO each lane of the buffer is such a process.
 
-Happens-before of an event: its process's events before it; the conflicting accesses before it (one word, one may write); for a flush its
-store; for what fences or is locked the flushes of its task; for the end of a wait the write that ended it. Clocks say, for each
-process, the last of its events that comes before. A compare-and-exchange counts as a write even where it failed.
+Happens-before of an event: its process's events before it; the conflicting accesses before it (one word, one may write); for a flush
+its store, and for one that releases the flushes of all stores before it; for what fences or is locked the flushes of its task; for the
+end of a wait the write that ended it. Clocks say, for each process, the last of its events that comes before. A compare-and-exchange
+counts as a write even where it failed.
 
 It does not know AWAIT: of two tasks that wait for one word only the order that it met is explored. No model of the project asks for it.
 """
 
+from kernels.base.atomics import RELEASE
 from kernels.base.jit import kernel
-from kernels.base.points import KIND_MASK, LOAD, REQUEST_WORDS, REQUESTS, STORE, WAIT
+from kernels.base.points import KIND_MASK, LOAD, ORDER_MASK, ORDER_SHIFT, REQUEST_WORDS, REQUESTS, STORE, WAIT
 from stress.explore.chance import lowest_member
+from stress.explore.memory_models import entry_at, lane_of
 from stress.explore.pending import pending_address, pending_writes
 from stress.explore.state import (
+    B_NUMBER,
+    B_ORDER,
+    B_STEP,
     FLUSH,
     LAST_TASK,
-    MEMORY_MODEL,
+    NEXT_LANE,
+    NR_LANES,
     NR_SCHEDULABLE,
     NR_STEPS,
     NR_TASKS,
     OVERFLOW,
-    SC,
     STRATEGY_WORDS,
     VERDICT,
     WOKEN,
@@ -32,55 +38,35 @@ from stress.explore.strategy import Strategy
 
 PREFIX, NR_EVENTS = STRATEGY_WORDS, STRATEGY_WORDS + 1  # steps whose choice is settled; events whose clocks are known
 DEPTH_MAX = 4096
-FEW = 8  # tasks, for which clocks are short: loops of a constant length become a few vector instructions
-NR_STORED = STRATEGY_WORDS + 16  # per task: stores that entered its buffer
-NR_FLUSHED = NR_STORED + NR_SCHEDULABLE
-FIRST = NR_FLUSHED + NR_SCHEDULABLE  # scratch: the first event of each process in the part that a race could reverse
+FIRST = STRATEGY_WORDS + 16  # scratch: the first event of each process in the part that a race could reverse
 CLOCKS = FIRST + NR_SCHEDULABLE  # per process: the clock of its last event
-STORED_AT = CLOCKS + NR_SCHEDULABLE * NR_SCHEDULABLE  # per task: the events of its stores
+FLUSHED_AT = CLOCKS + NR_SCHEDULABLE * NR_SCHEDULABLE  # per store of a task: 2 x the event of its flush, + 1 if it releases
 # per event, close together since every later one looks through them: the word it touched (0: none, or a store that only entered a buffer);
 # who made it, doubled, and 1 if it may have written
-EVENTS = STORED_AT + (NR_SCHEDULABLE >> 1) * DEPTH_MAX
-FRAMES = EVENTS + 2 * DEPTH_MAX
-# words of a frame: the choice at a depth, and the event that it made
-CHOSEN, TO_TRY, TRIED, ASLEEP, ENABLED, WRITERS, WOKEN_BY, KIND, CLOCK = range(9)
-ADDRESSES = CLOCK + 2 * FEW  # with few tasks; after a long clock otherwise
-FEW_WORDS, FRAME_WORDS = ADDRESSES + 2 * FEW, CLOCK + 2 * NR_SCHEDULABLE
-RACES = FRAMES + DEPTH_MAX * FRAME_WORDS  # scratch: earlier events that race with the last one
+EVENTS = FLUSHED_AT + FLUSH * DEPTH_MAX
+RACES = EVENTS + 2 * DEPTH_MAX  # scratch: earlier events that race with the last one
+FRAMES = RACES + DEPTH_MAX
+# words of a frame: the choice at a depth, and the event that it made. MADE_BY is for a flush the event of its store; NUMBER and ORDER are
+# that store's. AFTER says whose flushes come before an access: a lane, ALL, or NOBODY. Clocks and addresses are by place_of()
+(CHOSEN, TO_TRY, TRIED, ASLEEP, ENABLED, WRITERS, WOKEN_BY, KIND, MADE_BY, NUMBER, ORDER, AFTER, CLOCK) = range(13)
+# CLOCK is the first of as many words as there are processes, and what each of them is about to touch stands behind
+NOBODY, ALL = -1, -2
 
 
 @kernel
 def begin(s):
     """No event yet; the frames of the settled prefix stay."""
     s[NR_EVENTS] = 0
-    for k in range(NR_STORED, CLOCKS):
-        s[k] = 0
-    for k in range(CLOCKS, CLOCKS + 2 * s[NR_TASKS] * NR_SCHEDULABLE):
-        s[k] = 0
+    for place in range(nr_places(s)):
+        for other in range(nr_places(s)):
+            s[CLOCKS + place * NR_SCHEDULABLE + other] = 0
     return 0
 
 
 @kernel
-def join(s, clock, other):
-    """Everything before `other` is before `clock`, too."""
-    if s[NR_TASKS] <= FEW:
-        for place in range(2 * FEW):
-            s[clock + place] = max(s[clock + place], s[other + place])
-    else:
-        for place in range(NR_SCHEDULABLE):
-            s[clock + place] = max(s[clock + place], s[other + place])
-
-
-@kernel
-def frame_at(s, depth):
-    """The frame of a depth. They lie close together where there are few tasks: the whole stack is gone through in every schedule."""
-    return FRAMES + depth * (FEW_WORDS if s[NR_TASKS] <= FEW else FRAME_WORDS)
-
-
-@kernel
-def address_at(s, frame, process):
-    """Where a frame says what a process is about to touch."""
-    return frame + (ADDRESSES if s[NR_TASKS] <= FEW else CLOCK + NR_SCHEDULABLE) + place_of(s, process)
+def nr_places(s):
+    """How many processes there are: a task each, and the lanes of their store buffers."""
+    return s[NR_TASKS] * (1 + s[NR_LANES])
 
 
 @kernel
@@ -90,80 +76,75 @@ def place_of(s, process):
 
 
 @kernel
-def copy_clock(s, clock, to):
-    """What is before one event is before another."""
-    if s[NR_TASKS] <= FEW:
-        for place in range(2 * FEW):
-            s[to + place] = s[clock + place]
-    else:
-        for place in range(NR_SCHEDULABLE):
-            s[to + place] = s[clock + place]
+def frame_at(s, depth):
+    """The frame of a depth. They lie close together: the whole stack is gone through in every schedule."""
+    return FRAMES + depth * (CLOCK + 2 * nr_places(s))
+
+
+@kernel
+def address_at(s, frame, process):
+    """Where a frame says what a process is about to touch."""
+    return frame + CLOCK + nr_places(s) + place_of(s, process)
+
+
+@kernel
+def join(s, clock, other):
+    """Everything before `other` is before `clock`, too."""
+    for place in range(nr_places(s)):
+        if s[other + place] > s[clock + place]:
+            s[clock + place] = s[other + place]
+
+
+@kernel
+def copy_clock(s, clock, other):
+    """`clock` becomes what `other` is."""
+    for place in range(nr_places(s)):
+        s[clock + place] = s[other + place]
+
+
+@kernel
+def flush_causes(s, event, frame, clock, task):
+    """A flush comes after its store; one that releases, after the flushes of all stores before."""
+    join(s, clock, frame_at(s, s[frame + MADE_BY]) + CLOCK)
+    releases = s[frame + ORDER] >= RELEASE
+    if s[NR_LANES] > 1:
+        flushed = FLUSHED_AT + task * DEPTH_MAX
+        number = s[frame + NUMBER]
+        s[flushed + number] = 2 * event + releases
+        while releases and number > 0:
+            number -= 1
+            join(s, clock, frame_at(s, s[flushed + number] >> 1) + CLOCK)
+            releases = s[flushed + number] & 1 == 0  # that one comes after all before it
 
 
 @kernel
 def causes(s, event, frame, clock, process):
     """Join what an event comes after for other reasons than a conflict."""
     if process >= FLUSH:
-        task = process - FLUSH
-        store = s[STORED_AT + task * DEPTH_MAX + s[NR_FLUSHED + task]]
-        s[NR_FLUSHED + task] += 1
-        join(s, clock, frame_at(s, store) + CLOCK)
-        return
-    kind = s[frame + KIND]
-    if kind == WAIT:
+        flush_causes(s, event, frame, clock, (process - FLUSH) % s[NR_TASKS])
+    elif s[frame + KIND] == WAIT:
         if s[frame + WOKEN_BY] > 0:
             join(s, clock, frame_at(s, s[frame + WOKEN_BY] - 1) + CLOCK)
-    elif s[MEMORY_MODEL] != SC:
-        if kind == STORE:
-            s[STORED_AT + process * DEPTH_MAX + s[NR_STORED + process]] = event
-            s[NR_STORED + process] += 1
-        elif kind != LOAD:
-            join(s, clock, CLOCKS + (s[NR_TASKS] + process) * NR_SCHEDULABLE)
+    elif s[frame + AFTER] == ALL:
+        for lane in range(s[NR_LANES]):
+            join(s, clock, CLOCKS + (s[NR_TASKS] * (1 + lane) + process) * NR_SCHEDULABLE)
+    elif s[frame + AFTER] >= 0:
+        join(s, clock, CLOCKS + (s[NR_TASKS] + s[frame + AFTER]) * NR_SCHEDULABLE)
 
 
 @kernel
-def is_buffered(s, kind):
-    """Whether an access only enters the store buffer."""
-    return kind == STORE and s[MEMORY_MODEL] != SC
-
-
-@kernel
-def initials(s, race, event, frame):
-    """The processes that could come first if the event came before the event `race`."""
-    found, present = 0, 0
-    by = place_of(s, s[frame_at(s, race) + CHOSEN])
-    for k in range(race + 1, event + 1):
-        other = frame_at(s, k)
-        process = s[other + CHOSEN]
-        place = place_of(s, process)
-        if k < event and s[other + CLOCK + by] > race:
-            continue
-        if present >> place & 1:
-            continue
-        first = True
-        for q in range(2 * s[NR_TASKS]):
-            if present >> q & 1 and s[other + CLOCK + q] > s[FIRST + q]:
-                first = False
-        present |= 1 << place
-        s[FIRST + place] = k
-        if first:
-            found |= 1 << process
-    return found
-
-
-@kernel
-def note_race(s, race, event, frame):
-    """Somebody who could come first must be tried where the event `race` was chosen."""
-    at = frame_at(s, race)
-    first = initials(s, race, event, frame)
-    if first & s[at + TO_TRY] != 0:
-        return
-    possible = first & s[at + ENABLED]
-    if possible == 0:
-        s[at + TO_TRY] |= s[at + ENABLED]
-    else:
-        mine = 1 << s[frame + CHOSEN]
-        s[at + TO_TRY] |= mine if possible & mine != 0 else 1 << lowest_member(possible)
+def flushed_before(s, task, op, address):
+    """Whose flushes have made a task's request possible: a lane, ALL, or NOBODY."""
+    kind = op & KIND_MASK
+    if s[NR_LANES] == 0 or kind == LOAD or kind == WAIT:
+        return NOBODY
+    if kind == STORE:
+        if s[NR_LANES] > 1 and lane_of(s, task, address) < 0:
+            return s[NEXT_LANE + task] * s[NR_TASKS] + task
+        return NOBODY
+    if s[NR_LANES] > 1 and address != 0 and (op >> ORDER_SHIFT & ORDER_MASK) < RELEASE:
+        return lane_of(s, task, address)
+    return ALL
 
 
 @kernel
@@ -192,17 +173,62 @@ def note_conflicts(s, event, frame, process):
 
 
 @kernel
+def is_buffered(s, kind):
+    """Whether an access only enters the store buffer."""
+    return kind == STORE and s[NR_LANES] > 0
+
+
+@kernel
+def initials(s, race, event, frame):
+    """The processes that could come first if the event came before the event `race`."""
+    found, present = 0, 0
+    by = place_of(s, s[frame_at(s, race) + CHOSEN])
+    for k in range(race + 1, event + 1):
+        other = frame_at(s, k)
+        process = s[other + CHOSEN]
+        place = place_of(s, process)
+        if k < event and s[other + CLOCK + by] > race:
+            continue
+        if present >> place & 1:
+            continue
+        first = True
+        for q in range(nr_places(s)):
+            if present >> q & 1 and s[other + CLOCK + q] > s[FIRST + q]:
+                first = False
+        present |= 1 << place
+        s[FIRST + place] = k
+        if first:
+            found |= 1 << process
+    return found
+
+
+@kernel
+def note_race(s, race, event, frame):
+    """Somebody who could come first must be tried where the event `race` was chosen."""
+    at = frame_at(s, race)
+    first = initials(s, race, event, frame)
+    if first & s[at + TO_TRY] != 0:
+        return
+    possible = first & s[at + ENABLED]
+    if possible == 0:
+        s[at + TO_TRY] |= s[at + ENABLED]
+    else:
+        mine = 1 << s[frame + CHOSEN]
+        s[at + TO_TRY] |= mine if possible & mine != 0 else 1 << lowest_member(possible)
+
+
+@kernel
 def note_event(s):
     """The clock of the last event, and its races."""
     event = s[NR_EVENTS]
     frame = frame_at(s, event)
     process, clock = s[frame + CHOSEN], frame + CLOCK
     place = place_of(s, process)
-    copy_clock(s, CLOCKS + place * NR_SCHEDULABLE, clock)
+    copy_clock(s, clock, CLOCKS + place * NR_SCHEDULABLE)
     causes(s, event, frame, clock, process)
     races = note_conflicts(s, event, frame, process)
     s[clock + place] = event + 1
-    copy_clock(s, clock, CLOCKS + place * NR_SCHEDULABLE)
+    copy_clock(s, CLOCKS + place * NR_SCHEDULABLE, clock)
     s[NR_EVENTS] = event + 1
     for k in range(races):
         note_race(s, s[RACES + k], event, frame)
@@ -232,11 +258,12 @@ def describe_frame(s, frame, mask):
     """What everybody is about to do at this point."""
     s[frame + ENABLED] = mask
     s[frame + WRITERS] = 0
-    for task in range(s[NR_TASKS]):
-        for who in (task, FLUSH + task):
-            s[address_at(s, frame, who)] = pending_address(s, who) if mask >> who & 1 else 0
-            if mask >> who & 1 and pending_writes(s, who):
-                s[frame + WRITERS] |= 1 << who
+    while mask != 0:
+        who = lowest_member(mask)
+        mask &= mask - 1
+        s[address_at(s, frame, who)] = pending_address(s, who)
+        if pending_writes(s, who):
+            s[frame + WRITERS] |= 1 << who
 
 
 @kernel
@@ -259,8 +286,14 @@ def choose(s, mask):
         s[frame + CHOSEN], s[frame + ASLEEP], s[frame + TO_TRY], s[frame + TRIED] = chosen, asleep, 1 << chosen, 0
     chosen = s[frame + CHOSEN]
     describe_frame(s, frame, mask)
-    s[frame + KIND] = s[REQUESTS + chosen * REQUEST_WORDS] & KIND_MASK if chosen < FLUSH else STORE
-    s[frame + WOKEN_BY] = s[WOKEN + chosen] if chosen < FLUSH else 0
+    if chosen < FLUSH:
+        at = REQUESTS + chosen * REQUEST_WORDS
+        s[frame + KIND], s[frame + WOKEN_BY] = s[at] & KIND_MASK, s[WOKEN + chosen]
+        s[frame + AFTER] = flushed_before(s, chosen, s[at], s[at + 1])
+    else:
+        at = entry_at(s, chosen - FLUSH, 0)
+        s[frame + KIND], s[frame + WOKEN_BY] = STORE, 0
+        s[frame + MADE_BY], s[frame + NUMBER], s[frame + ORDER] = s[at + B_STEP], s[at + B_NUMBER], s[at + B_ORDER]
     return chosen
 
 

@@ -5,26 +5,27 @@ flushes of store buffers are some; k, the number of points where there is a choi
 not enabled, so nobody spins at the top; a change point lowers whoever would have gone on, before it does.
 """
 
+from kernels.base.atomics import ctz
 from kernels.base.jit import kernel
 from stress.explore.chance import random_below
-from stress.explore.state import CHANGE_POINTS, FLUSH, NR_CHOICES, NR_TASKS, PARAMETER, POINTS_EXPECTED, PRIORITIES
+from stress.explore.state import CHANGE_POINTS, FLUSH, NR_CHOICES, NR_LANES, NR_TASKS, PARAMETER, POINTS_EXPECTED, PRIORITIES
 from stress.explore.strategy import Strategy
 
 
 @kernel
-def schedulable(k):
-    """The k-th of tasks and flushes in turn."""
-    return (k >> 1) + FLUSH * (k & 1)
+def schedulable(s, k):
+    """The number of the k-th of tasks and flushes."""
+    return k if k < s[NR_TASKS] else FLUSH + k - s[NR_TASKS]
 
 
 @kernel
 def begin(s):
     """Draw the priorities d..d+n-1 and d - 1 different change points in 1..k."""
     depth = s[PARAMETER]
-    for k in range(2 * s[NR_TASKS]):  # a shuffle: each in a random place of those before it (Fisher and Yates, inside out)
-        place = schedulable(random_below(s, k + 1))
-        s[PRIORITIES + schedulable(k)] = s[PRIORITIES + place]
-        s[PRIORITIES + place] = depth + k
+    for k in range(s[NR_TASKS] * (1 + s[NR_LANES])):  # a shuffle: each in a random place of those before it (Fisher and Yates, inside out)
+        place = PRIORITIES + schedulable(s, random_below(s, k + 1))
+        s[PRIORITIES + schedulable(s, k)] = s[place]
+        s[place] = depth + k
     drawn = 0
     while drawn < min(depth - 1, s[POINTS_EXPECTED]):
         point = 1 + random_below(s, s[POINTS_EXPECTED])
@@ -45,10 +46,11 @@ def begin(s):
 def highest(s, mask):
     """The member of highest priority."""
     best = -1
-    for task in range(s[NR_TASKS]):
-        for who in (task, FLUSH + task):
-            if mask >> who & 1 and (best < 0 or s[PRIORITIES + who] > s[PRIORITIES + best]):
-                best = who
+    while mask != 0:
+        who = ctz(mask)
+        mask &= mask - 1
+        if best < 0 or s[PRIORITIES + who] > s[PRIORITIES + best]:
+            best = who
     return best
 
 

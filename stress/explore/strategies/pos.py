@@ -4,10 +4,11 @@ X. Yuan, J. Yang, R. Gu, "Partial order aware concurrency sampling", CAV 2018. T
 may write. Under TSO the write is the flush of the store buffer, and a buffered store is nobody's business.
 """
 
+from kernels.base.atomics import ctz
 from kernels.base.jit import kernel
 from stress.explore.chance import random_bits
 from stress.explore.pending import pending_address, pending_writes
-from stress.explore.state import FLUSH, LAST_ADDRESS, LAST_TASK, LAST_WRITES, NR_TASKS, PRIORITIES
+from stress.explore.state import FLUSH, LAST_ADDRESS, LAST_TASK, LAST_WRITES, NR_LANES, NR_TASKS, PRIORITIES
 from stress.explore.strategy import Strategy
 
 
@@ -16,7 +17,8 @@ def begin(s):
     """Everybody draws."""
     for task in range(s[NR_TASKS]):
         s[PRIORITIES + task] = random_bits(s)
-        s[PRIORITIES + FLUSH + task] = random_bits(s)
+    for flush in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
+        s[PRIORITIES + flush] = random_bits(s)
     return 0
 
 
@@ -34,13 +36,13 @@ def choose(s, mask):
     if last >= 0:
         s[PRIORITIES + last] = random_bits(s)
     best = -1
-    for task in range(s[NR_TASKS]):
-        for who in (task, FLUSH + task):
-            if mask >> who & 1:
-                if last >= 0 and who != last and s[LAST_ADDRESS] != 0:
-                    redraw(s, who, s[LAST_ADDRESS], s[LAST_WRITES] != 0)
-                if best < 0 or s[PRIORITIES + who] > s[PRIORITIES + best]:
-                    best = who
+    while mask != 0:
+        who = ctz(mask)
+        mask &= mask - 1
+        if last >= 0 and who != last and s[LAST_ADDRESS] != 0:
+            redraw(s, who, s[LAST_ADDRESS], s[LAST_WRITES] != 0)
+        if best < 0 or s[PRIORITIES + who] > s[PRIORITIES + best]:
+            best = who
     return best
 
 

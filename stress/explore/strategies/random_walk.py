@@ -2,14 +2,14 @@
 
 from kernels.base.jit import kernel
 from stress.explore.chance import draw_flush_weight, random_member, without_lazy_flushes
-from stress.explore.state import MEMORY_MODEL, SC
+from stress.explore.state import NR_LANES
 from stress.explore.strategy import Strategy
 
 
 @kernel
 def begin(s):
     """Draw this schedule's flush weight, if there are store buffers."""
-    if s[MEMORY_MODEL] != SC:
+    if s[NR_LANES] > 0:
         draw_flush_weight(s)
     return 0
 

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from stress.compare import counts
-from stress.compare.windows import AXES, FOLIO, FOLIOS, Windows, loads_of
+from stress.compare.windows import AXES, BATCHINGS, FOLIO, FOLIOS, Windows, loads_of
 
 pytestmark = pytest.mark.slow
 
@@ -16,8 +16,8 @@ def counted(axis="migration"):
 
 
 @functools.cache
-def windows():
-    return Windows(frame_bytes=64, nr_spaces=2)
+def windows(span):
+    return Windows(frame_bytes=64, nr_spaces=2, window_blocks=span)
 
 
 CASES = [(axis, load, value) for axis in AXES for load in loads_of(axis) for value in load.values(axis)]
@@ -25,8 +25,8 @@ CASES = [(axis, load, value) for axis in AXES for load in loads_of(axis) for val
 
 @pytest.mark.parametrize(("axis", "load", "value"), CASES, ids=[f"{load.name}-{value}" for _, load, value in CASES])
 def test_every_interface_moves_every_load(axis, load, value):
-    machine = windows()
-    machine.choose(axis, value)
+    machine = windows(BATCHINGS.get(value, {}).get("window_blocks", 1))
+    machine.choose(axis, load, value)
     present = machine.fill(load)
     migrated = machine.migrate(load, value)
     assert present / 8 <= migrated <= 2 * present
