@@ -1,4 +1,5 @@
-"""The final states of a small program by enumeration of an abstract machine, in plain Python: nothing of the explorer, so that each can doubt the other.
+"""The final states of a small program, by enumeration of an abstract machine in plain Python: nothing of the explorer, so that either can
+doubt the other.
 
 A machine's state is where each thread is, memory, what each thread has buffered, oldest first, and what it has loaded. SC: a store goes
 to memory. TSO: to the thread's buffer, which empties in order; a load sees the newest own store; a fence and an exchange wait for an

@@ -64,18 +64,17 @@ class Litmus:
         Returns     variables; per thread registers, each with what was loaded last
         """
         registers = tuple(
-            {name: value for (_, name), value in zip(names, seen, strict=True)}
-            for names, seen in zip(self.registers, loaded, strict=True)
+            {name: value for (_, name), value in zip(names, seen, strict=True)} for names, seen in zip(self.registers, loaded, strict=True)
         )
         return dict(zip(self.variables, memory, strict=True)), registers
 
 
-class _Mistake(ValueError):
+class _MistakeError(ValueError):
     """What is wrong with a test, in one line."""
 
 
 def _refuse(text: str) -> NoReturn:
-    raise _Mistake(text)
+    raise _MistakeError(text)
 
 
 def register_name(name: str) -> str:
@@ -210,9 +209,7 @@ def _operation(op: object, where: str, variables: dict[str, int]) -> tuple[Opera
     return Operation(kinds[ordering[0] if ordering else ""], number, value), register
 
 
-def _threads(
-    data: object, variables: dict[str, int]
-) -> tuple[tuple[tuple[Operation, ...], ...], tuple[tuple[tuple[int, str], ...], ...]]:
+def _threads(data: object, variables: dict[str, int]) -> tuple[tuple[tuple[Operation, ...], ...], tuple[tuple[tuple[int, str], ...], ...]]:
     if not isinstance(data, list) or not all(isinstance(thread, list) for thread in data):
         _refuse("threads: not a list of lists of operations")
     if not 1 <= len(data) <= MAX_THREADS:
@@ -261,9 +258,7 @@ def parse_test(data: object) -> Litmus:
             _refuse(f"{memory}: {verdict!r} is no verdict; known: {', '.join(VERDICTS)}")
     names = [[register for _, register in loads] for loads in registers]
     exists = _Parser(data["exists"], tuple(variables), names).parse()
-    return Litmus(
-        data["name"], tuple(variables), tuple(variables.values()), threads, registers, exists, data["exists"].strip(), verdicts
-    )
+    return Litmus(data["name"], tuple(variables), tuple(variables.values()), threads, registers, exists, data["exists"].strip(), verdicts)
 
 
 def ignored_fields(data: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from stress.explore import litmus_kernels as kernels
 from stress.explore.final_states import Final, final_states
 from stress.explore.litmus_file import Litmus
 from stress.explore.model import PARAMS, small_geometry
-from stress.explore.tape import EXCHANGE, EXCHANGE_RELAXED, LOAD, write_tapes
+from stress.explore.tape import EXCHANGE, EXCHANGE_RELAXED, LOAD, MAX_THREADS, write_tapes
 from stress.host import describe_host, usable_cores, usable_cpus
 from stress.machine import create_machine
 from stress.soak import write_json
@@ -90,7 +90,9 @@ def required_processors(tests: Sequence[Litmus]) -> None:
     cores = min(usable_cores(), len(usable_cpus()))
     for test in tests:
         if len(test.threads) > cores:
-            raise HostError(f"{test.name} has {len(test.threads)} threads, each wants a core, and this host grants {cores}: name others by --test")
+            raise HostError(
+                f"{test.name} has {len(test.threads)} threads, each wants a core, and this host grants {cores}: name others by --test"
+            )
 
 
 def what_fits(tests: Sequence[Litmus]) -> list[Litmus]:
@@ -107,7 +109,7 @@ class Host:
 
     def __init__(self) -> None:
         frames = -(-kernels.CONTENTS_WORDS // _CONTENTS_PER_FRAME)
-        geometry = small_geometry(8, frames_per_node=frames + (-frames) % 64, words_per_frame=_CONTENTS_PER_FRAME)
+        geometry = small_geometry(MAX_THREADS, frames_per_node=frames + (-frames) % 64, words_per_frame=_CONTENTS_PER_FRAME)
         self.mem: Any = create_machine(geometry, PARAMS)
         self.contents: Any = self.mem.arrays["contents"]
 
@@ -116,7 +118,7 @@ class Host:
         arrays = self.mem.arrays
         self.contents[: kernels.INSTANCES] = 0
         self.contents[kernels.INITIAL : kernels.INITIAL + len(test.initial)] = test.initial
-        write_tapes(arrays, test.threads, self.mem.geometry.nr_cpus)
+        write_tapes(arrays, test.threads, MAX_THREADS)
         for cpu, operations in enumerate(test.threads):
             for k, operation in enumerate(operations):
                 arrays["ring_cycles"][cpu * kernels.RING_EVENTS + k] = operation.kind in (LOAD, EXCHANGE, EXCHANGE_RELAXED)
@@ -306,7 +308,10 @@ def run_real(tests: Sequence[Litmus], nr_runs: int, seed: int, json: Path | None
     forbidden = [observed.test.name for observed in seen if observed.count(observed.is_forbidden)]
     relaxed = [f"{each.test.name} ({each.count(each.is_relaxed):,})" for each in seen if each.count(each.is_relaxed)]
     total = sum(each.nr_runs for each in seen)
-    print(f"{len(seen)} tests, {total:,} runs: " + (f"TSO forbids outcomes of {', '.join(forbidden)}" if forbidden else "no outcome that TSO forbids"))
+    print(
+        f"{len(seen)} tests, {total:,} runs: "
+        + (f"TSO forbids outcomes of {', '.join(forbidden)}" if forbidden else "no outcome that TSO forbids")
+    )
     print(f"outcomes that need a store buffer: {', '.join(relaxed) or 'none; these runs met too seldom to show any'}", flush=True)
     if json is not None:
         write_json(json, {"schema": SCHEMA, "host": describe_host(), "seed": seed, "tests": [to_json(each) for each in seen]})

@@ -17,13 +17,9 @@ def random_program(chance, memory, *, locks):
     from stress.explore.tape import Operation
 
     def operation():
-        kind = chance.choice(
-            [tape.STORE, tape.STORE, tape.LOAD, tape.LOAD, tape.FENCE, tape.EXCHANGE, tape.CAS, tape.ADD]
-        )
+        kind = chance.choice([tape.STORE, tape.STORE, tape.LOAD, tape.LOAD, tape.FENCE, tape.EXCHANGE, tape.CAS, tape.ADD])
         if memory == "pso":
-            kind = chance.choice(
-                [kind, {tape.STORE: tape.STORE_RELEASE, tape.EXCHANGE: tape.EXCHANGE_RELAXED}.get(kind, kind)]
-            )
+            kind = chance.choice([kind, {tape.STORE: tape.STORE_RELEASE, tape.EXCHANGE: tape.EXCHANGE_RELAXED}.get(kind, kind)])
         return Operation(kind, chance.randrange(2), chance.randrange(1, 3), chance.randrange(2))
 
     def thread(length):
