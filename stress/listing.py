@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kernels.base.layout import BATCHES, COUNTERS, POLICIES
+from kernels.base.layout import COUNTERS, NUMBERS, POLICIES
 from stress.scenario import read_scenario, shipped_scenarios
 
 
@@ -40,7 +40,7 @@ def _types() -> list[str]:
 
 
 def _policies() -> list[str]:
-    numbers = [(name, f"{least}..{most}, {default} unless told") for name, (least, most, default) in BATCHES.items()]
+    numbers = [(name, f"{least}..{most}, {default} unless told") for name, (least, most, default) in NUMBERS.items()]
     return _columns([(name, " | ".join(values)) for name, values in POLICIES.items()] + numbers)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernels.base.layout import ARRAY_START, ARRAYS, BATCHES, FIELDS, LENGTHS_WORD, NR_ZS_CLASSES, PARAM, SEGMENT_BYTES, Geometry, LockClass
+from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, NR_ZS_CLASSES, NUMBERS, PARAM, SEGMENT_BYTES, Geometry, LockClass
 from stress.errors import HostError, UserError
 from stress.host import require_memory, size_text
 
@@ -177,7 +177,7 @@ def create_machine(geometry: Geometry, params: Mapping[str, int]) -> Any:
     finally:
         os.close(descriptor)  # the mapping keeps the memory
     header = np.frombuffer(mapped, np.int64, count=len(PARAM))
-    defaults = {name: default for name, (*_, default) in BATCHES.items()}
+    defaults = {name: default for name, (*_, default) in NUMBERS.items()}
     for name, value in {**defaults, **geometry_params(geometry), **params}.items():
         header[PARAM[name]] = value
     np.frombuffer(mapped, np.int64, count=LENGTHS_WORD + len(ARRAYS))[LENGTHS_WORD:] = lengths

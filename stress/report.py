@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kernels.base.layout import BATCHES
+from kernels.base.layout import NUMBERS
 from stress.errors import UserError
 from stress.host import size_text
 from stress.outcome import SCHEMA
@@ -38,7 +38,7 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 
 def _default_batch(name: str) -> str | None:
     """What a policy that is a number is unless told: not worth a word."""
-    return str(BATCHES[name][2]) if name in BATCHES else None
+    return str(NUMBERS[name][2]) if name in NUMBERS else None
 
 
 def _head(result: dict[str, Any]) -> list[str]:

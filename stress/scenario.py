@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from kernels.base.layout import BATCHES, MEETINGS, POLICIES
+from kernels.base.layout import MEETINGS, NUMBERS, POLICIES
 from stress.errors import UserError
 from stress.registry import scan_files
 from stress.sizes import DEFAULT_FILL
@@ -109,14 +109,14 @@ class Scenario(_Strict):
 
 
 def check_policy(name: str, value: str) -> None:
-    """Raise ValueError unless layout.POLICIES has this value of this policy, or layout.BATCHES allows the number."""
-    if name in BATCHES:
-        least, most, _ = BATCHES[name]
+    """Raise ValueError unless layout.POLICIES has this value of this policy, or layout.NUMBERS allows the number."""
+    if name in NUMBERS:
+        least, most, _ = NUMBERS[name]
         if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
             raise ValueError(f"policy {name!r} is a number from {least} to {most} (is {value!r})")
         return
     if name not in POLICIES:
-        raise ValueError(f"unknown policy {name!r}; known: {', '.join((*POLICIES, *BATCHES))}")
+        raise ValueError(f"unknown policy {name!r}; known: {', '.join((*POLICIES, *NUMBERS))}")
     if value not in POLICIES[name]:
         raise ValueError(f"unknown value {value!r} of policy {name!r}; known: {', '.join(POLICIES[name])}")
 
@@ -130,7 +130,7 @@ def parse_policies(settings: Sequence[str]) -> dict[str, str]:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
-            raise UserError(f"--set {setting}: write --set policy=value; policies: {', '.join((*POLICIES, *BATCHES))}")
+            raise UserError(f"--set {setting}: write --set policy=value; policies: {', '.join((*POLICIES, *NUMBERS))}")
         try:
             check_policy(name, value)
         except ValueError as error:
@@ -141,7 +141,7 @@ def parse_policies(settings: Sequence[str]) -> dict[str, str]:
 
 def chosen_values(policies: dict[str, str]) -> dict[str, str]:
     """The value of every policy, defaults included."""
-    defaults = {name: values[0] for name, values in POLICIES.items()} | {name: str(default) for name, (*_, default) in BATCHES.items()}
+    defaults = {name: values[0] for name, values in POLICIES.items()} | {name: str(default) for name, (*_, default) in NUMBERS.items()}
     return defaults | policies
 
 
@@ -149,7 +149,7 @@ def policy_params(policies: dict[str, str]) -> dict[str, int]:
     """The header parameter of every policy, defaults included: the index of its value in layout.POLICIES, or the number."""
     chosen = chosen_values(policies)
     return {f"policy_{name}": values.index(chosen[name]) for name, values in POLICIES.items()} | {
-        name: int(chosen[name]) for name in BATCHES
+        name: int(chosen[name]) for name in NUMBERS
     }
 
 

@@ -283,7 +283,7 @@ PARAMS = (
     "pcp_high", "pcp_batch", "chaos_ppm", "shadow_on", "tracing", "ipi_ns", "seed", "cycles_per_us",
     "policy_migration", "policy_offline", "policy_refcount", "numa_rate_limit", "anon_pages", "balloon_target",
     "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "timing", "window_blocks", "window_frames", "migrate_batch",
-    "isolate_batch",
+    "isolate_batch", "balloon_order",
 )  # fmt: skip
 PARAM = {name: k for k, name in enumerate(PARAMS)}
 LENGTHS_WORD = 256  # header word of the length of array 0

@@ -13,10 +13,11 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "refcount": ("cas", "frozen-bit"),
 }
 #: policies that are numbers: least, most, default
-BATCHES: dict[str, tuple[int, int, int]] = {
+NUMBERS: dict[str, tuple[int, int, int]] = {
     "migrate_batch": (1, 512, 512),  # folios that are unmapped for one flush: NR_MAX_BATCHED_MIGRATION
     "isolate_batch": (1, 512, 32),  # folios that leave the LRU under one lruvec lock: COMPACT_CLUSTER_MAX
     "window_blocks": (1, 8, 1),  # pageblocks that either batch may span
+    "balloon_order": (0, 2, 2),  # the order of balloons' larger blocks, if they have no descriptors (offline = none)
 }
 
 

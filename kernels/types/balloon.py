@@ -223,7 +223,7 @@ def max_balloon_order(mem):
 
     Progress    wait-free
     """
-    return 2 if mem.policy_offline == OFFLINE_NONE and mem.pageblock_order > 2 else 0
+    return min(mem.balloon_order, mem.pageblock_order - 1) if mem.policy_offline == OFFLINE_NONE else 0
 
 
 @kernel

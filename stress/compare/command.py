@@ -75,6 +75,7 @@ def _axes() -> dict[str, dict[str, dict[str, str]]]:
     from stress.compare.windows import BATCH, BATCHINGS
 
     axes = {name: {value: {name: value} for value in values} for name, values in POLICIES.items() if len(values) > 1}
+    axes["offline"] = {value: each | {"balloon_order": "0"} for value, each in axes["offline"].items()}  # blocks of one size under all
     return axes | {BATCH: {value: {key: str(number) for key, number in each.items()} for value, each in BATCHINGS.items()}}
 
 

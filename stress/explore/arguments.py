@@ -4,20 +4,20 @@ from collections.abc import Sequence
 
 from stress.errors import UserError
 from stress.explore.model import Model
-from stress.explore.models import all_models
+from stress.explore.models import all_models, known_models
 from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
 
 
 def chosen_models(names: Sequence[str] | None) -> tuple[Model, ...]:
-    """Models by name, or all.
+    """Models by name, or all that must hold.
 
     Raises      UserError
     """
-    known = all_models()
+    known = known_models()
     for name in names or ():
         if name not in known:
             raise UserError(f"unknown model {name!r}; known: {', '.join(known)}")
-    return tuple(known[name] for name in dict.fromkeys(names or known))
+    return tuple(known[name] for name in dict.fromkeys(names or all_models()))
 
 
 def chosen_strategies(names: Sequence[str] | None) -> tuple[str, ...]:
@@ -35,7 +35,9 @@ def chosen_strategies(names: Sequence[str] | None) -> tuple[str, ...]:
 
 def listed() -> list[str]:
     """Models and strategies, a line each."""
-    width = max(map(len, (*all_models(), *CHOOSABLE)))
+    known = known_models()
+    width = max(map(len, (*known, *CHOOSABLE)))
     models = [f"  {model.name.ljust(width)}  {model.summary} ({model.protocol})" for model in all_models().values()]
+    broken = [f"  {model.name.ljust(width)}  {model.summary}: {model.breaks}" for model in known.values() if model.breaks]
     strategies = [f"  {name.ljust(width)}  {STRATEGIES[NAMED[name][0]].summary}" for name in CHOOSABLE]
-    return ["models:", *models, "strategies:", *strategies]
+    return ["models:", *models, "models that are to be violated, explored only by name:", *broken, "strategies:", *strategies]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from kernels.base import jit, points
-from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
+from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VACUOUS, EXIT_VIOLATED, HostError
 from stress.explore.engine import Engine, compiled_task
 from stress.explore.failure import save_failure
 from stress.explore.model import Model
@@ -225,9 +225,16 @@ class Outcome:
     def complete(self) -> bool:
         return any(tally.complete for tally in self.tallies)
 
+    @property
+    def never_met(self) -> list[str]:
+        """Meetings of the model that no schedule had."""
+        return [name for name in self.model.meetings if not any(tally.met.get(name) for tally in self.tallies)]
+
     def verdict(self) -> str:
         if self.failed is not None and self.failed.failure is not None:
             return f"violated: {describe(self.failed.failure.found)}"
+        if self.never_met:
+            return f"vacuous: no schedule had {', '.join(self.never_met)}"
         return "clean, complete" if self.complete else "clean"
 
     def to_json(self) -> dict[str, Any]:
@@ -244,7 +251,8 @@ class Outcome:
             }
             for tally in self.tallies
         ]
-        return {"model": self.model.name, "verdict": self.verdict(), "final_states": self.nr_states, "strategies": tallies}
+        met = {name: sum(tally.met.get(name, 0) for tally in self.tallies) for name in self.model.meetings}
+        return {"model": self.model.name, "verdict": self.verdict(), "final_states": self.nr_states, "met": met, "strategies": tallies}
 
 
 def execute(options: Options, out: TextIO = sys.stderr) -> int:
@@ -273,8 +281,11 @@ def execute(options: Options, out: TextIO = sys.stderr) -> int:
             write_json(options.json, written)
         except OSError as error:
             raise HostError(f"--json {options.json}: {error.strerror}") from error
-    violated = any(outcome.failed is not None for outcome in outcomes)
-    return EXIT_VIOLATED if violated else status
+    if any(outcome.failed is not None for outcome in outcomes):
+        return EXIT_VIOLATED
+    if status == EXIT_CLEAN and any(outcome.never_met for outcome in outcomes):
+        return EXIT_VACUOUS
+    return status
 
 
 def _line(outcome: Outcome, options: Options) -> str:

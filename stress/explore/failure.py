@@ -10,7 +10,7 @@ from kernels.base import jit
 from stress.errors import UserError
 from stress.explore.engine import AT_REST, Engine, Found
 from stress.explore.model import Model
-from stress.explore.models import all_models
+from stress.explore.models import known_models
 from stress.explore.operations import signature
 from stress.soak import write_json
 
@@ -86,8 +86,8 @@ def load_failure(path: Path) -> Failure:
         raise UserError(f"{path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a failure file: {error}") from error
-    if failure.model not in all_models():
+    if failure.model not in known_models():
         raise UserError(f"{path}: there is no model {failure.model!r}")
-    if failure.kernels != kernels_hash(all_models()[failure.model]):
+    if failure.kernels != kernels_hash(known_models()[failure.model]):
         raise UserError(f"{path}: the kernels or the model have changed since this failure was found ({failure.kernels}): explore again")
     return failure

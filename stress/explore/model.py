@@ -52,6 +52,8 @@ class Model:
     check       kernel (mem, cpu) -> 0, on CPU 0 alone, after all have ended: calls bug() if something does not hold
     params      of the machine, beside or in place of PARAMS
     meetings    counters (layout.COUNTERS) that schedules must have moved, or exploring proved little
+    breaks      what of Linux's conditions it does without, if it is the other side of an open question: it is to be violated, and
+                explored only if it is named
     at_rest     whether the checkers of stress/checkers judge final states: not if the model is no machine at rest at its end
     """
 
@@ -64,6 +66,7 @@ class Model:
     check: Callable[..., Any]
     params: dict[str, int] = field(default_factory=dict)
     meetings: tuple[str, ...] = ()
+    breaks: str = ""
     at_rest: bool = True
 
     @property

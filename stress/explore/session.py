@@ -31,6 +31,7 @@ class Tally:
     failure: Failure | None = None
     original: int = 0  # steps of the failing schedule before it was shrunk
     states: set[int] = field(default_factory=set)
+    met: dict[str, int] = field(default_factory=dict)  # the model's meetings, and how often they happened
 
     def add(self, other: "Tally") -> None:
         """Merge what another process, or another block, found."""
@@ -40,6 +41,7 @@ class Tally:
         self.seconds += other.seconds
         self.complete |= other.complete
         self.states |= other.states
+        self.met = {name: self.met.get(name, 0) + times for name, times in other.met.items()}
         if other.failure is not None and (self.failure is None or other.failure.number < self.failure.number):
             self.failure, self.original = other.failure, other.original
 
@@ -55,6 +57,7 @@ class Session:
         """Explore schedules first..first+nr_schedules-1, until one fails, all is explored, or a moment of time.monotonic()."""
         engine, tally = self.engine, Tally(strategy)
         engine.begin(strategy, seed)
+        met_before = self._met()
         start, number, end = time.monotonic(), first, first + nr_schedules
         while number < end and not tally.complete:
             number = engine.explore(number, min(SLICE_SCHEDULES, end - number), stop_at_new_states=self._wants_states())
@@ -70,7 +73,13 @@ class Session:
         tally.nr_steps, tally.most_steps = int(words[state.TOTAL_STEPS]), int(words[state.MOST_STEPS])
         tally.seconds = time.monotonic() - start
         tally.states = set(engine.final_states())
+        tally.met = {name: times - met_before[name] for name, times in self._met().items()}
         return tally
+
+    def _met(self) -> dict[str, int]:
+        """How often each meeting of the model has happened."""
+        counters = self.engine.counters()
+        return {name: counters[name] for name in self.engine.model.meetings}
 
     def _wants_states(self) -> bool:
         return self.engine.model.at_rest and self._nr_at_rest < AT_REST_MAX

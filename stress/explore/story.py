@@ -27,7 +27,7 @@ from kernels.base.layout import (
 from stress.errors import EXIT_HOST, EXIT_VIOLATED, HostError
 from stress.explore.engine import AT_REST, Engine, Found, Step, Where
 from stress.explore.failure import Failure, load_failure
-from stress.explore.models import all_models
+from stress.explore.models import known_models
 from stress.explore.operations import signature, word_name
 from stress.explore.scheduler import FLUSH_OP
 from stress.explore.shrink import nr_preemptions
@@ -67,7 +67,7 @@ def story(failure: Failure, *, everything: bool = False) -> list[str]:
 
     Raises      DivergedError if the interpreted engine passes other points than the failure says
     """
-    model = all_models()[failure.model]
+    model = known_models()[failure.model]
     engine = Engine(model, failure.memory)
     try:
         engine.tasks.watching = True

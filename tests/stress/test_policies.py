@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from kernels.base.layout import BATCHES, POLICIES
+from kernels.base.layout import NUMBERS, POLICIES
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SECONDS, WORKERS = 2, 4
 #: every policy with the values that are tried: a number at its ends and at its default
-VALUES = dict(POLICIES) | {name: tuple(dict.fromkeys(map(str, sizes))) for name, sizes in BATCHES.items()}
+VALUES = dict(POLICIES) | {name: tuple(dict.fromkeys(map(str, sizes))) for name, sizes in NUMBERS.items()}
 NAMES = tuple(VALUES)
 EVERYTHING = tuple(itertools.product(*VALUES.values()))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernels.base.layout import BATCHES
+from kernels.base.layout import NUMBERS
 from stress.errors import UserError
 from stress.scenario import parse_policies, policy_params, read_scenario, shipped_scenarios
 
@@ -58,7 +58,7 @@ def test_a_mistake_is_one_line(tmp_path, text, expected):
 
 def test_policies_default_to_their_first_value():
     params = policy_params({})
-    assert {name: params.pop(name) for name in BATCHES} == {name: default for name, (*_, default) in BATCHES.items()}
+    assert {name: params.pop(name) for name in NUMBERS} == {name: default for name, (*_, default) in NUMBERS.items()}
     assert set(params.values()) == {0}
 
 

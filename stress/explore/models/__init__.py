@@ -1,4 +1,4 @@
-"""One model a file, found by scanning: `pfnstorm explore` explores all of them by default. See stress/explore/model.py."""
+"""One model a file, found by scanning: `pfnstorm explore` explores all that must hold by default. See stress/explore/model.py."""
 
 import sys
 from functools import cache
@@ -8,8 +8,8 @@ from stress.explore.model import Model
 
 
 @cache
-def all_models() -> dict[str, Model]:
-    """Every model by its name.
+def known_models() -> dict[str, Model]:
+    """Every model by its name, those that are to be violated too.
 
     Raises      RegistryError if a file is not called as its model
     """
@@ -18,3 +18,8 @@ def all_models() -> dict[str, Model]:
         if model.name != stem.replace("_", "-"):
             raise registry.RegistryError(f"stress/explore/models/{stem}.py holds the model {model.name}: call them the same")
     return {model.name: model for model in found.values()}
+
+
+def all_models() -> dict[str, Model]:
+    """Every model that must hold, by its name."""
+    return {name: model for name, model in known_models().items() if not model.breaks}

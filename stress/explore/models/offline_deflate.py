@@ -1,7 +1,8 @@
-"""A balloon that deflates while one of its frames is isolated, migrated or put back.
+"""A balloon that deflates, and takes the same frame in again, while its frames are isolated, migrated or put back.
 
-CPU 0 owns a balloon with two blocks and gives both back. CPU 1 is a scanner: it isolates the first block and migrates it to a frame
-of its own. CPU 2 isolates the second one and puts it back. Whoever meets whom, every frame is free in the end.
+CPU 0 owns a balloon with two blocks, gives both back, and inflates once more, mostly with a frame that it has just got back. CPU 1 is a
+scanner: it isolates the first block and migrates it to a frame of its own. CPU 2 isolates the second one and puts it back. Whoever meets
+whom, every frame is free in the end.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -42,7 +43,9 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        return balloon_deflate(mem, cpu, 0, 0) + 2 * balloon_deflate(mem, cpu, 0, 0)
+        deflated = balloon_deflate(mem, cpu, 0, 0) + 2 * balloon_deflate(mem, cpu, 0, 0)
+        balloon_inflate(mem, cpu, 0, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0)
+        return deflated
     if cpu == 1:
         if not scan(mem, cpu, mem.gang_pfn[0]):
             return 0
@@ -68,7 +71,7 @@ def check(mem, cpu):
 
 MODEL = Model(
     "offline-deflate",
-    "a balloon deflates while scanners isolate, migrate and put back its frames",
+    "a balloon deflates and inflates again while scanners isolate, migrate and put back its frames",
     "design 3, offline = none; F-1, F-2",
     small_geometry(3),
     prepare,

@@ -6,7 +6,7 @@ import sys
 
 from stress.explore import state
 from stress.explore.engine import Engine
-from stress.explore.models import all_models
+from stress.explore.models import known_models
 from stress.explore.strategies import CHOOSABLE
 
 
@@ -14,7 +14,7 @@ def digests(name, nr_schedules):
     """By memory model and strategy: a digest of every step with its words, of results, states and verdicts."""
     found = {}
     for memory in ("sc", "tso"):
-        engine = Engine(all_models()[name], memory)
+        engine = Engine(known_models()[name], memory)
         for strategy in CHOOSABLE:
             engine.begin(strategy, 7)
             digest = hashlib.sha256()

@@ -1,0 +1,66 @@
+"""What several models do with folios: map a new page; migrate one as compaction does; empty the LRU batches."""
+
+from kernels.alloc.pages import alloc_frozen_pages
+from kernels.alloc.release import lru_add_drain
+from kernels.base.atomics import load_acquire
+from kernels.base.jit import kernel
+from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, PTE_ACCESSED, PTE_EXCLUSIVE, PTE_WRITE, T_ANON
+from kernels.map.access import anon_mapping, owner_stamp, stamp_frame
+from kernels.map.rmap import map_page
+from kernels.map.tlb import flush_deferred
+from kernels.migrate.folio import folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
+from kernels.migrate.targets import FROM_ALLOCATOR, alloc_target_folio, free_target_folio
+from kernels.page.folio import folio_prepare, folio_publish
+from kernels.page.lru import lru_add
+from kernels.page.memdesc import is_folio
+from kernels.types.folios import isolate_folio
+
+
+@kernel
+def new_page(mem, cpu, vpage):
+    """A new page of task 0 at a virtual page where there is none and nobody else looks: mapped, writable, on the LRU.
+
+    Returns     its frame
+    """
+    mapping = anon_mapping(0)
+    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, mapping, vpage)
+    stamp_frame(mem, pfn, owner_stamp(mapping, vpage), 0)
+    folio_publish(mem, cpu, desc, 1)
+    map_page(mem, cpu, 0, vpage, desc, pfn, PTE_WRITE | PTE_ACCESSED | PTE_EXCLUSIVE)
+    lru_add(mem, cpu, desc)
+    return pfn
+
+
+@kernel
+def migrate_one(mem, cpu, pfn):
+    """Migrate the folio whose first frame is `pfn` to wherever the allocator says.
+
+    Returns     whether it moved
+    """
+    # ORDER: acquire, pairs with the publication of the word; only the re-check decides
+    word = load_acquire(mem.memdesc, pfn)
+    if not is_folio(word):
+        return 0
+    desc = isolate_folio(mem, cpu, pfn, word, MR_COMPACTION)
+    if desc < 0 or freed_under_us(mem, cpu, desc, MR_COMPACTION):
+        return 0
+    dst = alloc_target_folio(mem, cpu, desc, FROM_ALLOCATOR)
+    moved = False
+    if dst >= 0:
+        pending = folio_migrate_unmap(mem, cpu, desc, dst, MIGRATE_ASYNC, MR_COMPACTION, 0)
+        if pending >= 0:
+            flush_deferred(mem, cpu, pending)
+            moved = folio_migrate_move(mem, cpu, desc, dst, MR_COMPACTION) == 0
+        if not moved:
+            free_target_folio(mem, cpu, dst, FROM_ALLOCATOR)
+    if not moved:
+        folio_putback(mem, cpu, desc)
+    return 1 if moved else 0
+
+
+@kernel
+def drain_all(mem):
+    """Empty every CPU's LRU batch: what is left has no references but its own."""
+    for cpu in range(mem.nr_cpus):
+        lru_add_drain(mem, cpu)

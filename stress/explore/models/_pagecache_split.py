@@ -1,0 +1,109 @@
+"""What the models of a split against lookups share: a cached folio of several pages, lookups of its last page, and who splits it.
+
+Linux's lookup looks at the slot again and not at the folio; and a split may let go of its head before, or after, it has updated the
+slots of the other pieces. B8 is about what becomes of that (linux-mm.md 3).
+"""
+
+from kernels.alloc.release import folio_put, lru_add_drain
+from kernels.base import counter
+from kernels.base.atomics import load_relaxed, store_relaxed
+from kernels.base.bug import bug
+from kernels.base.jit import kernel
+from kernels.base.layout import BUG_FOLIO_RANGE, LC_I_PAGES
+from kernels.base.lock import spin_lock, spin_unlock
+from kernels.base.vmstat import count
+from kernels.map.pagecache import folio_contains, load_entry
+from kernels.migrate.folio import expected_refs
+from kernels.migrate.split import make_piece, settle_pieces
+from kernels.page.folio import folio_lock, folio_unlock
+from kernels.page.refcount import ref_freeze, ref_try_get, ref_unfreeze
+from kernels.policy.filemap import create_folio, file_truncate
+
+HEAD, ORDER = 4, 2
+LAST = HEAD + (1 << ORDER) - 1
+TRIES = 3  # of a lookup: each is explored against every step of the split
+
+
+@kernel
+def prepare(mem, cpu):
+    """A folio of 2^ORDER pages is cached; CPU 0 keeps the reference that a split needs."""
+    mem.gang_desc[0] = create_folio(mem, cpu, 0, 0, HEAD, ORDER)
+    lru_add_drain(mem, cpu)
+    return 0
+
+
+@kernel
+def lookup(mem, cpu, index, check_range):
+    """filemap_get_entry(), with or without a look at the folio's range, and a few tries only.
+
+    Returns     the descriptor with a reference to put, or -1
+    """
+    for _ in range(TRIES):
+        entry = load_entry(mem, 0, index)
+        if entry == 0:
+            return -1
+        desc = entry - 1
+        if not ref_try_get(mem, cpu, desc):
+            count(mem, cpu, counter.SPEC_FAILED_ON_ZERO, 1)
+            continue
+        if load_entry(mem, 0, index) == entry and (not check_range or folio_contains(mem, desc, index)):
+            return desc
+        count(mem, cpu, counter.MET_LOOKUP_RELOAD_CHANGED, 1)
+        folio_put(mem, cpu, desc)
+    return -1
+
+
+@kernel
+def look_up_last(mem, cpu, check_range):
+    """Look the last page up, and rely on it, as filemap_fault() does.
+
+    Returns     whether it was found
+    """
+    desc = lookup(mem, cpu, LAST, check_range)
+    if desc < 0:
+        return 0
+    if not folio_contains(mem, desc, LAST):  # VM_BUG_ON_FOLIO(!folio_contains(folio, index), folio)
+        bug(mem, cpu, BUG_FOLIO_RANGE, mem.folio_pfn[desc], mem.folio_index[desc], LAST)
+    folio_put(mem, cpu, desc)
+    return 1
+
+
+@kernel
+def split(mem, cpu, head_first):
+    """split_folio() of an unmapped cached folio; its head is unfrozen before, or after, the slots of the others change.
+
+    Returns     whether it was split
+    """
+    desc = mem.gang_desc[0]
+    order, pfn, file = mem.folio_order[desc], mem.folio_pfn[desc], 0
+    folio_lock(mem, cpu, desc)
+    spin_lock(mem, cpu, mem.lock_i_pages + file, LC_I_PAGES)
+    frozen = ref_freeze(mem, cpu, desc, expected_refs(mem, desc))
+    if frozen:
+        if head_first:
+            store_relaxed(mem.folio_order, desc, 0)
+            ref_unfreeze(mem, cpu, desc, 2)
+        for k in range(1, 1 << order):
+            make_piece(mem, cpu, desc, k, True)
+        if not head_first:
+            store_relaxed(mem.folio_order, desc, 0)
+            ref_unfreeze(mem, cpu, desc, 2)
+    else:
+        count(mem, cpu, counter.MET_SPLIT_REFUSED_BY_REFERENCE, 1)
+    spin_unlock(mem, cpu, mem.lock_i_pages + file)
+    if frozen:
+        settle_pieces(mem, cpu, pfn, order, True)
+    folio_unlock(mem, cpu, desc)
+    folio_put(mem, cpu, desc)
+    return 1 if frozen else 0
+
+
+@kernel
+def check(mem, cpu):
+    """Every page is cached, by a folio that covers it, and is dropped."""
+    for index in range(HEAD, LAST + 1):
+        desc = load_entry(mem, 0, index) - 1
+        if desc >= 0 and not folio_contains(mem, desc, index):
+            bug(mem, cpu, BUG_FOLIO_RANGE, load_relaxed(mem.folio_pfn, desc), load_relaxed(mem.folio_index, desc), index)
+        file_truncate(mem, cpu, 0, index)
+    return 0

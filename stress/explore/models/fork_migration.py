@@ -1,0 +1,49 @@
+"""A task forks while the page that it shares is migrated, and pinned.
+
+CPU 0 migrates a page of task 0. CPU 1 forks it to task 1, and then writes it as task 0, if it may. CPU 2 pins it by GUP-fast for writing.
+"""
+
+from kernels.base.jit import kernel
+from kernels.map.access import task_access
+from kernels.map.rmap import zap_range
+from kernels.policy.fault import fork_range
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all, migrate_one
+from stress.explore.models.gup_migration import VPAGE, prepare, write_through_pin
+
+
+@kernel
+def steps(mem, cpu):
+    """Migrate; fork, and write; write through a pin.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        return migrate_one(mem, cpu, mem.gang_pfn[0])
+    if cpu == 1:
+        copied = fork_range(mem, cpu, 0, 1, VPAGE, 1)
+        task_access(mem, cpu, 0, VPAGE, 1)
+        return copied
+    return write_through_pin(mem, cpu)
+
+
+@kernel
+def check(mem, cpu):
+    """Every write is found by both, and both are unmapped."""
+    drain_all(mem)
+    for space in range(2):
+        task_access(mem, cpu, space, VPAGE, 0)
+        zap_range(mem, cpu, space, VPAGE, 1)
+    return 0
+
+
+MODEL = Model(
+    "fork-migration",
+    "a fork against the migration of the page that it shares, and against a pin",
+    "linux-mm.md 2.3-2.5; I13, I14",
+    small_geometry(3, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("pgmigrate_success", "met_cow_on_pinned", "met_count_unexpected", "fork"),
+)

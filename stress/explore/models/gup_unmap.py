@@ -1,0 +1,45 @@
+"""GUP-fast against the unmapping of its page, whose frame is used again at once.
+
+CPU 0 unmaps a page and maps a new one there, mostly of the same frame. CPU 1 pins it by GUP-fast and writes through the pin, CPU 2
+takes a reference for reading; either may be the one that puts last.
+"""
+
+from kernels.alloc.release import folio_put
+from kernels.base.jit import kernel
+from kernels.map.access import anon_mapping, check_stamp, gup_fast, owner_stamp
+from kernels.map.rmap import zap_range
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import new_page
+from stress.explore.models.gup_migration import VPAGE, check, prepare, write_through_pin
+
+
+@kernel
+def steps(mem, cpu):
+    """Unmap, map anew; write through a pin; read through a reference.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        zapped = zap_range(mem, cpu, 0, VPAGE, 1)
+        new_page(mem, cpu, VPAGE)
+        return zapped
+    if cpu == 1:
+        return write_through_pin(mem, cpu)
+    desc = gup_fast(mem, cpu, 0, VPAGE, 0)
+    if desc < 0:
+        return 0
+    check_stamp(mem, cpu, mem.folio_pfn[desc], owner_stamp(anon_mapping(0), VPAGE))
+    folio_put(mem, cpu, desc)
+    return 1
+
+
+MODEL = Model(
+    "gup-unmap",
+    "GUP-fast against the unmapping of its page and the next use of its frame",
+    "linux-mm.md 2.3; B1, B2, I5, I10",
+    small_geometry(3, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("met_gup_pte_changed", "spec_kept", "met_shootdown_waited"),
+)

@@ -1,0 +1,62 @@
+"""NUMA balancing and compaction want the same folio.
+
+A page of task 0 lies on node 0 and carries a hint. CPU 1, of node 1, faults on it for the second time in a row, so that it is to move to
+node 1. CPU 0 migrates it within its node as compaction does.
+"""
+
+from kernels.base.atomics import fetch_or_acq_rel, load_relaxed, store_relaxed
+from kernels.base.jit import kernel
+from kernels.base.layout import PTE_PROTNONE
+from kernels.map.access import task_access
+from kernels.map.rmap import zap_range
+from kernels.page.memdesc import word_desc
+from kernels.policy.numa import do_numa_page
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all, migrate_one, new_page
+
+VPAGE = 2
+
+
+@kernel
+def prepare(mem, cpu):
+    """A page of node 0 on the LRU, hinted, and last asked for by node 1."""
+    pfn = new_page(mem, cpu, VPAGE)
+    mem.gang_pfn[0] = pfn
+    store_relaxed(mem.cpupid, word_desc(load_relaxed(mem.memdesc, pfn)), 1)
+    fetch_or_acq_rel(mem.pte, VPAGE, PTE_PROTNONE)  # ORDER: acq_rel, as task_numa_work()
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Compact; fault on the hint, and write.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        return migrate_one(mem, cpu, mem.gang_pfn[0])
+    do_numa_page(mem, cpu, 0, VPAGE)
+    return task_access(mem, cpu, 0, VPAGE, 1)
+
+
+@kernel
+def check(mem, cpu):
+    """Every write is found, and the page is unmapped, so that a reference too many or too few is seen."""
+    drain_all(mem)
+    do_numa_page(mem, cpu, 0, VPAGE)
+    task_access(mem, cpu, 0, VPAGE, 0)
+    drain_all(mem)
+    zap_range(mem, cpu, 0, VPAGE, 1)
+    return 0
+
+
+MODEL = Model(
+    "numa-compaction",
+    "NUMA balancing and compaction want the same folio",
+    "linux-mm.md 2.10; I14, I16",
+    small_geometry(2, nr_nodes=2, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("pgmigrate_success", "numa_pages_migrated", "met_hint_fault_raced"),
+)

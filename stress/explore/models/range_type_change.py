@@ -1,0 +1,86 @@
+"""Range migration against frames that change their type: what a candidate's bit led to is something else when it is acted on.
+
+A pageblock holds a folio and a balloon's block. CPU 0 scans it and hands it to range migration. CPU 1 puts the folio and inflates a
+frame, mostly the one that it has just got back; CPU 2 deflates the balloon's block and makes a folio of a frame.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.alloc.release import folio_put
+from kernels.base.jit import kernel
+from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, T_ANON
+from kernels.migrate.range import migrate_range
+from kernels.migrate.scan import fill_candidates
+from kernels.migrate.targets import FROM_ALLOCATOR
+from kernels.page.folio import folio_prepare, folio_publish
+from kernels.page.lru import lru_add
+from kernels.types.offline import balloon_deflate, balloon_inflate
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all
+
+
+@kernel
+def new_folio(mem, cpu):
+    """A folio of one frame on the LRU, without a mapping, with one reference.
+
+    Returns     its descriptor
+    """
+    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, 0, 0)
+    folio_publish(mem, cpu, desc, 1)
+    lru_add(mem, cpu, desc)
+    return desc
+
+
+@kernel
+def prepare(mem, cpu):
+    """A folio of CPU 1, a block in the balloon of CPU 2, and a free frame on CPU 0's list."""
+    desc = new_folio(mem, 1)
+    mem.gang_desc[0] = desc
+    mem.gang_pfn[0] = mem.folio_pfn[desc] & ~((1 << mem.pageblock_order) - 1)
+    balloon_inflate(mem, 2, 2, alloc_frozen_pages(mem, 2, 0, 0, MT_MOVABLE), 0)
+    free_frozen_pages(mem, cpu, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Migrate; folio to Offline; Offline to folio.
+
+    Returns     what was left, or given back
+    """
+    if cpu == 0:
+        base_pfn = mem.gang_pfn[0]
+        if fill_candidates(mem, cpu, base_pfn, 1 << mem.pageblock_order) == 0:
+            return -1
+        return migrate_range(mem, cpu, base_pfn, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
+    if cpu == 1:
+        folio_put(mem, cpu, mem.gang_desc[0])
+        balloon_inflate(mem, cpu, cpu, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0)
+        return 0
+    deflated = balloon_deflate(mem, cpu, cpu, 0)
+    mem.gang_desc[1] = new_folio(mem, cpu)
+    return deflated
+
+
+@kernel
+def check(mem, cpu):
+    """Everything is given back."""
+    drain_all(mem)
+    folio_put(mem, cpu, mem.gang_desc[1])
+    for owner in range(1, 3):
+        while balloon_deflate(mem, cpu, owner, 0) > 0:
+            pass
+    return 0
+
+
+MODEL = Model(
+    "range-type-change",
+    "range migration against frames that change from folio to Offline and back",
+    "linux-mm.md 1.1; F-1, F-3, I7, I16",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    params={"window_frames": 64},
+    meetings=("balloon_migrate", "met_isolation_raced_free", "met_deflate_on_isolated", "cause_compaction_state"),
+)

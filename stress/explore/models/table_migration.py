@@ -1,0 +1,90 @@
+"""A leaf page table that is a frame: walked without a lock and written while compaction moves it, and zapped.
+
+CPU 0 writes the table and zaps it. CPU 1 isolates its frame and migrates it. CPU 2 walks through the upper entry, twice. Whoever has
+freed a frame takes it again at once and writes into it, so that a walker that is still in it finds a stranger.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.base.atomics import load_acquire
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_MOVABLE, T_PAGETABLE
+from kernels.map.access import stamp_frame
+from kernels.page.memdesc import word_type
+from kernels.types.pagetable import isolate_pagetable, migrate_pagetable, table_populate, table_walk, table_write, table_zap
+from stress.explore.model import Model, small_geometry
+
+SLOT = 3
+
+
+@kernel
+def prepare(mem, cpu):
+    """A table behind one upper entry, and a free frame on CPU 1's list."""
+    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    mem.gang_pfn[0] = pfn
+    table_populate(mem, cpu, SLOT, pfn)
+    free_frozen_pages(mem, 1, alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE), 0)
+    return 0
+
+
+@kernel
+def use_again(mem, cpu):
+    """Take a frame, mostly the last that was freed, and write into it."""
+    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    stamp_frame(mem, pfn, 0, 0)
+    free_frozen_pages(mem, cpu, pfn, 0)
+
+
+@kernel
+def move(mem, cpu, pfn):
+    """Compaction: isolate a table and migrate it.
+
+    Returns     1: moved; 0: its owner was faster
+    """
+    # ORDER: acquire, pairs with the publication of the word; only the compare-and-swap decides
+    word = load_acquire(mem.memdesc, pfn)
+    if word_type(word) != T_PAGETABLE or not isolate_pagetable(mem, cpu, pfn, word):
+        return 0
+    target = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    moved = migrate_pagetable(mem, cpu, pfn, target, word)
+    if not moved:
+        free_frozen_pages(mem, cpu, target, 0)
+    return moved
+
+
+@kernel
+def steps(mem, cpu):
+    """Write and zap; migrate; walk.
+
+    Returns     what became of it
+    """
+    if cpu == 2:
+        seen = 0
+        for _ in range(2):
+            seen += table_walk(mem, cpu, SLOT)
+        return seen
+    moved = 0
+    if cpu == 0:
+        table_write(mem, cpu, SLOT)
+        table_zap(mem, cpu, SLOT)
+    else:
+        moved = move(mem, cpu, mem.gang_pfn[0])
+    use_again(mem, cpu)
+    return moved
+
+
+@kernel
+def check(mem, cpu):
+    """The checkers at rest say it all: no table is left."""
+    return 0
+
+
+MODEL = Model(
+    "table-migration",
+    "a leaf page table is written and zapped while compaction moves it and a walker is in it",
+    "linux-mm.md 1.1, 2.3; B3, I11, I13",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("pgtable_migrate", "met_table_moved_under_walker", "met_table_gone_while_isolated", "met_rcu_waited_for_reader"),
+)

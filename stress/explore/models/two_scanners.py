@@ -1,0 +1,67 @@
+"""Two scanners on one pageblock: each folio is isolated by one of them at most, and ends migrated or back on the LRU.
+
+A pageblock holds two mapped folios. CPU 0 claims the block, or finds it claimed, and hands it to range migration; CPU 1 migrates the
+folios of the block one by one, as a contiguous allocation or a memory failure does, without a claim. The task unmaps one of them
+meanwhile, on CPU 1.
+"""
+
+from kernels.base.atomics import store_relaxed
+from kernels.base.jit import kernel
+from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION
+from kernels.map.rmap import zap_range
+from kernels.migrate.range import migrate_range
+from kernels.migrate.scan import fill_candidates
+from kernels.migrate.targets import FROM_ALLOCATOR
+from kernels.policy.compaction import claim_block
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all, migrate_one, new_page
+
+PAGES = 2
+
+
+@kernel
+def prepare(mem, cpu):
+    """Two pages of task 0, on the LRU."""
+    for vpage in range(PAGES):
+        mem.gang_pfn[vpage] = new_page(mem, cpu, vpage)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Claim, and migrate the range; migrate one by one, and unmap.
+
+    Returns     what moved, or was left
+    """
+    block = mem.gang_pfn[0] >> mem.pageblock_order
+    base_pfn, nr_frames = block << mem.pageblock_order, 1 << mem.pageblock_order
+    if not claim_block(mem, cpu, block):
+        moved = migrate_one(mem, cpu, mem.gang_pfn[1])
+        zap_range(mem, cpu, 0, 0, 1)
+        return moved
+    left = -1
+    if fill_candidates(mem, cpu, base_pfn, nr_frames) > 0:
+        left = migrate_range(mem, cpu, base_pfn, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
+    store_relaxed(mem.block_skip, block, 0)
+    return left
+
+
+@kernel
+def check(mem, cpu):
+    """Both pages are unmapped, so that a reference too many or too few is seen."""
+    drain_all(mem)
+    zap_range(mem, cpu, 0, 0, PAGES)
+    return 0
+
+
+MODEL = Model(
+    "two-scanners",
+    "two scanners on one pageblock, and its task that unmaps",
+    "linux-mm.md 2.8; D5, I16",
+    small_geometry(2, nr_tasks=4, pageblock_order=2),
+    prepare,
+    steps,
+    check,
+    params={"window_frames": 64},
+    meetings=("met_two_scanners_one_block", "migrated_compaction", "met_isolation_raced_free"),
+)

@@ -1,0 +1,78 @@
+"""A zspage that its owners empty and write while compaction isolates it, migrates it or puts it back.
+
+The zspage has two objects. CPU 0 frees one, CPU 2 writes the other and frees it: whoever is last ends the zspage. CPU 1 isolates it and
+migrates it to a frame of its own; if somebody writes it, it is put back. F5: in Linux nothing keeps a zspage from being destroyed while
+it is isolated; here who empties it lets the isolator free it. zspage-destroy-linux does without.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.base.atomics import load_acquire
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_MOVABLE, T_MOVABLE, ZS_HANDLES
+from kernels.page.memdesc import word_type
+from kernels.types.zspage import isolate_zspage, migrate_zspage, putback_zspage, zs_access, zs_free, zs_malloc, zs_malloc_new
+from stress.explore.model import Model, small_geometry
+
+FIRST, SECOND = 0, 2 * ZS_HANDLES  # handles of CPU 0 and of CPU 2
+
+
+@kernel
+def prepare(mem, cpu):
+    """One zspage of the class with two objects a frame, both in use, and a frame on CPU 1's list."""
+    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    mem.gang_pfn[0] = pfn
+    zs_malloc_new(mem, cpu, 0, FIRST, pfn)
+    zs_malloc(mem, cpu, 0, SECOND)
+    free_frozen_pages(mem, 1, alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE), 0)
+    return 0
+
+
+@kernel
+def move(mem, cpu, pfn):
+    """Compaction: isolate, migrate or put back.
+
+    Returns     1: moved; 0: its owner was faster; -EBUSY: put back
+    """
+    # ORDER: acquire, pairs with the publication of the word; only the compare-and-swap decides
+    word = load_acquire(mem.memdesc, pfn)
+    if word_type(word) != T_MOVABLE or not isolate_zspage(mem, cpu, pfn, word):
+        return 0
+    target = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    result = migrate_zspage(mem, cpu, pfn, target, word)
+    if result < 0:
+        putback_zspage(mem, cpu, pfn, word)
+    if result <= 0:
+        free_frozen_pages(mem, cpu, target, 0)
+    return result
+
+
+@kernel
+def steps(mem, cpu):
+    """Free; migrate; write and free.
+
+    Returns     what became of the migration
+    """
+    if cpu == 1:
+        return move(mem, cpu, mem.gang_pfn[0])
+    if cpu == 2:
+        zs_access(mem, cpu, SECOND, 1)
+    zs_free(mem, cpu, FIRST if cpu == 0 else SECOND)
+    return 0
+
+
+@kernel
+def check(mem, cpu):
+    """The checkers at rest say it all: no zspage is left."""
+    return 0
+
+
+MODEL = Model(
+    "zspage-migration",
+    "a zspage is written and emptied while compaction isolates it, migrates it or puts it back",
+    "linux-mm.md 2.7; F1, F5, I13, I16",
+    small_geometry(3, words_per_frame=8),
+    prepare,
+    steps,
+    check,
+    meetings=("zspage_migrate", "met_zspage_emptied_while_isolated", "met_zspage_reader_refused_migration", "met_zs_object_moved"),
+)
