@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from kernels.base.layout import RING_EVENTS
 from stress.errors import EXIT_CLEAN, EXIT_LOST, EXIT_VIOLATED, HostError, PfnstormError
 from stress.explore import litmus_kernels as kernels
 from stress.explore.final_states import Final, final_states
@@ -91,7 +92,7 @@ def required_processors(tests: Sequence[Litmus]) -> None:
     for test in tests:
         if len(test.threads) > cores:
             raise HostError(
-                f"{test.name} has {len(test.threads)} threads, each wants a core, and this host grants {cores}: name others by --test"
+                f"{test.name} has {len(test.threads)} threads, a core each, and this host grants {cores}: choose others by --test"
             )
 
 
@@ -121,7 +122,7 @@ class Host:
         write_tapes(arrays, test.threads, MAX_THREADS)
         for cpu, operations in enumerate(test.threads):
             for k, operation in enumerate(operations):
-                arrays["ring_cycles"][cpu * kernels.RING_EVENTS + k] = operation.kind in (LOAD, EXCHANGE, EXCHANGE_RELAXED)
+                arrays["ring_cycles"][cpu * RING_EVENTS + k] = operation.kind in (LOAD, EXCHANGE, EXCHANGE_RELAXED)
             self.contents[kernels.NR_LOADS + cpu] = len(test.registers[cpu])
 
     def run(self, test: Litmus, nr_runs: int, seed: int, live: "Live") -> tuple[float, tuple[Outcome, ...]]:
@@ -245,7 +246,7 @@ def describe(observed: Observed) -> list[str]:
     """A histogram, most frequent outcomes first."""
     test = observed.test
     rate = f"{observed.nr_runs / max(observed.seconds, 1e-9):,.0f}/s"
-    lines = [f"{test.name}: {observed.nr_runs:,} runs on {len(test.threads)} processors, {rate}; exists {test.condition}"]
+    lines = [f"{test.name}: {observed.nr_runs:,} runs, {len(test.threads)} threads, {rate}; exists {test.condition}"]
     changing = [k for k, name in enumerate(test.variables) if len({outcome.final[0][k] for outcome in observed.outcomes}) > 1]
     rows = []
     for outcome in sorted(observed.outcomes, key=lambda each: -each.count):
@@ -307,11 +308,8 @@ def run_real(tests: Sequence[Litmus], nr_runs: int, seed: int, json: Path | None
         print("\n".join(describe(observed)), flush=True)
     forbidden = [observed.test.name for observed in seen if observed.count(observed.is_forbidden)]
     relaxed = [f"{each.test.name} ({each.count(each.is_relaxed):,})" for each in seen if each.count(each.is_relaxed)]
-    total = sum(each.nr_runs for each in seen)
-    print(
-        f"{len(seen)} tests, {total:,} runs: "
-        + (f"TSO forbids outcomes of {', '.join(forbidden)}" if forbidden else "no outcome that TSO forbids")
-    )
+    judged = f"TSO forbids outcomes of {', '.join(forbidden)}" if forbidden else "no outcome that TSO forbids"
+    print(f"{len(seen)} tests, {sum(each.nr_runs for each in seen):,} runs: {judged}")
     print(f"outcomes that need a store buffer: {', '.join(relaxed) or 'none; these runs met too seldom to show any'}", flush=True)
     if json is not None:
         write_json(json, {"schema": SCHEMA, "host": describe_host(), "seed": seed, "tests": [to_json(each) for each in seen]})

@@ -150,7 +150,7 @@ def test_no_process_survives(number):
             time.sleep(0.05)
         parent.send_signal(number)
         assert parent.wait(60) in (130, -signal.SIGKILL)
-        gone, alive = psutil.wait_procs(threads, 30)
+        _, alive = psutil.wait_procs(threads, 30)
         assert not alive
     finally:
         parent.kill()
