@@ -193,7 +193,6 @@ class Engine:
             raise AssertionError(f"model {model.name}: its preparation breaks: {self.found()}")
         self._remember()
         self.set_tasks(model.nr_cpus)
-        self._points_expected = 0
 
     def close(self) -> None:
         """Nobody schedules any more."""
@@ -251,7 +250,8 @@ class Engine:
         words[state.STRATEGY_WORDS] = 0
 
     def set_tasks(self, nr_tasks: int) -> None:
-        """Only the first CPUs run."""
+        """Only the first CPUs run, and perhaps another program: what was learnt of its length is forgotten."""
+        self._points_expected = 0
         self.words[state.NR_TASKS] = nr_tasks
         self.words[state.NR_LANES] = min(state.LANES[self.memory], state.NR_BUFFERS // nr_tasks)
         self.words[state.NR_WORDS_KNOWN] = 0
