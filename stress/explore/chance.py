@@ -2,7 +2,7 @@
 
 from kernels.base.atomics import ctz, popcount
 from kernels.base.jit import kernel
-from stress.explore.state import FLUSH, FLUSH_WEIGHT, RANDOM
+from stress.explore.state import FLUSH, FLUSH_WEIGHT, NR_LANES, NR_TASKS, RANDOM, REMAINING
 
 RANDOM_BITS = 31
 
@@ -28,6 +28,39 @@ def random_member(s, mask):
     for _ in range(random_below(s, popcount(mask))):
         mask &= mask - 1
     return ctz(mask)
+
+
+@kernel
+def copy_counts(s, to, counts):
+    """Copy what stands for each schedulable."""
+    for task in range(s[NR_TASKS]):
+        s[to + task] = s[counts + task]
+    for who in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
+        s[to + who] = s[counts + who]
+
+
+@kernel
+def weighted_member(s, mask):
+    """A random member of a set that is not empty, by what REMAINING says that each has left, and by 1 for who should have nothing left."""
+    if mask & (mask - 1) == 0:
+        return ctz(mask)
+    total, rest = 0, mask
+    while rest != 0:
+        total += max(1, s[REMAINING + ctz(rest)])
+        rest &= rest - 1
+    drawn = random_below(s, total)
+    while True:
+        drawn -= max(1, s[REMAINING + ctz(mask)])
+        if drawn < 0:
+            return ctz(mask)
+        mask &= mask - 1
+
+
+@kernel
+def take_one(s, who):
+    """One of what somebody has left is done."""
+    if s[REMAINING + who] > 0:
+        s[REMAINING + who] -= 1
 
 
 @kernel

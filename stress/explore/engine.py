@@ -6,6 +6,7 @@ Both engines run the scheduler of scheduler.py, so they pass the same points in 
 import ctypes
 import mmap
 import sys
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from stress.errors import HostError
 from stress.explore import scheduler, state
 from stress.explore.model import PARAMS, Model
 from stress.explore.operations import word_at
-from stress.explore.strategies import NAMED
+from stress.explore.strategies import NAMED, STRATEGIES
 from stress.machine import create_machine
 
 STACK_BYTES = 256 << 10
@@ -32,7 +33,9 @@ STEP_LIMIT = 5000
 #: what tasks write past the scheduler and other tasks' assertions read: put back before every schedule
 _RESTORED = ("control", "bugs", "cpus", "shadow")
 AT_REST = "at-rest"  # a verdict beside state.VERDICT_NAMES: a checker at rest found it
-PROFILED_SCHEDULES = 64  # random walks that tell PCT how many choices there are
+PROFILED_SCHEDULES = 32  # random walks that tell some strategies what to expect, the same for every seed
+PROFILE_SEED = 1
+NOTE_NO_STATES = -1
 
 
 def task_body(model: Model) -> Any:
@@ -52,7 +55,17 @@ def task_body(model: Model) -> Any:
 
 
 def compiled_task(model: Model) -> int:
-    """The address of the machine code that every task of a model begins at."""
+    """The address of the machine code that every task of a model begins at; compiled once in a process, and in those forked from it."""
+    key = (model.name, model.module)
+    if key not in _COMPILED:
+        _COMPILED[key] = _compile_task(model)
+    return _COMPILED[key]
+
+
+_COMPILED: dict[tuple[str, str], int] = {}
+
+
+def _compile_task(model: Model) -> int:
     body = task_body(model)
 
     def task() -> None:
@@ -237,23 +250,22 @@ class Engine:
         """Choose a strategy, and forget what was remembered of schedules before."""
         words = self.words
         number, parameter = NAMED[strategy]
-        if parameter and not self._points_expected:
-            self._points_expected = self._profile(seed)
+        if STRATEGIES[number].profiled and not self._profiled:
+            self._profile()
         words[state.STRATEGY], words[state.PARAMETER], words[state.SEED] = number, parameter, seed
-        words[state.POINTS_EXPECTED] = self._points_expected
         self._forget()
 
     def _forget(self) -> None:
         words = self.words
         for word in (state.NR_RUN, state.TOTAL_STEPS, state.MOST_STEPS, state.NR_PRUNED, state.COMPLETE, state.LOGGING, state.NOTING):
             words[word] = 0
-        words[state.STRATEGY_WORDS] = 0
+        self._zero(state.STRATEGY_WORDS, 16)
 
     def set_tasks(self, nr_tasks: int) -> None:
         """Only the first CPUs run, and perhaps another program: what was learnt of its length is forgotten."""
-        self._points_expected = 0
         self.words[state.NR_TASKS] = nr_tasks
         self.words[state.NR_LANES] = min(state.LANES[self.memory], state.NR_BUFFERS // nr_tasks)
+        self._profiled = False
         self.words[state.NR_WORDS_KNOWN] = 0
         self._zero(state.KNOWN, state.KNOWN_CAPACITY)
 
@@ -272,15 +284,45 @@ class Engine:
         else:
             self.words[first : first + count] = 0
 
-    def _profile(self, seed: int) -> int:
-        """The most steps that a few random walks took."""
-        self.begin("random", seed)
-        self.explore(0, PROFILED_SCHEDULES)
-        return int(self.words[state.MOST_STEPS])
+    def _profile(self) -> None:
+        """Count, on a few random walks, the points, the steps of each, and who touches which word how often."""
+        self.begin("random", PROFILE_SEED)
+        words, lanes = self.words, self.words[state.NR_LANES]
+        steps: Counter[int] = Counter()
+        touches: dict[int, Counter[int]] = defaultdict(Counter)
+        written = set()
+        for number in range(PROFILED_SCHEDULES):
+            words[state.LOGGING], words[state.NOTING] = 1, NOTE_NO_STATES
+            scheduler.explore_batch(words, number, 1)
+            for step in self.steps():
+                steps[step.chosen] += 1
+                kind = step.op & points.KIND_MASK
+                if step.offset and not (kind == points.STORE and lanes):
+                    touches[step.offset][step.chosen] += 1
+                    if kind != points.LOAD:
+                        written.add(step.offset)
+        words[state.POINTS_EXPECTED] = words[state.MOST_STEPS]
+        self._write_counts(state.PROFILE_STEPS, steps)
+        shared = [offset for offset, by in touches.items() if offset in written and len({self.task_of(who) for who in by}) > 1]
+        shared = sorted(sorted(shared), key=lambda offset: -touches[offset].total())[: state.PROFILED_MAX]
+        words[state.NR_PROFILED] = len(shared)
+        for k, offset in enumerate(shared):
+            words[state.PROFILE_ADDRESSES + k] = self.mem.base + offset
+            self._write_counts(state.PROFILE_COUNTS + k * state.NR_SCHEDULABLE, touches[offset])
+        self._profiled = True
 
-    def explore(self, first: int, nr_schedules: int, *, stop_at_new_states: bool = False) -> int:
-        """Run schedules from `first` on; returns the number of the next one. `stop`, `verdict` say why it returned."""
-        self.words[state.NOTING] = int(stop_at_new_states)
+    def _write_counts(self, at: int, counts: Counter[int]) -> None:
+        """For each schedulable the mean of a schedule, but not 0 for what happens at all."""
+        self._zero(at, state.NR_SCHEDULABLE)
+        for who, count in counts.items():
+            self.words[at + who] = max(1, round(count / PROFILED_SCHEDULES))
+
+    def explore(self, first: int, nr_schedules: int, *, note_every: int = 0) -> int:
+        """Run schedules from `first` on; returns the number of the next one. `stop`, `verdict` say why it returned.
+
+        Parameters  note_every: stop at one in so many new final states, by their hash, and at the first NOTE_FIRST ones; 0: at none
+        """
+        self.words[state.NOTING] = note_every
         return int(scheduler.explore_batch(self.words, first, nr_schedules))
 
     def replay(self, choices: list[int], *, logging: bool = False, judge: bool = False) -> Found | None:
@@ -377,6 +419,10 @@ class Engine:
         """The hashes of all final states so far."""
         table = self.words[state.STATES : state.STATES + state.STATES_CAPACITY]
         return [int(each) for each in table if each]
+
+    def final_state(self) -> int:
+        """The hash of the state in which the last schedule ended."""
+        return int(self.words[state.FINAL])
 
     def results(self) -> list[int]:
         """What the steps of each CPU returned."""

@@ -5,13 +5,14 @@ said so and ends the run.
 """
 
 import os
+import shutil
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,14 +22,15 @@ from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VACUOUS, EXIT_VIOLA
 from stress.explore.engine import Engine, compiled_task
 from stress.explore.failure import save_failure
 from stress.explore.model import Model
-from stress.explore.session import BLOCK_SCHEDULES, Session, Tally
+from stress.explore.session import BLOCK_SCHEDULES, Progress, Session, Tally
 from stress.explore.story import describe
 from stress.explore.strategies import NAMED, STRATEGIES
 from stress.soak import write_json
 from stress.workers import die_with
 
 SCHEMA = "pfnstorm-explore/1"
-PORTFOLIO = ("random", "pct-3", "pos", "pct-10")
+#: all strategies but dfs, which is there to be compared with; those first that end, or that find most things soonest
+PORTFOLIO = ("dpor", "random", "surw", "pos", "pct-3", "urw", "pct-10", "pct-2", "delay", "preemption")
 _LIVE_S = 0.5
 _INTERPRETED_BLOCK = 64
 
@@ -101,7 +103,7 @@ def _serve(pipe: Connection, models: dict[str, Model]) -> None:
             key = (block.model, block.memory)
             session = Session(Engine(models[block.model], block.memory))
         deadline = None if block.seconds is None else time.monotonic() + block.seconds
-        pipe.send(session.run_block(block.strategy, block.seed, block.first, block.nr_schedules, deadline))
+        pipe.send(session.run_block(block.strategy, block.seed, block.first, block.nr_schedules, deadline, pipe.send))
 
 
 @contextmanager
@@ -142,15 +144,23 @@ class Live:
     """One line that says how far it is, on a terminal; silent elsewhere."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self._said = out, 0.0
+        self._out, self._said, self._start = out, 0.0, time.monotonic()
+        self._before = (self._start, 0)
 
-    def say(self, model: Model, tally: Tally, start: float) -> None:
+    def say(self, searches: Sequence["Search"]) -> None:
         now = time.monotonic()
-        if self._out.isatty() and now - self._said > _LIVE_S:
-            self._said = now
-            rate = tally.nr_run / max(now - start, 1e-9)
-            self._out.write(f"\r\x1b[K{model.name} {tally.strategy}: {tally.nr_run:,} schedules, {rate:,.0f}/s")
-            self._out.flush()
+        if not self._out.isatty() or now - self._said < _LIVE_S:
+            return
+        self._said = now
+        nr_run = sum(search.nr_run for search in searches)
+        then, before = self._before
+        self._before = (now, nr_run)
+        running = [search.describe() for search in searches if search.running]
+        left = sum(not search.finished for search in searches)
+        rate = (nr_run - before) / max(now - then, 1e-9)
+        said = f"{nr_run:,} schedules, {rate:,.0f}/s, {left} of {len(searches)} searches left: {'; '.join(running)}"
+        self._out.write(f"\r\x1b[K{said[: shutil.get_terminal_size().columns - 1]}")
+        self._out.flush()
 
     def clear(self) -> None:
         if self._out.isatty():
@@ -158,48 +168,84 @@ class Live:
             self._out.flush()
 
 
-def explore_one(model: Model, strategy: str, options: Options, seconds: float | None, made: Sequence[Worker], live: Live) -> Tally:
-    """One model under one strategy: until its budget is spent, it fails, or all is explored."""
-    total, start = Tally(strategy), time.monotonic()
-    deadline = None if seconds is None else start + seconds
-    exhaustive = STRATEGIES[NAMED[strategy][0]].exhaustive
-    size = BLOCK_SCHEDULES if not jit.INTERPRETED else _INTERPRETED_BLOCK
-    if exhaustive:
-        size = options.schedules or 1 << 40
-    following = 0
-    running: dict[Worker, Block] = {}
+class Search:
+    """One model under one strategy: deals out blocks until its budget is spent, it fails, or all is explored."""
 
-    def wanted() -> bool:
-        if exhaustive and following > 0:
-            return False
-        if total.failure is not None:  # what lies below the failing schedule is running already
-            return False
-        if options.schedules is not None:
-            return following < options.schedules
-        return deadline is not None and time.monotonic() < deadline
+    def __init__(self, model: Model, strategy: str, options: Options, worker_s: float | None) -> None:
+        self.model, self.strategy = model, strategy
+        self.total = Tally(strategy)
+        self.running: dict[Worker, Block] = {}
+        self.cut = False  # nobody wants to know any more
+        self._options, self._worker_s = options, worker_s
+        self._exhaustive = STRATEGIES[NAMED[strategy][0]].exhaustive
+        self._following = 0
+        self._progress = Progress(0, "")
 
-    idle = list(made)
-    while running or wanted():
-        while idle and wanted():
-            worker = idle.pop()
-            count = size if options.schedules is None else min(size, options.schedules - following)
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            block = Block(model.name, options.memory, strategy, options.seed, following, count, left)
-            worker.pipe.send(block)
-            running[worker] = block
-            following += count
-        for pipe in wait([worker.pipe for worker in running], _LIVE_S):
-            worker = next(each for each in running if each.pipe is pipe)
-            try:
-                total.add(worker.pipe.recv())
-            except EOFError as error:
-                raise HostError(f"a worker that explored {model.name} has died: see its message above") from error
-            del running[worker]
-            idle.append(worker)
-        live.say(model, total, start)
-    live.clear()
-    total.seconds = time.monotonic() - start
-    return total
+    @property
+    def finished(self) -> bool:
+        return not self.running and not self.wanted
+
+    @property
+    def decided(self) -> bool:
+        return self.finished and not self.cut
+
+    @property
+    def nr_run(self) -> int:
+        return self.total.nr_run + self._progress.nr_run
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is another block to run."""
+        if self.cut or self.total.failure is not None:  # what lies below the failing schedule is running already
+            return False
+        if self._exhaustive and self._following > 0:
+            return False
+        if self._options.schedules is not None:
+            return self._following < self._options.schedules
+        return self._left_s() > 0
+
+    def _left_s(self) -> float:
+        """What is left of the worker-seconds, those of running blocks guessed."""
+        blocks = self._following // _block_size() - len(self.running)
+        each = self.total.seconds / blocks if blocks > 0 else 0.0
+        assert self._worker_s is not None
+        return self._worker_s - self.total.seconds - each * len(self.running)
+
+    def start(self, worker: Worker) -> None:
+        """Give a worker the next block."""
+        schedules, size = self._options.schedules, _block_size()
+        if self._exhaustive:
+            size = schedules or 1 << 40
+        count = size if schedules is None else min(size, schedules - self._following)
+        left = None if schedules is not None else self._left_s()
+        block = Block(self.model.name, self._options.memory, self.strategy, self._options.seed, self._following, count, left)
+        worker.pipe.send(block)
+        self.running[worker] = block
+        self._following += count
+
+    def receive(self, worker: Worker) -> bool:
+        """Take what a worker says; whether its block is done.
+
+        Raises      HostError if the worker has died
+        """
+        try:
+            said = worker.pipe.recv()
+        except EOFError as error:
+            raise HostError(f"a worker that explored {self.model.name} has died: see its message above") from error
+        if isinstance(said, Progress):
+            self._progress = said
+            return False
+        self._progress = Progress(0, "")
+        self.total.add(said)
+        del self.running[worker]
+        return True
+
+    def describe(self) -> str:
+        return f"{self.model.name} {self.strategy}{' ' if self._progress.said else ''}{self._progress.said}"
+
+
+def _block_size() -> int:
+    return _INTERPRETED_BLOCK if jit.INTERPRETED else BLOCK_SCHEDULES
 
 
 @dataclass
@@ -207,7 +253,22 @@ class Outcome:
     """What became of one model."""
 
     model: Model
-    tallies: list[Tally]
+    may_end_early: bool  # when one strategy has explored everything: not where every strategy has a number of schedules
+    tallies: list[Tally] = field(default_factory=list)
+
+    def add(self, searches: Sequence[Search]) -> bool:
+        """Take the searches that are over, in order; whether there is nothing more to come.
+
+        What ran beside a search that failed does not count, so that the result does not depend on how many ran at a time.
+        """
+        for search in searches[len(self.tallies) :]:
+            if self.failed is not None or not search.finished or search.cut:
+                break
+            self.tallies.append(search.total)
+        if self.failed is not None or (self.complete and self.may_end_early):
+            for search in searches[len(self.tallies) :]:
+                search.cut = True
+        return all(search.finished for search in searches)
 
     @property
     def failed(self) -> Tally | None:
@@ -255,21 +316,41 @@ class Outcome:
         return {"model": self.model.name, "verdict": self.verdict(), "final_states": self.nr_states, "met": met, "strategies": tallies}
 
 
+def search_all(options: Options, made: Sequence[Worker], live: Live) -> Iterator[Outcome]:
+    """Keep all workers busy with the searches in order; the outcome of each model when it is known."""
+    nr_searches = len(options.models) * len(options.strategies)
+    worker_s = None if options.schedules is not None else options.seconds * len(made) / nr_searches
+    by_model = [[Search(model, strategy, options, worker_s) for strategy in options.strategies] for model in options.models]
+    outcomes = [Outcome(model, options.schedules is None) for model in options.models]
+    searches = [search for group in by_model for search in group]
+    busy: dict[Worker, Search] = {}
+    reported = 0
+    while reported < len(outcomes):
+        for worker in made:
+            if worker not in busy and (search := next((each for each in searches if each.wanted), None)) is not None:
+                search.start(worker)
+                busy[worker] = search
+        for pipe in wait([worker.pipe for worker in busy], _LIVE_S):
+            worker = next(each for each in busy if each.pipe is pipe)
+            if busy[worker].receive(worker):
+                del busy[worker]
+        live.say(searches)
+        done = [outcome.add(group) for outcome, group in zip(outcomes, by_model, strict=True)]
+        while reported < len(outcomes) and done[reported]:
+            yield outcomes[reported]
+            reported += 1
+
+
 def execute(options: Options, out: TextIO = sys.stderr) -> int:
     """Explore, print a line for each model and a table, write the JSON; returns the exit code."""
     build_models(options.models, out)
     outcomes: list[Outcome] = []
     status, live = EXIT_CLEAN, Live(out)
-    each_s = None if options.schedules is not None else options.seconds / (len(options.models) * len(options.strategies))
     try:
         with workers(options.models, options.jobs) as made:
-            for model in options.models:
-                outcome = Outcome(model, [])
-                outcomes.append(outcome)
-                for strategy in options.strategies:
-                    outcome.tallies.append(explore_one(model, strategy, options, each_s, made, live))
-                    if outcome.failed is not None or outcome.complete:
-                        break
+            for outcome in search_all(options, made, live):
+                outcomes.append(outcome)  # those before an interrupt count
+                live.clear()
                 print(_line(outcome, options), flush=True)
     except KeyboardInterrupt:
         live.clear()

@@ -79,7 +79,7 @@ def explore_test(
     engine.forget_states()
     allowed, number = False, 0
     while number < nr_schedules:
-        number = engine.explore(number, min(_SLICE, nr_schedules - number), stop_at_new_states=True)
+        number = engine.explore(number, min(_SLICE, nr_schedules - number), note_every=1)
         if engine.found() is not None:
             raise AssertionError(f"{test.name}: {engine.found()}")
         nr_states = int(engine.words[state.NR_STATES])

@@ -15,6 +15,14 @@ def pending_address(s, who):
 
 
 @kernel
+def pending_word(s, who):
+    """The word in memory that the pending step touches; 0 for a fence, a wait, and a store that only enters a buffer."""
+    if who < FLUSH and s[NR_LANES] > 0 and s[REQUESTS + who * REQUEST_WORDS] & KIND_MASK == STORE:
+        return 0
+    return pending_address(s, who)
+
+
+@kernel
 def pending_writes(s, who):
     """Whether the pending access may change memory; a store that only enters a buffer does not."""
     if who >= FLUSH:

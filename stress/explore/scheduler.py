@@ -47,7 +47,7 @@ from stress.explore.memory_models import (
     undo_writes,
     visible_word,
 )
-from stress.explore.pending import pending_address, pending_writes
+from stress.explore.pending import pending_address, pending_word, pending_writes
 from stress.explore.races import begin_clocks, note_access, note_flush
 from stress.explore.state import (
     B_ADDRESS,
@@ -63,10 +63,12 @@ from stress.explore.state import (
     DONE,
     FIELD_BEGIN,
     FIELD_END,
+    FINAL,
     FLUSH,
     HASH,
     LAST_ADDRESS,
     LAST_TASK,
+    LAST_WORD,
     LAST_WRITES,
     LIVELOCK,
     LOG,
@@ -81,6 +83,7 @@ from stress.explore.state import (
     LOG_WORDS,
     LOGGING,
     MOST_STEPS,
+    NOTE_FIRST,
     NOTING,
     NR_PRUNED,
     NR_RESTORED,
@@ -221,6 +224,7 @@ def step(s, chosen, mask):
         log_step(s, chosen, mask)
     s[CHOICES + s[NR_STEPS]] = chosen
     s[LAST_TASK], s[LAST_ADDRESS], s[LAST_WRITES] = chosen, pending_address(s, chosen), pending_writes(s, chosen)
+    s[LAST_WORD] = pending_word(s, chosen)
     if chosen >= FLUSH:
         if s[RACES]:
             note_flush(s, s[LAST_ADDRESS], entry_number(s, chosen - FLUSH, 0))
@@ -306,7 +310,7 @@ def final_state(s):
     found = s[HASH]
     for task in range(s[NR_TASKS]):
         found ^= state_part(task + 1, s[RESULTS + task])
-    return found
+    return found | 1 << 48  # never 0, which is an empty place in STATES
 
 
 @kernel
@@ -314,7 +318,7 @@ def is_new_state(s):
     """Whether a schedule ended as none before; while there is room to remember."""
     if s[NR_STATES] * 2 >= STATES_CAPACITY:
         return False
-    wanted = final_state(s) | 1 << 48  # never 0, which is an empty place
+    wanted = s[FINAL] = final_state(s)
     at = wanted % STATES_CAPACITY
     while s[STATES + at] != 0:
         if s[STATES + at] == wanted:
@@ -323,6 +327,15 @@ def is_new_state(s):
     s[STATES + at] = wanted
     s[NR_STATES] += 1
     return True
+
+
+@kernel
+def is_noted(s):
+    """Whether somebody wants to look at a new final state: one of the first, or one in NOTING by its hash."""
+    if s[NOTING] > 0 and s[NOTE_FIRST] > 0:
+        s[NOTE_FIRST] -= 1
+        return True
+    return s[NOTING] > 0 and s[FINAL] % s[NOTING] == 0
 
 
 @kernel
@@ -351,12 +364,12 @@ def explore_batch(s, first, nr_schedules):
             return number + 1
         if s[VERDICT] == PRUNED:
             s[NR_PRUNED] += 1
-        new = s[VERDICT] == CLEAN and is_new_state(s)
+        new = s[VERDICT] == CLEAN and s[NOTING] >= 0 and is_new_state(s)
         if end_schedule(s, s[STRATEGY]):
             s[COMPLETE] = 1
             s[STOP] = STOP_COMPLETE
             return number + 1
-        if new and s[NOTING]:
+        if new and is_noted(s):
             s[STOP] = STOP_STATE
             return number + 1
     return first + nr_schedules

@@ -6,16 +6,22 @@ of workers. An exhaustive strategy remembers, and is one block.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from stress.explore import state
 from stress.explore.engine import Engine, Found
 from stress.explore.failure import Failure, failure_of
 from stress.explore.shrink import shrink
+from stress.explore.strategies import NAMED, STRATEGIES
 
 BLOCK_SCHEDULES = 4096
 SLICE_SCHEDULES = 4096  # between two looks at the clock
-AT_REST_MAX = 400  # final states of one model that the checkers at rest look at, per process
+TELL_S = 0.4
+# which of the final states that are new in a block the checkers at rest look at: the first ones, and of the others one in so many by
+# their hash, for schedules below a number
+AT_REST_FIRST, AT_REST_FIRST_LATER = 400, 16
+AT_REST_EVERY = ((BLOCK_SCHEDULES, 8), (16 * BLOCK_SCHEDULES, 16), (256 * BLOCK_SCHEDULES, 128), (1 << 62, 1024))
 
 
 @dataclass
@@ -46,28 +52,54 @@ class Tally:
             self.failure, self.original = other.failure, other.original
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a block is: schedules that it has run, and what its strategy says of what is left."""
+
+    nr_run: int
+    said: str
+
+
 class Session:
     """One engine and what this process has seen of its model."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._nr_at_rest = 0
+        self._good: set[int] = set()  # final states that the checkers at rest have seen
 
-    def run_block(self, strategy: str, seed: int, first: int, nr_schedules: int, deadline: float | None = None) -> Tally:
-        """Explore schedules first..first+nr_schedules-1, until one fails, all is explored, or a moment of time.monotonic()."""
+    def run_block(
+        self,
+        strategy: str,
+        seed: int,
+        first: int,
+        nr_schedules: int,
+        deadline: float | None = None,
+        tell: Callable[[Progress], None] | None = None,
+    ) -> Tally:
+        """Explore schedules first..first+nr_schedules-1, until one fails, all is explored, or a moment of time.monotonic().
+
+        Parameters  tell: is called now and then
+        """
         engine, tally = self.engine, Tally(strategy)
         engine.begin(strategy, seed)
+        engine.forget_states()  # which of them are judged must not depend on what else this process has run
+        engine.words[state.NOTE_FIRST] = AT_REST_FIRST if first == 0 else AT_REST_FIRST_LATER
         met_before = self._met()
         start, number, end = time.monotonic(), first, first + nr_schedules
+        told = start
         while number < end and not tally.complete:
-            number = engine.explore(number, min(SLICE_SCHEDULES, end - number), stop_at_new_states=self._wants_states())
+            number = engine.explore(number, min(SLICE_SCHEDULES, end - number), note_every=self._note_every(number))
             tally.complete = engine.stop == state.STOP_COMPLETE
             found = self._judge()
             if found is not None:
                 self._fail(tally, found, strategy, seed, number - 1)
                 break
-            if deadline is not None and time.monotonic() >= deadline:
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
                 break
+            if tell is not None and now - told > TELL_S:
+                told = now
+                tell(Progress(number - first, STRATEGIES[NAMED[strategy][0]].progress(engine.words)))
         words = engine.words
         tally.nr_run = number - first
         tally.nr_steps, tally.most_steps = int(words[state.TOTAL_STEPS]), int(words[state.MOST_STEPS])
@@ -81,15 +113,21 @@ class Session:
         counters = self.engine.counters()
         return {name: counters[name] for name in self.engine.model.meetings}
 
-    def _wants_states(self) -> bool:
-        return self.engine.model.at_rest and self._nr_at_rest < AT_REST_MAX
+    def _note_every(self, number: int) -> int:
+        """Of how many new final states one is judged, beside the first ones; 0: none."""
+        if not self.engine.model.at_rest:
+            return 0
+        return next(every for below, every in AT_REST_EVERY if number < below)
 
     def _judge(self) -> Found | None:
         """How the last schedule failed, by itself or in the eyes of the checkers at rest."""
         found = self.engine.found()
-        if found is None and self.engine.stop in (state.STOP_STATE, state.STOP_COMPLETE) and self._wants_states():
-            self._nr_at_rest += 1
-            found = self.engine.at_rest()
+        if found is None and self.engine.model.at_rest and self.engine.verdict == "clean" and self.engine.stop != state.STOP_BUDGET:
+            reached = self.engine.final_state()
+            if reached not in self._good:
+                found = self.engine.at_rest()
+                if found is None:
+                    self._good.add(reached)
         return found
 
     def _fail(self, tally: Tally, found: Found, strategy: str, seed: int, number: int) -> None:

@@ -19,6 +19,11 @@ def nothing_ends(s):  # type: ignore[no-untyped-def]
     return False
 
 
+def unknown_progress(words: Any) -> str:
+    """A strategy that has no end."""
+    return ""
+
+
 @dataclass(frozen=True)
 class Strategy:
     """One strategy.
@@ -29,6 +34,8 @@ class Strategy:
     begin, end  kernels (s) around every schedule; `end` -> whether everything was explored
     variants    other names for it with a parameter each; empty: one, with parameter 0
     exhaustive  remembers, so that it must run in one process, and says when it is complete
+    progress    function of the words -> what is known of how much is left, for people; may be empty
+    profiled    needs to know how many steps each makes (state.PROFILE_STEPS and what follows)
     hidden      not for --strategy
     """
 
@@ -39,4 +46,6 @@ class Strategy:
     end: Callable[..., Any] = nothing_ends
     variants: dict[str, int] = field(default_factory=dict)
     exhaustive: bool = False
+    progress: Callable[[Any], str] = unknown_progress
+    profiled: bool = False
     hidden: bool = False

@@ -318,6 +318,23 @@ def end(s):
     return True
 
 
+def progress(words):
+    """How much of the tree that is known so far is explored; it grows while it is, so this is the most that it can be."""
+    explored, weight = 0.0, 1.0
+    for depth in range(int(words[PREFIX])):
+        frame = FRAMES + depth * (CLOCK + 2 * int(words[NR_TASKS]) * (1 + int(words[NR_LANES])))
+        tried, wanted = int(words[frame + TRIED]), int(words[frame + TO_TRY]) & ~int(words[frame + ASLEEP])
+        weight /= max(1, (tried | wanted).bit_count())
+        explored += weight * tried.bit_count()
+    return f"at most {100 * explored:.2g} % explored"
+
+
 STRATEGY = Strategy(
-    "dpor", "source-DPOR with sleep sets (Abdulla et al., POPL 2014); complete when it ends", choose, begin, end, exhaustive=True
+    "dpor",
+    "source-DPOR with sleep sets (Abdulla et al., POPL 2014); complete when it ends",
+    choose,
+    begin,
+    end,
+    exhaustive=True,
+    progress=progress,
 )

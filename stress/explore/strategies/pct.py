@@ -74,4 +74,5 @@ STRATEGY = Strategy(
     choose,
     begin,
     variants={"pct-2": 2, "pct-3": 3, "pct-10": 10},
+    profiled=True,
 )

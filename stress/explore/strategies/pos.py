@@ -7,8 +7,8 @@ may write. Under TSO the write is the flush of the store buffer, and a buffered 
 from kernels.base.atomics import ctz
 from kernels.base.jit import kernel
 from stress.explore.chance import random_bits
-from stress.explore.pending import pending_address, pending_writes
-from stress.explore.state import FLUSH, LAST_ADDRESS, LAST_TASK, LAST_WRITES, NR_LANES, NR_TASKS, PRIORITIES
+from stress.explore.pending import pending_word, pending_writes
+from stress.explore.state import FLUSH, LAST_TASK, LAST_WORD, LAST_WRITES, NR_LANES, NR_TASKS, PRIORITIES
 from stress.explore.strategy import Strategy
 
 
@@ -25,7 +25,7 @@ def begin(s):
 @kernel
 def redraw(s, who, address, wrote):
     """Draw anew for one whose pending access races with the one just made."""
-    if pending_address(s, who) == address and (wrote or pending_writes(s, who)):
+    if pending_word(s, who) == address and (wrote or pending_writes(s, who)):
         s[PRIORITIES + who] = random_bits(s)
 
 
@@ -39,8 +39,8 @@ def choose(s, mask):
     while mask != 0:
         who = ctz(mask)
         mask &= mask - 1
-        if last >= 0 and who != last and s[LAST_ADDRESS] != 0:
-            redraw(s, who, s[LAST_ADDRESS], s[LAST_WRITES] != 0)
+        if last >= 0 and who != last and s[LAST_WORD] != 0:
+            redraw(s, who, s[LAST_WORD], s[LAST_WRITES] != 0)
         if best < 0 or s[PRIORITIES + who] > s[PRIORITIES + best]:
             best = who
     return best

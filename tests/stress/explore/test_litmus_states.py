@@ -44,7 +44,7 @@ def explored_states(machine, test, strategy, nr_schedules):
     engine.forget_states()
     found, number = set(), 0
     while number < nr_schedules:
-        number = engine.explore(number, nr_schedules - number, stop_at_new_states=True)
+        number = engine.explore(number, nr_schedules - number, note_every=1)
         assert engine.found() is None, (test, engine.found())
         if engine.verdict == "clean":
             memory = tuple(machine.variable(k) for k in range(len(test.variables)))

@@ -1,0 +1,70 @@
+"""Iterative preemption bounding: all schedules with 0 preemptions, then with up to 1, ...: a depth-first search as dfs, within a bound.
+
+M. Musuvathi, S. Qadeer, "Iterative context bounding for systematic testing of multithreaded programs", PLDI 2007. To go on with another
+while the last one could is a preemption; where it waits or has ended the choice is free. What a smaller bound has run is run again.
+"""
+
+from kernels.base.jit import kernel
+from stress.explore.chance import lowest_member
+from stress.explore.state import LAST_TASK, MAX_STEPS, NR_STEPS, STRATEGY_WORDS
+from stress.explore.strategy import Strategy
+
+PREFIX, BOUND, REFUSED = (STRATEGY_WORDS + k for k in range(3))  # steps whose choice is settled; whether the bound left anything out
+CHOSEN = STRATEGY_WORDS + 16
+LEFT = CHOSEN + MAX_STEPS
+COST = LEFT + MAX_STEPS  # preemptions before a step
+
+
+@kernel
+def choose(s, mask):
+    """What is settled, else who went on last, keeping for later whom the bound allows."""
+    depth, last = s[NR_STEPS], s[LAST_TASK]
+    goes_on = last >= 0 and mask >> last & 1 != 0
+    if depth == 0:
+        s[COST] = 0
+    if depth >= s[PREFIX]:
+        chosen = last if goes_on else lowest_member(mask)
+        others = mask & ~(1 << chosen)
+        if goes_on and s[COST + depth] == s[BOUND]:
+            if others != 0:
+                s[REFUSED] = 1
+            others = 0
+        s[CHOSEN + depth], s[LEFT + depth] = chosen, others
+    s[COST + depth + 1] = s[COST + depth] + (goes_on and s[CHOSEN + depth] != last)
+    return s[CHOSEN + depth]
+
+
+@kernel
+def end(s):
+    """Settle the deepest choice that can be made otherwise; if there is none, allow one preemption more.
+
+    Returns     whether the bound left nothing out
+    """
+    depth = s[NR_STEPS] - 1
+    while depth >= 0:
+        if s[LEFT + depth] != 0:
+            s[CHOSEN + depth] = lowest_member(s[LEFT + depth])
+            s[LEFT + depth] &= ~(1 << s[CHOSEN + depth])
+            s[PREFIX] = depth + 1
+            return False
+        depth -= 1
+    if not s[REFUSED]:
+        return True
+    s[BOUND] += 1
+    s[PREFIX] = s[REFUSED] = 0
+    return False
+
+
+def progress(words):
+    """The bound."""
+    return f"with up to {int(words[BOUND])} preemptions"
+
+
+STRATEGY = Strategy(
+    "preemption",
+    "iterative preemption bounding (Musuvathi and Qadeer, PLDI 2007); complete when it ends",
+    choose,
+    end=end,
+    exhaustive=True,
+    progress=progress,
+)
