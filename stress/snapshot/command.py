@@ -22,9 +22,10 @@ from kernels.policy import boot
 from stress import build, checkers, roles
 from stress.checkers import Violation
 from stress.errors import EXIT_OF_VERDICT, HostError
+from stress.fragmentation import read_buddyinfo
 from stress.host import describe_host, usable_cpus
 from stress.machine import calibrate_cycles, create_machine, segment_bytes, set_param
-from stress.outcome import read_buddyinfo, read_counters
+from stress.outcome import read_counters
 from stress.scenario import chosen_values, parse_policies, policy_params
 from stress.snapshot import compare
 from stress.snapshot.load import Start, load, start_from
