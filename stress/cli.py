@@ -278,16 +278,40 @@ def replay(
 
 @app.command()
 def litmus(
-    file: Annotated[Path, typer.Argument(help="a JSON file of litmus tests")],
+    file: Annotated[Path | None, typer.Argument(help="a JSON file of litmus tests [the classics]")] = None,
+    test: Annotated[list[str] | None, typer.Option(help="only this test of the file; repeatable")] = None,
     memory: Annotated[
-        MemoryModel, typer.Option(help="sequential consistency, or store buffers: x86-TSO, and the weaker PSO")
-    ] = MemoryModel.sc,
+        MemoryModel | None, typer.Option(help="sequential consistency, or store buffers: x86-TSO, and the weaker PSO [sc]")
+    ] = None,
+    strategy: Annotated[str | None, typer.Option(help="exhaustive, or a sampler [dpor]")] = None,
+    schedules: Annotated[int | None, typer.Option(min=1, max=1 << 40, help="of each test, at most")] = None,
+    real: Annotated[bool, typer.Option("--real", "--host", help="on this host's processors instead")] = False,
+    runs: Annotated[int | None, typer.Option(min=1, max=1 << 40, help="of each test, with --real [1000000]")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for all random choices")] = 1,
+    json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
 ) -> int:
-    """Explore litmus tests exhaustively; 0 if all verdicts agree with the file's."""
-    os.environ["PFNSTORM_FLAVOUR"] = "explored"
-    from stress.explore.litmus import run_litmus
+    """Explore litmus tests, and say whether what is allowed and forbidden agrees with the file; or run them on real processors."""
+    for option, given in (("--memory", memory), ("--strategy", strategy), ("--schedules", schedules)):
+        if real and given is not None:
+            raise UserError(f"{option} is for exploring; real processors have their own: leave out {option} or --real")
+    if runs is not None and not real:
+        raise UserError("--runs is for --real; exploring takes --schedules")
+    os.environ["PFNSTORM_FLAVOUR"] = "fast" if real else "explored"
+    from stress.explore.litmus import CLASSICS, chosen_tests, run_litmus
+    from stress.explore.litmus_file import read_tests
+    from stress.soak import check_json_path
 
-    return run_litmus(file, memory.value)
+    if json is not None:
+        check_json_path(json)
+    tests = chosen_tests(read_tests(file or CLASSICS, lambda text: print(text, file=sys.stderr)), test)
+    if not real:
+        return run_litmus(tests, (memory or MemoryModel.sc).value, strategy or "dpor", schedules, seed, json)
+    from stress.explore.litmus_host import run_real, what_fits
+
+    fitting = tests if file or test else what_fits(tests)
+    if len(fitting) < len(tests):
+        print(f"{len(tests) - len(fitting)} of the classics have more threads than this host has cores: left out", flush=True)
+    return run_real(fitting, runs or 1_000_000, seed, json)
 
 
 # ------------------------------------------------------------------------------------------------------------- arguments
