@@ -13,7 +13,7 @@ Protocol    unmap: trylock source, writeback, trylock target, PTEs to migration 
 
 from kernels.alloc.release import folio_add_lru, folio_put, lru_batch_holds
 from kernels.base import counter
-from kernels.base.atomics import copy_words, fetch_add_relaxed, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import copy_words, fetch_add_relaxed, load_acquire, load_relaxed, store_relaxed, store_release
 from kernels.base.bug import bug, chaos_point, relax
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -208,7 +208,8 @@ def folio_migrate_move(mem, cpu, src, dst, reason):
     mapping, index = load_relaxed(mem.mapping, src), mem.folio_index[src]
     order, src_pfn = mem.folio_order[src], mem.folio_pfn[src]
     expected = expected_refs(mem, src)
-    if load_relaxed(mem.refcount, src) != expected:
+    # ORDER: acquire, pairs with the put of whoever wrote through a pin: the copy below must not be older. Linux reads it relaxed.
+    if load_acquire(mem.refcount, src) != expected:
         count(mem, cpu, counter.MET_COUNT_UNEXPECTED, 1)
         count_cause(mem, cpu, reason, CAUSE_LRU_BATCH if lru_batch_holds(mem, src) else CAUSE_REFCOUNT)
         folio_migrate_undo(mem, cpu, src, dst, mapping)

@@ -11,7 +11,7 @@ Protocol    allocate and fill without the PTL, then under it look again, and map
 from kernels.alloc.pages import cpu_node
 from kernels.alloc.release import folio_add_lru, folio_put, folio_put_refs
 from kernels.base import counter
-from kernels.base.atomics import copy_words, fetch_and_acq_rel, fetch_or_acq_rel, load_acquire, load_relaxed, store_release
+from kernels.base.atomics import copy_words_relaxed, fetch_and_acq_rel, fetch_or_acq_rel, load_acquire, load_relaxed, store_release
 from kernels.base.bug import chaos_point, relax
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -132,7 +132,8 @@ def copy_page(mem, cpu, space, vpage, pfn):
     desc = alloc_folio(mem, cpu, cpu_node(mem, cpu), 0, T_ANON, mapping, vpage)
     if desc >= 0:
         to = mem.folio_pfn[desc]
-        copy_words(mem.contents, to * mem.words_per_frame, pfn * mem.words_per_frame, mem.words_per_frame)
+        # whoever has pinned the source may write it meanwhile, as a device does, and the child finds what it finds
+        copy_words_relaxed(mem.contents, to * mem.words_per_frame, pfn * mem.words_per_frame, mem.words_per_frame)
         version = load_relaxed(mem.contents, to * mem.words_per_frame + STAMP_VERSION)
         stamp_frame(mem, to, owner_stamp(mapping, vpage), version)
         folio_publish(mem, cpu, desc, 2)
