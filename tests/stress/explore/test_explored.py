@@ -35,7 +35,7 @@ def test_both_engines_pass_the_same_points(model):
     assert len(json.loads(compiled.stdout)) >= 10
 
 
-@pytest.mark.parametrize("name", ["dpor", "races", "samplers"])
+@pytest.mark.parametrize("name", ["dpor", "races", "samplers", "engine"])
 def test_in_the_explored_flavour(name):
     done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/stress/explore/test_{name}.py", **EXPLORED)
     assert done.returncode == 0, done.stdout[-4000:]
