@@ -317,43 +317,28 @@ _declare(exit_process, 1, types.void, _lower_exit, on_field=False)
 
 def copy_words(field, target, source, nr_words):
     """Copy `nr_words` 64-bit words inside one field (page contents): memcpy, not atomic, not ordered; explored word by word."""
-    _copy_interpreted(field, target, source, nr_words, points.PLAIN)
-
-
-def copy_words_relaxed(field, target, source, nr_words):
-    """As copy_words, where others may write the source meanwhile: each word is one that stood there, and they need not fit together."""
-    _copy_interpreted(field, target, source, nr_words, RELAXED)
-
-
-def _copy_interpreted(field, target, source, nr_words, order):
     if points.schedules():
         for k in range(nr_words):
-            word = field.ask(points.LOAD, order, source + k)
-            field.ask(points.STORE, order, target + k, word)
+            field[target + k] = field[source + k]
     elif nr_words:
         field.check(target), field.check(source), field.check(target + nr_words - 1), field.check(source + nr_words - 1)
         ctypes.memmove(field.array.ctypes.data + 8 * target, field.array.ctypes.data + 8 * source, 8 * nr_words)
 
 
-def _copy_lowering(order):
-    return lambda builder, sig, args: _lower_copy(builder, sig, args, order)
-
-
-def _lower_copy(builder, sig, args, order):
+def _lower_copy(builder, sig, args):
     field = sig.args[0]
     if asks(field):
         with cgutils.for_range(builder, args[3]) as loop:
             source, target = (element(builder, field, args[0], builder.add(at, loop.index)) for at in (args[2], args[1]))
-            word = points.emit_access(builder, field, source, points.LOAD, order)
-            points.emit_access(builder, field, target, points.STORE, order, word)
+            word = points.emit_access(builder, field, source, points.LOAD, points.PLAIN)
+            points.emit_access(builder, field, target, points.STORE, points.PLAIN, word)
         return
     to, source = (builder.bitcast(element(builder, field, args[0], a), I8P) for a in args[1:3])
     function = _external(builder, "llvm.memcpy.p0.p0.i64", ir.VoidType(), [I8P, I8P, I64, ir.IntType(1)])
     builder.call(function, [to, source, builder.mul(args[3], I64(8)), ir.IntType(1)(0)])
 
 
-_declare(copy_words, 4, types.void, _copy_lowering(points.PLAIN))
-_declare(copy_words_relaxed, 4, types.void, _copy_lowering(RELAXED))
+_declare(copy_words, 4, types.void, _lower_copy)
 
 
 def bit(position):

@@ -208,7 +208,8 @@ def folio_migrate_move(mem, cpu, src, dst, reason):
     mapping, index = load_relaxed(mem.mapping, src), mem.folio_index[src]
     order, src_pfn = mem.folio_order[src], mem.folio_pfn[src]
     expected = expected_refs(mem, src)
-    # ORDER: acquire, pairs with the put of whoever wrote through a pin: the copy below must not be older. Linux reads it relaxed.
+    # ORDER: acquire, pairs with the release of every put before it: what was written through a reference that is gone, or through a pin,
+    # is read by the copy. Linux reads the count relaxed here.
     if load_acquire(mem.refcount, src) != expected:
         count(mem, cpu, counter.MET_COUNT_UNEXPECTED, 1)
         count_cause(mem, cpu, reason, CAUSE_LRU_BATCH if lru_batch_holds(mem, src) else CAUSE_REFCOUNT)

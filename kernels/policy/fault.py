@@ -11,7 +11,7 @@ Protocol    allocate and fill without the PTL, then under it look again, and map
 from kernels.alloc.pages import cpu_node
 from kernels.alloc.release import folio_add_lru, folio_put, folio_put_refs
 from kernels.base import counter
-from kernels.base.atomics import copy_words_relaxed, fetch_and_acq_rel, fetch_or_acq_rel, load_acquire, load_relaxed, store_release
+from kernels.base.atomics import copy_words, fetch_and_acq_rel, fetch_or_acq_rel, load_acquire, load_relaxed, store_relaxed, store_release
 from kernels.base.bug import chaos_point, relax
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -121,10 +121,21 @@ def is_exclusive(mem, desc):
 
 
 @kernel
-def copy_page(mem, cpu, space, vpage, pfn):
+def copy_in_flux(mem, dst_pfn, src_pfn):
+    """Copy a frame that is being written through a pin: word by word, each as it is when it is read.
+
+    Progress    wait-free
+    """
+    for k in range(mem.words_per_frame):
+        store_relaxed(mem.contents, dst_pfn * mem.words_per_frame + k, load_relaxed(mem.contents, src_pfn * mem.words_per_frame + k))
+
+
+@kernel
+def copy_page(mem, cpu, space, vpage, pfn, pinned):
     """A private copy of a page, with one reference.
 
-    Models      wp_page_copy(), mm/memory.c
+    Models      wp_page_copy(), copy_present_page(), mm/memory.c
+    Parameters  pinned: whether somebody may be writing it through a pin
     Returns     the descriptor, or -1
     Progress    as alloc_pages
     """
@@ -132,8 +143,10 @@ def copy_page(mem, cpu, space, vpage, pfn):
     desc = alloc_folio(mem, cpu, cpu_node(mem, cpu), 0, T_ANON, mapping, vpage)
     if desc >= 0:
         to = mem.folio_pfn[desc]
-        # whoever has pinned the source may write it meanwhile, as a device does, and the child finds what it finds
-        copy_words_relaxed(mem.contents, to * mem.words_per_frame, pfn * mem.words_per_frame, mem.words_per_frame)
+        if pinned:
+            copy_in_flux(mem, to, pfn)
+        else:
+            copy_words(mem.contents, to * mem.words_per_frame, pfn * mem.words_per_frame, mem.words_per_frame)
         version = load_relaxed(mem.contents, to * mem.words_per_frame + STAMP_VERSION)
         stamp_frame(mem, to, owner_stamp(mapping, vpage), version)
         folio_publish(mem, cpu, desc, 2)
@@ -167,7 +180,7 @@ def do_wp_page(mem, cpu, space, vpage):
         return 0
     ref_get(mem, old, 1)
     spin_unlock(mem, cpu, lock)
-    new = copy_page(mem, cpu, space, vpage, pfn)
+    new = copy_page(mem, cpu, space, vpage, pfn, False)
     if new < 0:
         folio_put(mem, cpu, old)
         return -1
@@ -319,7 +332,7 @@ def copy_for_child(mem, cpu, child, vpage, pfn):
     Returns     1 if the child has it now
     Progress    as alloc_pages
     """
-    new = copy_page(mem, cpu, child, vpage, pfn)
+    new = copy_page(mem, cpu, child, vpage, pfn, True)
     if new < 0:
         return 0
     at_child = child * mem.task_pages + vpage

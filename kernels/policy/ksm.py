@@ -13,7 +13,7 @@ Protocol    under a task's PTL: PTE to 0, flush, and only then look for referenc
 from kernels.alloc.pages import cpu_node
 from kernels.alloc.release import folio_add_lru, folio_put
 from kernels.base import counter
-from kernels.base.atomics import copy_words, exchange_acq_rel, load_relaxed, store_release
+from kernels.base.atomics import copy_words, exchange_acq_rel, load_acquire, load_relaxed, store_release
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -85,7 +85,9 @@ def replace_page(mem, cpu, space, vpage, ksm, fresh):
         before = exchange_acq_rel(mem.pte, at, 0)
         flush_space(mem, cpu, space)
         chaos_point(mem, cpu)
-        replaced = load_relaxed(mem.refcount, old) == load_relaxed(mem.mapcount, old) and load_relaxed(mem.pincount, old) == 0
+        # ORDER: acquire, both pair with the release of whoever has given a reference or a pin back: what was written through it is read
+        unused = load_acquire(mem.refcount, old) == load_relaxed(mem.mapcount, old)
+        replaced = unused and load_acquire(mem.pincount, old) == 0  # ORDER: acquire, as above
         to = mem.folio_pfn[ksm]
         if replaced and fresh:
             copy_words(mem.contents, to * mem.words_per_frame, pfn * mem.words_per_frame, mem.words_per_frame)

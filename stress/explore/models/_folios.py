@@ -17,17 +17,17 @@ from kernels.types.folios import isolate_folio
 
 
 @kernel
-def new_page(mem, cpu, vpage):
-    """A new page of task 0 at a virtual page where there is none and nobody else looks: mapped, writable, on the LRU.
+def new_page(mem, cpu, space, vpage):
+    """A new page of a task at a virtual page where there is none and nobody else looks: mapped, writable, on the LRU.
 
     Returns     its frame
     """
-    mapping = anon_mapping(0)
+    mapping = anon_mapping(space)
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, mapping, vpage)
     stamp_frame(mem, pfn, owner_stamp(mapping, vpage), 0)
     folio_publish(mem, cpu, desc, 1)
-    map_page(mem, cpu, 0, vpage, desc, pfn, PTE_WRITE | PTE_ACCESSED | PTE_EXCLUSIVE)
+    map_page(mem, cpu, space, vpage, desc, pfn, PTE_WRITE | PTE_ACCESSED | PTE_EXCLUSIVE)
     lru_add(mem, cpu, desc)
     return pfn
 

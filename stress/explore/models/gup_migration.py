@@ -18,7 +18,7 @@ VPAGE = 2
 @kernel
 def prepare(mem, cpu):
     """One page of task 0 is mapped, and its translation is known to CPU 2."""
-    mem.gang_pfn[0] = new_page(mem, cpu, VPAGE)
+    mem.gang_pfn[0] = new_page(mem, cpu, 0, VPAGE)
     task_access(mem, 2, 0, VPAGE, 1)
     return 0
 

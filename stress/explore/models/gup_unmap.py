@@ -21,7 +21,7 @@ def steps(mem, cpu):
     """
     if cpu == 0:
         zapped = zap_range(mem, cpu, 0, VPAGE, 1)
-        new_page(mem, cpu, VPAGE)
+        new_page(mem, cpu, 0, VPAGE)
         return zapped
     if cpu == 1:
         return write_through_pin(mem, cpu)

@@ -20,7 +20,7 @@ VPAGE = 2
 @kernel
 def prepare(mem, cpu):
     """A page of node 0 on the LRU, hinted, and last asked for by node 1."""
-    pfn = new_page(mem, cpu, VPAGE)
+    pfn = new_page(mem, cpu, 0, VPAGE)
     mem.gang_pfn[0] = pfn
     store_relaxed(mem.cpupid, word_desc(load_relaxed(mem.memdesc, pfn)), 1)
     fetch_or_acq_rel(mem.pte, VPAGE, PTE_PROTNONE)  # ORDER: acq_rel, as task_numa_work()

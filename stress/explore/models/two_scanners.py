@@ -1,13 +1,14 @@
 """Two scanners on one pageblock: each folio is isolated by one of them at most, and ends migrated or back on the LRU.
 
 A pageblock holds two mapped folios. CPU 0 claims the block, or finds it claimed, and hands it to range migration; CPU 1 migrates the
-folios of the block one by one, as a contiguous allocation or a memory failure does, without a claim. The task unmaps one of them
-meanwhile, on CPU 1.
+folios of the block one by one, as a contiguous allocation or a memory failure does, without a claim. On CPU 1 the
+task writes one of them meanwhile, too, and unmaps the other.
 """
 
 from kernels.base.atomics import store_relaxed
 from kernels.base.jit import kernel
 from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION
+from kernels.map.access import task_access
 from kernels.map.rmap import zap_range
 from kernels.migrate.range import migrate_range
 from kernels.migrate.scan import fill_candidates
@@ -23,13 +24,13 @@ PAGES = 2
 def prepare(mem, cpu):
     """Two pages of task 0, on the LRU."""
     for vpage in range(PAGES):
-        mem.gang_pfn[vpage] = new_page(mem, cpu, vpage)
+        mem.gang_pfn[vpage] = new_page(mem, cpu, 0, vpage)
     return 0
 
 
 @kernel
 def steps(mem, cpu):
-    """Claim, and migrate the range; migrate one by one, and unmap.
+    """Claim, and migrate the range; migrate one by one, write one page, and unmap the other.
 
     Returns     what moved, or was left
     """
@@ -37,6 +38,7 @@ def steps(mem, cpu):
     base_pfn, nr_frames = block << mem.pageblock_order, 1 << mem.pageblock_order
     if not claim_block(mem, cpu, block):
         moved = migrate_one(mem, cpu, mem.gang_pfn[1])
+        task_access(mem, cpu, 0, 1, 1)
         zap_range(mem, cpu, 0, 0, 1)
         return moved
     left = -1
@@ -48,8 +50,9 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Both pages are unmapped, so that a reference too many or too few is seen."""
+    """What was written is found, and both pages are unmapped, so that a reference too many or too few is seen."""
     drain_all(mem)
+    task_access(mem, cpu, 0, 1, 0)
     zap_range(mem, cpu, 0, 0, PAGES)
     return 0
 

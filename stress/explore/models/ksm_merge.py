@@ -1,0 +1,56 @@
+"""Two tasks' pages of the same contents are merged while one is pinned and written.
+
+CPU 0 merges what tasks 0 and 1 have at a virtual page. CPU 1 pins task 0's page by GUP-fast and writes through the pin. CPU 2 reads
+task 1's.
+"""
+
+from kernels.base.jit import kernel
+from kernels.map.access import task_access
+from kernels.map.rmap import zap_range
+from kernels.policy.ksm import ksm_merge
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all, new_page
+from stress.explore.models.gup_migration import VPAGE, write_through_pin
+
+
+@kernel
+def prepare(mem, cpu):
+    """Both tasks have a page that nobody has written yet."""
+    for space in range(2):
+        new_page(mem, cpu, space, VPAGE)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Merge; write through a pin; read.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        return ksm_merge(mem, cpu, 0, 1, VPAGE)
+    if cpu == 1:
+        return write_through_pin(mem, cpu)
+    return task_access(mem, cpu, 1, VPAGE, 0)
+
+
+@kernel
+def check(mem, cpu):
+    """Every write is found, and both are unmapped."""
+    drain_all(mem)
+    for space in range(2):
+        task_access(mem, cpu, space, VPAGE, 0)
+        zap_range(mem, cpu, space, VPAGE, 1)
+    return 0
+
+
+MODEL = Model(
+    "ksm-merge",
+    "two pages of the same contents are merged while one is pinned and written",
+    "linux-mm.md 2.3; I13",
+    small_geometry(3, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("ksm_merged", "met_ksm_refused_by_reference", "spec_kept"),
+)
