@@ -129,7 +129,21 @@ def test_a_budget_is_deterministic_for_any_number_of_jobs(tmp_path):
     found = []
     for jobs in (1, 2):
         path = tmp_path / f"{jobs}.json"
-        words = ("refcount-cas", "--strategy", "random", "--schedules", "9000", "--seed", "3", "--jobs", str(jobs), "--json", str(path))
+        words = (
+            "refcount-cas",
+            "--strategy",
+            "pos",
+            "--strategy",
+            "dpor",
+            "--schedules",
+            "9000",
+            "--seed",
+            "3",
+            "--jobs",
+            str(jobs),
+            "--json",
+            str(path),
+        )
         done = run("-m", "stress", "explore", *words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr[-2000:]
         result = json.loads(path.read_text())
