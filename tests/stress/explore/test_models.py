@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 #: models whose interleavings are few: every one of them is explored, under both
-COMPLETE = ("hugetlb-dissolve", "offline-deflate", "pagecache-split-head-last", "pagecache-split-recheck", "refcount-frozen-bit")
+COMPLETE = ("hugetlb-dissolve", "pagecache-split-head-last", "pagecache-split-recheck", "refcount-cas", "refcount-frozen-bit")
 #: what each model that does without one of Linux's conditions must find
 BROKEN = {
     "pagecache-split-linux": ("bug", "FOLIO_RANGE"),
