@@ -206,7 +206,6 @@ class Engine:
             raise AssertionError(f"model {model.name}: its preparation breaks: {self.found()}")
         self._remember()
         self.set_tasks(model.nr_cpus)
-        self._profiled = False
 
     def close(self) -> None:
         """Nobody schedules any more."""
@@ -263,7 +262,7 @@ class Engine:
         self._zero(state.STRATEGY_WORDS, 16)
 
     def set_tasks(self, nr_tasks: int) -> None:
-        """Only the first CPUs run."""
+        """Only the first CPUs run, and perhaps another program: what was learnt of its length is forgotten."""
         self.words[state.NR_TASKS] = nr_tasks
         self.words[state.NR_LANES] = min(state.LANES[self.memory], state.NR_BUFFERS // nr_tasks)
         self._profiled = False
