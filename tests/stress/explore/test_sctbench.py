@@ -40,7 +40,7 @@ def test_the_means_are_near_the_published_ones(measured):
             ratio = sum(firsts) / len(firsts) / published[1]
             compared += 1
             assert (1 / FACTOR <= ratio <= FACTOR) != ((name, strategy) in FACTORS), (name, strategy, ratio)
-    assert compared >= 50
+    assert compared >= 40
 
 
 def test_every_disagreement_has_a_reason():
