@@ -23,6 +23,8 @@ _USAGE_ERROR = typer.BadParameter.__mro__[2]
 MAX_SECONDS = 366 * 24 * 3600.0
 DEFAULT_SECONDS = 15.0
 EXPLORE_SECONDS = 120.0
+MUTATE_SECONDS = 3600.0
+BUG_SECONDS, DETECT_SECONDS = 30.0, 10.0
 DEFAULT_SCENARIO, TRACE_SCENARIO = "storm", "kmem"  # the second one's machine suits any trace
 CHECKED_FLAVOURS = ("checked", "bounds")
 
@@ -135,12 +137,20 @@ def report(run: Annotated[str, typer.Argument(help='a run id, its folder, a JSON
 def bugs(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="seeded bugs, by name [all]")] = None,
     tries: Annotated[int, typer.Option(min=1, max=1000, help="storms for each")] = 1,
-    seconds: Annotated[float, typer.Option(min=1, max=3600, help="at most, for each storm")] = 30.0,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, max=3600, help="at most, for each storm [30]; for all trials of a strategy and memory model [10]")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
     control: Annotated[bool, typer.Option(help="storm the unchanged kernels too, which nothing may catch")] = True,
+    exploring: Annotated[bool, typer.Option("--explore", help="explore instead of storming: how soon each strategy finds each")] = False,
+    trials: Annotated[int, typer.Option(min=1, max=10_000, help="--explore: seeds for each strategy")] = 20,
+    cap: Annotated[int, typer.Option(min=1, max=1 << 40, help="--explore: schedules of a trial at most")] = 1_000_000,
+    jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="--explore: processes [one per core]")] = None,
     listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
 ) -> int:
-    """Prove the nets: storm copies of the kernels that have a known bug each, and say what caught it."""
+    """Prove the nets: storm or explore copies of the kernels that have a known bug each, and say what caught it."""
+    if exploring:
+        os.environ["PFNSTORM_FLAVOUR"] = "explored"  # before the kernels are imported
     from stress.bugs import run_bugs
     from stress.seeded import seeded_bugs
     from stress.soak import check_json_path
@@ -153,7 +163,12 @@ def bugs(
         return EXIT_CLEAN
     if json is not None:
         check_json_path(json)
-    return run_bugs(chosen, tries, seconds, json, control=control)
+    if exploring:
+        from stress.host import usable_cores
+        from stress.mutate import detect
+
+        return detect.execute(chosen, detect.Options(trials, cap, seconds or DETECT_SECONDS, jobs or usable_cores(), json))
+    return run_bugs(chosen, tries, seconds or BUG_SECONDS, json, control=control)
 
 
 @app.command()
@@ -218,6 +233,36 @@ def explore(
 
 
 @app.command()
+def mutate(
+    seconds: Annotated[float, typer.Option(min=1, max=MAX_SECONDS, help="at most, for all nets together")] = MUTATE_SECONDS,
+    jobs: Annotated[int, typer.Option(min=1, max=1024, help="processes that explore; storms have half of them, each of four workers")] = 2,
+    only: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="mutants whose name matches; repeatable [all]")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="so many of them, drawn by --seed")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for the sample")] = 1,
+    scale: Annotated[float, typer.Option(min=0.001, max=10_000, help="times the schedules of every model")] = 1.0,
+    model: Annotated[list[str] | None, typer.Option(help="a model to try them in; repeatable [all that reach one]")] = None,
+    storms: Annotated[bool, typer.Option(help="storm those that no model kills")] = True,
+    json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
+) -> int:
+    """Measure the nets: small mistakes put into every kernel, and which of them nothing catches."""
+    os.environ["PFNSTORM_FLAVOUR"] = "explored"  # models are listed by it; each net chooses its own
+    from stress.explore.arguments import chosen_models
+    from stress.mutate.command import Options, execute, listed
+    from stress.soak import check_json_path, runs_folder
+
+    models = tuple(each.name for each in chosen_models(model)) if model else ()
+
+    if listing:
+        print("\n".join(listed(only or (), sample, seed)))
+        return EXIT_CLEAN
+    if json is not None:
+        check_json_path(json)
+    options = Options(seconds, jobs, tuple(only or ()), sample, seed, scale, models, storms, json)
+    return execute(options, runs_folder().parent / "mutants")
+
+
+@app.command()
 def replay(
     file: Annotated[Path, typer.Argument(help="a failure that `explore` wrote")],
     everything: Annotated[bool, typer.Option("--all", help="show accesses to words that nobody else touches, too")] = False,
@@ -233,16 +278,40 @@ def replay(
 
 @app.command()
 def litmus(
-    file: Annotated[Path, typer.Argument(help="a JSON file of litmus tests")],
+    file: Annotated[Path | None, typer.Argument(help="a JSON file of litmus tests [the classics]")] = None,
+    test: Annotated[list[str] | None, typer.Option(help="only this test of the file; repeatable")] = None,
     memory: Annotated[
-        MemoryModel, typer.Option(help="sequential consistency, or store buffers: x86-TSO, and the weaker PSO")
-    ] = MemoryModel.sc,
+        MemoryModel | None, typer.Option(help="sequential consistency, or store buffers: x86-TSO, and the weaker PSO [sc]")
+    ] = None,
+    strategy: Annotated[str | None, typer.Option(help="exhaustive, or a sampler [dpor]")] = None,
+    schedules: Annotated[int | None, typer.Option(min=1, max=1 << 40, help="of each test, at most")] = None,
+    real: Annotated[bool, typer.Option("--real", "--host", help="on this host's processors instead")] = False,
+    runs: Annotated[int | None, typer.Option(min=1, max=1 << 40, help="of each test, with --real [1000000]")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for all random choices")] = 1,
+    json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
 ) -> int:
-    """Explore litmus tests exhaustively; 0 if all verdicts agree with the file's."""
-    os.environ["PFNSTORM_FLAVOUR"] = "explored"
-    from stress.explore.litmus import run_litmus
+    """Explore litmus tests, and say whether what is allowed and forbidden agrees with the file; or run them on real processors."""
+    for option, given in (("--memory", memory), ("--strategy", strategy), ("--schedules", schedules)):
+        if real and given is not None:
+            raise UserError(f"{option} is for exploring; real processors have their own: leave out {option} or --real")
+    if runs is not None and not real:
+        raise UserError("--runs is for --real; exploring takes --schedules")
+    os.environ["PFNSTORM_FLAVOUR"] = "fast" if real else "explored"
+    from stress.explore.litmus import CLASSICS, chosen_tests, run_litmus
+    from stress.explore.litmus_file import read_tests
+    from stress.soak import check_json_path
 
-    return run_litmus(file, memory.value)
+    if json is not None:
+        check_json_path(json)
+    tests = chosen_tests(read_tests(file or CLASSICS, lambda text: print(text, file=sys.stderr)), test)
+    if not real:
+        return run_litmus(tests, (memory or MemoryModel.sc).value, strategy or "dpor", schedules, seed, json)
+    from stress.explore.litmus_host import run_real, what_fits
+
+    fitting = tests if file or test else what_fits(tests)
+    if len(fitting) < len(tests):
+        print(f"{len(tests) - len(fitting)} of the classics have more threads than this host has cores: left out", flush=True)
+    return run_real(fitting, runs or 1_000_000, seed, json)
 
 
 # ------------------------------------------------------------------------------------------------------------- arguments

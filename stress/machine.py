@@ -58,7 +58,8 @@ def lock_params(geometry: Geometry) -> dict[str, int]:
     zs_pool = huge + 1
     zs_class = zs_pool + g.nr_nodes
     slab = zs_class + g.nr_nodes * NR_ZS_CLASSES
-    table = slab + g.nr_nodes
+    lru_batch = slab + g.nr_nodes
+    table = lru_batch + g.nr_cpus
     if table + g.nr_uppers != g.nr_locks:
         raise AssertionError(f"layout counts {g.nr_locks} locks, machine numbers {table + g.nr_uppers}")
     return {
@@ -73,6 +74,7 @@ def lock_params(geometry: Geometry) -> dict[str, int]:
         "lock_zs_pool": zs_pool,
         "lock_zs_class": zs_class,
         "lock_slab": slab,
+        "lock_lru_batch": lru_batch,
         "lock_table": table,
     }
 
@@ -97,23 +99,22 @@ def describe_lock(params: Mapping[str, int], lock: int) -> str:
     if lock < p["lock_i_pages"]:
         task, table = divmod(lock - p["lock_ptl"], p["task_pages"] // p["table_pages"])
         return f"page-table lock of task {task} table {table}"
-    if lock < p["lock_balloon"]:
-        return f"i_pages lock of file {lock - p['lock_i_pages']}"
-    if lock < p["lock_desc"]:
-        return f"balloon lock of cpu {lock - p['lock_balloon']}"
-    if lock < p["lock_zs_pool"]:
-        return {p["lock_desc"]: "descriptor pool lock", p["lock_huge"]: "hugetlb lock"}.get(
-            lock, "pool lock of descriptors without a count"
-        )
-    if lock < p["lock_zs_class"]:
-        return f"zsmalloc pool lock of node {lock - p['lock_zs_pool']}"
-    if lock < p["lock_slab"]:
+    if p["lock_zs_class"] <= lock < p["lock_slab"]:
         pool, klass = divmod(lock - p["lock_zs_class"], NR_ZS_CLASSES)
         return f"zsmalloc lock of node {pool} class {klass}"
-    if lock < p["lock_table"]:
-        return f"slab lock of node {lock - p['lock_slab']}"
-    if lock < p["nr_locks"]:
-        return f"lock of upper page-table entry {lock - p['lock_table']}"
+    for first, end, text in (
+        ("lock_i_pages", "lock_balloon", "i_pages lock of file {}"),
+        ("lock_balloon", "lock_desc", "balloon lock of cpu {}"),
+        ("lock_desc", "lock_udesc", "descriptor pool lock"),
+        ("lock_udesc", "lock_huge", "pool lock of descriptors without a count"),
+        ("lock_huge", "lock_zs_pool", "hugetlb lock"),
+        ("lock_zs_pool", "lock_zs_class", "zsmalloc pool lock of node {}"),
+        ("lock_slab", "lock_lru_batch", "slab lock of node {}"),
+        ("lock_lru_batch", "lock_table", "lru batch lock of cpu {}"),
+        ("lock_table", "nr_locks", "lock of upper page-table entry {}"),
+    ):
+        if p[first] <= lock < p[end]:
+            return text.format(lock - p[first])
     return f"folio lock of descriptor {lock - p['nr_locks']}"  # see folio_lock() in kernels/page/folio.py
 
 

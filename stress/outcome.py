@@ -11,15 +11,16 @@ from kernels.base.layout import (
     HIST_BUCKETS,
     MEETINGS,
     NR_LOCK_CLASSES,
-    NR_MIGRATETYPES,
-    NR_ORDERS,
     NR_ROLES_MAX,
     SPECULATION,
     VMSTAT,
+    WAITS,
     Cause,
     LockClass,
     Reason,
+    Refusal,
 )
+from stress.fragmentation import read_buddyinfo
 from stress.latency import percentiles
 from stress.supervisor import Ending
 
@@ -56,12 +57,6 @@ def read_counters(mem: Any) -> dict[str, int]:
     """Every counter of layout.COUNTERS, summed over the CPUs."""
     sums = mem.arrays["counters"].reshape(-1, COUNTER_STRIDE).sum(axis=0)
     return {name: int(sums[index]) for name, index in COUNTER.items()}
-
-
-def read_buddyinfo(mem: Any) -> list[list[int]]:
-    """Free blocks by node and order, as /proc/buddyinfo counts them."""
-    blocks = mem.arrays["nr_free"].reshape(-1, NR_ORDERS, NR_MIGRATETYPES).sum(axis=2)
-    return [[int(count) for count in node] for node in blocks]
 
 
 def _roles(mem: Any, names: list[str], seconds: float) -> dict[str, Any]:
@@ -114,6 +109,25 @@ def _meetings(counters: dict[str, int], required: tuple[str, ...], floor_per_min
     return table
 
 
+def _ranges(mem: Any, counters: dict[str, int]) -> dict[str, Any]:
+    """What became of whole ranges: contiguous ones, memory blocks, single pageblocks; why not, and how long it took."""
+    histograms = mem.arrays["waits"].reshape(-1, len(WAITS), HIST_BUCKETS).sum(axis=0)
+    ranges: dict[str, Any] = {}
+    for index, name in enumerate(WAITS):
+        succeeded = counters[f"{name}_succeeded"]
+        tried = counters.get(f"{name}_tried", succeeded)
+        ranges[name] = {"tried": tried, "succeeded": succeeded, "ns": percentiles(histograms[index])}
+        if f"{name}_failed_{Refusal.ISOLATED.name.lower()}" in counters:
+            ranges[name]["failed"] = {each.name.lower(): counters[f"{name}_failed_{each.name.lower()}"] for each in Refusal}
+    ranges["contig"] |= {
+        "pageblocks": int(mem.contig_blocks),
+        "ranges": counters["contig_ranges"],
+        "refused": {each.name.lower(): counters[f"contig_refused_{each.name.lower()}"] for each in Refusal},
+    }
+    ranges["offline"]["pageblocks"] = int(mem.memory_block_blocks)
+    return ranges
+
+
 def judge(ending: Ending, meetings: dict[str, Any]) -> tuple[str, str]:
     """(verdict, one line that says why)."""
     loss = ending.loss
@@ -143,6 +157,7 @@ def collect(
     config: dict[str, Any],
     host: dict[str, Any],
     buddyinfo_before: list[list[int]],
+    fragmentation: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The object that --json writes."""
     storm_seconds = ending.seconds - ending.parked_seconds
@@ -165,6 +180,8 @@ def collect(
         "meetings": meetings,
         "speculation": {name: counters[f"spec_{name}"] for name in SPECULATION},
         "migration": _migration(counters),
+        "ranges": _ranges(mem, counters),
+        "fragmentation": fragmentation,
         "contention": _contention(mem, counters),
         "buddyinfo_before": buddyinfo_before,
         "buddyinfo_after": read_buddyinfo(mem),

@@ -74,6 +74,60 @@ def _migration_lines(migration: dict[str, Any]) -> list[str]:
     return table(("reason", "migrated", "failed", *causes), rows) if rows else []
 
 
+def _range_lines(ranges: dict[str, Any]) -> list[str]:
+    """Whole ranges: how many of how many were to be had, how long it took, and what was in the way of the others."""
+    shown = {name: each for name, each in ranges.items() if each["tried"]}
+    rows: list[tuple[Cell, ...]] = []
+    for name, each in shown.items():
+        share = f"{100 * each['succeeded'] / each['tried']:.1f} %"
+        ms = [None if each["ns"][at] is None else f"{each['ns'][at] / 1e6:,.2f}" for at in ("p50", "p99", "p99.9")]
+        rows.append((name, each.get("pageblocks", 1), each["tried"], each["succeeded"], share, *ms))
+    lines = table(("what", "pageblocks", "tried", "succeeded", "", "p50 ms", "p99 ms", "p99.9 ms"), rows) if rows else []
+    for name, each in shown.items():
+        failed = {cause: count for cause, count in each.get("failed", {}).items() if count}
+        if failed:
+            lines.append(f"{name}: failed because of " + ", ".join(f"{cause} {count:,}" for cause, count in failed.items()))
+    contig = shown.get("contig")
+    if contig is not None:
+        refused = ", ".join(f"{cause} {count:,}" for cause, count in contig["refused"].items() if count)
+        lines.append(f"contig: {contig['ranges']:,} ranges were tried; refused: {refused or 'none'}")
+    return lines
+
+
+_BARS = " .:-=+*#%@"
+
+
+def _spark(values: Sequence[int], width: int = 60) -> str:
+    """Thousandths as a line of characters, of at most `width`."""
+    step = max(1, -(-len(values) // width))
+    kept = [max(values[at : at + step]) for at in range(0, len(values), step)]
+    return "".join(_BARS[min(max(value, 0) * len(_BARS) // 1001, len(_BARS) - 1)] for value in kept)
+
+
+def _fragmentation_lines(result: dict[str, Any]) -> list[str]:
+    """The kernel's two indices at both ends, by order, and one of them over time; what memory held meanwhile."""
+    samples = result.get("fragmentation")
+    if not samples:
+        return []
+    pageblock_order, frames_per_node = (result["config"]["geometry"][name] for name in ("pageblock_order", "frames_per_node"))
+    rows: list[tuple[Cell, ...]] = []
+    nr_nodes = len(samples[-1]["unusable_index"])
+    for index in ("extfrag_index", "unusable_index"):
+        for nid in range(nr_nodes):
+            for when, sample in (("start", samples[0]), ("end", samples[-1])):
+                rows.append((f"node {nid} {index} {when}", *(f"{value / 1000:.3f}" for value in sample[index][nid])))
+    lines = table(("order", *map(str, range(len(samples[-1]["unusable_index"][0])))), rows)
+    for nid in range(nr_nodes):
+        for what in ("movable", "free"):
+            shares = [sample[f"{what}_frames"][nid] / frames_per_node for sample in samples]
+            span = f"{100 * min(shares):.0f} to {100 * max(shares):.0f} %, mean {100 * sum(shares) / len(shares):.0f} %"
+            lines.append(f"node {nid} {what} memory over time: {span}")
+        values = [sample["unusable_index"][nid][pageblock_order] for sample in samples]
+        span = f"{min(values) / 1000:.3f} to {max(values) / 1000:.3f}"
+        lines.append(f"node {nid} unusable at order {pageblock_order} over time, {span}: [{_spark(values)}]")
+    return lines
+
+
 def _contention_lines(contention: dict[str, Any]) -> list[str]:
     locks = {name: row for name, row in contention.items() if name != "cmpxchg" and row["acquisitions"]}
     rows = [
@@ -131,6 +185,11 @@ def render(result: dict[str, Any]) -> str:
         *_section("speculative references", table(tuple(name.replace("_", " ") for name in spec), [tuple(spec.values())])),
         *_section(
             "migrations by reason, in frames (failed: put back), and attempts that failed by cause", _migration_lines(result["migration"])
+        ),
+        *_section("whole ranges, and blocks of pageblock order", _range_lines(result.get("ranges", {}))),
+        *_section(
+            "fragmentation, as /sys/kernel/debug/extfrag prints it (-1.000: there is such a block)",
+            _fragmentation_lines(result),
         ),
         *_section("lock contention", _contention_lines(result["contention"])),
         *_section("meetings", _meeting_lines(result["meetings"])),

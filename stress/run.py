@@ -12,13 +12,25 @@ from kernels.base.layout import Geometry
 from kernels.policy import boot
 from stress import build, checkers, roles
 from stress.errors import HostError, UserError
+from stress.fragmentation import Series, check_fragmentation, prepare_machine, read_buddyinfo
 from stress.host import MIB, describe_host, require_memory, require_processes, usable_cpus
 from stress.live import LiveView
 from stress.machine import calibrate_cycles, create_machine, save_machine, segment_bytes, set_param
-from stress.outcome import collect, read_buddyinfo, read_totals
+from stress.outcome import collect, read_totals
 from stress.report import render
 from stress.scenario import Scenario, chosen_values, find_scenario, parse_policies, policy_params, read_scenario
-from stress.sizes import Request, check_workers, default_memory, default_workers, derived_params, geometry_of, memory_for, parse_size
+from stress.sizes import (
+    Request,
+    check_contig_blocks,
+    check_movable_nodes,
+    check_workers,
+    default_memory,
+    default_workers,
+    derived_params,
+    geometry_of,
+    memory_for,
+    parse_size,
+)
 from stress.soak import RunStore, check_json_path, write_json
 from stress.supervisor import Ending, Interrupts, Supervisor
 from stress.trace import Trace, read_trace
@@ -69,10 +81,17 @@ def execute(options: Options) -> dict[str, Any]:
     Raises      PfnstormError for what the user or the host got wrong, KeyboardInterrupt before the storm began
     """
     setup = prepare(options)
-    build.build_entries(build.entries_of(build.RUN_MODULES))
+    modules: tuple[str, ...] = build.RUN_MODULES
+    if setup.scenario.fragmentation is not None:
+        from stress.roles import _prepare  # only here: its entry is built for those who need it
+
+        modules = (*modules, _prepare.__name__)
+    build.build_entries(build.entries_of(modules))
     mem = create_machine(setup.geometry, setup.params)
     set_param(mem, "cycles_per_us", calibrate_cycles(mem, boot.read_cycles))
     boot.boot(mem, 0)
+    if setup.scenario.fragmentation is not None:
+        prepare_machine(mem, setup.scenario.fragmentation, _prepare.prepare)
     if setup.trace is not None:
         setup.trace.write_to(mem)
     host = describe_host()
@@ -102,10 +121,16 @@ def prepare(options: Options) -> Setup:
     request = replace(_request(options, scenario, trace), window_blocks=policy_params(policies)["window_blocks"])
     require_processes(request.nr_workers)
     geometry = geometry_of(request)
+    if scenario.fragmentation is not None:
+        check_fragmentation(scenario.fragmentation, geometry)
     require_memory(segment_bytes(geometry) + request.nr_workers * WORKER_BYTES)
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little") >> 1
     params = derived_params(geometry) | policy_params(policies)
     params["reserved_frames"] = int(geometry.frames_per_node * request.reserved)
+    params["pin_target"] = scenario.machine.pins
+    params["movable_nodes"] = check_movable_nodes(scenario.machine.movable_nodes, geometry)
+    if scenario.machine.contig_blocks is not None:
+        params["contig_blocks"] = check_contig_blocks(scenario.machine.contig_blocks, geometry)
     params |= {"seed": seed, "shadow_on": int(options.check == "full"), "chaos_ppm": round(options.chaos * 1_000_000)}
     plans = _plans(scenario, trace, request.nr_workers, seed)
     return Setup(scenario, geometry, params, plans, trace, _config(options, scenario, request, geometry, seed, policies))
@@ -179,16 +204,19 @@ def _storm(mem: Any, setup: Setup, options: Options, host: dict[str, Any], store
     names = role_names()
     shown = [index for index in range(len(names)) if any(plan.weights[index] > 0 for plan in setup.plans)]
     before: list[list[int]] = []
+    series = Series()
     view = LiveView(names, shown, options.seconds, setup.config["frame_bytes"])
 
     def on_second(elapsed_s: float, parked_s: float) -> None:
         totals = read_totals(mem, len(names))
         view.update(elapsed_s, totals)
+        series.sample(elapsed_s, mem)
         if store is not None:
             store.append(elapsed_s, parked_s, names, totals)
 
     def on_ready() -> None:
         before.extend(read_buddyinfo(mem))
+        series.sample(0.0, mem)
 
     check_all = None if options.check == "none" else checkers.check_all
     supervisor = Supervisor(mem, setup.plans, roles.run_batch, names, check_all, on_second)
@@ -203,6 +231,7 @@ def _storm(mem: Any, setup: Setup, options: Options, host: dict[str, Any], store
         config=setup.config,
         host=host,
         buddyinfo_before=before,
+        fragmentation=series.to_json(),
     )
 
 

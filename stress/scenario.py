@@ -10,14 +10,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from kernels.base.layout import MEETINGS, NUMBERS, POLICIES
+from kernels.base.layout import MEETINGS, NUMBERS, PIN_CAPACITY, POLICIES
 from stress.errors import UserError
 from stress.registry import scan_files
-from stress.sizes import DEFAULT_FILL
+from stress.sizes import DEFAULT_FILL, DEFAULT_PINS
 
 SCENARIO_FOLDER = Path(__file__).parent / "scenarios"
 FRAME_BYTES_MIN, FRAME_BYTES_MAX = 64, 4096
 DEFAULT_FLOOR_PER_MINUTE = 100
+MOST_FILLED = 0.95  # of memory, by [fragmentation]
 
 Weights = dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]]  # their sum must be finite
 
@@ -36,6 +37,9 @@ class Machine(_Strict):
     workers: int | None = Field(default=None, ge=1)
     fill: float = Field(default=DEFAULT_FILL, ge=0.1, le=4)
     reserved: float = Field(default=0, ge=0, le=0.5)  # the share of each node that boot never frees
+    pins: int = Field(default=DEFAULT_PINS, ge=0, le=PIN_CAPACITY)  # that the speculators of one worker hold at most
+    movable_nodes: int = Field(default=0, ge=0, le=63)  # of the last nodes, where only what moves is allocated: ZONE_MOVABLE
+    contig_blocks: int | None = Field(default=None, ge=1)  # pageblocks that role contig wants in a row
 
     @field_validator("frame_bytes")
     @classmethod
@@ -64,12 +68,35 @@ class Mix(_Strict):
     _roles = field_validator("roles")(_check_weights)
 
 
+class Fragmentation(_Strict):
+    """[fragmentation]: the shares of memory with which the storm begins; the same seed makes the same machine.
+
+    pinned      of the movable pages, as a share of memory
+    holes       memory is filled to the brim with all kinds, and then freed at random places; else it is filled so far and no further
+    """
+
+    movable: float = Field(ge=0, le=0.95)
+    unmovable: float = Field(default=0, ge=0, le=0.95)
+    reclaimable: float = Field(default=0, ge=0, le=0.95)
+    pinned: float = Field(default=0, ge=0, le=0.95)
+    holes: bool = True
+
+    @model_validator(mode="after")
+    def _some_memory_stays_free(self) -> "Fragmentation":
+        if (total := self.movable + self.unmovable + self.reclaimable) > MOST_FILLED:
+            raise ValueError(f"movable, unmovable and reclaimable are {total:g} of memory together, {MOST_FILLED:g} is the most")
+        if self.pinned > self.movable:
+            raise ValueError("only movable pages are pinned: pinned must not be more than movable")
+        return self
+
+
 class Scenario(_Strict):
     """One file of stress/scenarios, or one of the user's."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")  # it becomes part of a folder's name
     summary: str
     machine: Machine = Machine()
+    fragmentation: Fragmentation | None = None
     policy: dict[str, str] = Field(default_factory=dict)
     roles: Weights = Field(default_factory=dict)
     workers: tuple[Mix, ...] = ()
@@ -216,6 +243,7 @@ def _first_mistake(error: ValidationError) -> str:
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    if len(location) > 1 and location[0] in ("machine", "workers"):
-        return list((Machine if location[0] == "machine" else Mix).model_fields)
+    tables: dict[str, type[BaseModel]] = {"machine": Machine, "workers": Mix, "fragmentation": Fragmentation}
+    if len(location) > 1 and location[0] in tables:
+        return list(tables[str(location[0])].model_fields)
     return list(Scenario.model_fields)

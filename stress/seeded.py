@@ -49,6 +49,8 @@ class Story(_Strict):
     proves      checkers at rest that must all report it: this bug is why they are trusted
     silence     codes of assertions in the act that are taken out of the copy, since they would end the storm before a checker at
                 rest could see what the bug does
+    explore     the model of stress/explore/models in which exploring finds it; or
+    explore_not why no exploring can: then storms are its net
     roles       if given, a scenario of its own with these weights, in place of storm.scenario
     policy      values of layout.POLICIES under which it shows; the others are the scenario's
     """
@@ -61,6 +63,8 @@ class Story(_Strict):
     proves: tuple[str, ...] = ()
     silence: tuple[str, ...] = ()
     storm: Storm = Storm()
+    explore: str = ""
+    explore_not: str = ""
     roles: dict[str, float] = Field(default_factory=dict)
     policy: dict[str, str] = Field(default_factory=dict)
 

@@ -16,6 +16,8 @@ DEFAULT_MEMORY_BYTES = 256 * MIB
 MIN_BLOCKS_PER_NODE = 4  # fewer, and the two scanners of compaction meet at once
 MIN_FRAMES_PER_NODE = 128
 DEFAULT_FILL, FILE_SHARE, KERNEL_SHARE, BALLOON_SHARE, ZSPAGE_SHARE, SLAB_SHARE = 0.8, 0.25, 0.03, 0.08, 0.03, 0.02
+DEFAULT_PINS = 16  # that the speculators of one CPU hold at most
+MEMORY_BLOCK_FRAMES = 32768  # 128 MiB in frames of 4 KiB; an eighth of a node if that is less
 HUGE_SHARE_SHIFT = 4  # the pool of huge folios: a sixteenth of each node
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -62,6 +64,26 @@ def check_workers(nr_workers: int) -> int:
     if not 1 <= nr_workers <= MAX_WORKERS:
         raise UserError(f"--workers {nr_workers}: must be between 1 and {MAX_WORKERS}")
     return nr_workers
+
+
+def check_contig_blocks(nr_blocks: int, geometry: Geometry) -> int:
+    """Raise UserError unless a node has room for a range of so many pageblocks and for what is to move out of it."""
+    least = 2 * nr_blocks
+    if geometry.frames_per_node >> geometry.pageblock_order < least:
+        needed = least * geometry.nr_nodes * geometry.words_per_frame * 8 << geometry.pageblock_order
+        raise UserError(
+            f"{nr_blocks} pageblocks in a row need nodes of at least {least} pageblocks: use --memory {size_text(needed)} or more"
+        )
+    return nr_blocks
+
+
+def check_movable_nodes(nr_movable: int, geometry: Geometry) -> int:
+    """Raise UserError unless a node is left for what does not move."""
+    if nr_movable >= geometry.nr_nodes:
+        raise UserError(
+            f"{nr_movable} of {geometry.nr_nodes} node(s) would be for movable memory alone: use --nodes {nr_movable + 1} or more"
+        )
+    return nr_movable
 
 
 def geometry_of(request: Request) -> Geometry:
@@ -150,6 +172,9 @@ def derived_params(geometry: Geometry) -> dict[str, int]:
         "zs_target": min(ZS_HANDLES, 4 * held(ZSPAGE_SHARE)),
         "huge_target": max(1, min(HUGE_POOL // 2, geometry.frames_per_node >> geometry.pageblock_order + HUGE_SHARE_SHIFT)),
         "slab_target": min(SLAB_HELD // 2, 8 * held(SLAB_SHARE)),
+        "pin_target": DEFAULT_PINS,
+        "contig_blocks": max(1, geometry.frames_per_node // 16 >> geometry.pageblock_order),
+        "memory_block_blocks": max(1, min(MEMORY_BLOCK_FRAMES, geometry.frames_per_node // 8) >> geometry.pageblock_order),
         "max_order_anon": min(9, geometry.pageblock_order, NR_ORDERS - 1, geometry.table_pages.bit_length() - 1),
         "numa_rate_limit": max(64, geometry.frames_per_node // 8),
     }

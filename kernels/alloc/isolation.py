@@ -1,9 +1,11 @@
-"""Pageblock isolation: no allocation from a range while it is evacuated; and capture of free frames by a scanner.
+"""Pageblock isolation: no allocation from a range while it is evacuated; a range taken out of the buddy whole; and capture of free frames.
 
-Models      set_migratetype_isolate(), unset_migratetype_isolate(), mm/page_isolation.c; __isolate_free_page(), mm/page_alloc.c
-Differs     one pageblock at a time; the block's old type is kept aside and restored
+Models      set_migratetype_isolate(), unset_migratetype_isolate(), test_pages_isolated(), mm/page_isolation.c;
+            isolate_freepages_range(), mm/compaction.c; __isolate_free_page(), take_page_off_buddy(), mm/page_alloc.c
+Differs     the block's old type is kept aside and restored; a range is tested and taken under one hold of zone->lock
 Invariants  I17, I18: after the drain returns, nothing of the block is allocated until it is given back
-Protocol    isolate under zone->lock (two isolators exclude each other there), then zone_pcp_disable(), which drains
+Protocol    isolate under zone->lock (two isolators exclude each other there), then drain the per-CPU lists; who must be sure that
+            nothing of the block comes to lie on one disables them first, zone_pcp_disable()
 """
 
 from kernels.alloc.buddy import (
@@ -23,7 +25,43 @@ from kernels.base.layout import EV_SET_MIGRATETYPE, LC_ZONE, MT_ISOLATE, NR_ORDE
 from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count, trace
 from kernels.page.memdesc import buddy_order, word_type
-from kernels.page.shadow import shadow_move
+from kernels.page.shadow import shadow_move, shadow_set
+
+
+@kernel
+def free_block_around(mem, pfn):
+    """The order of the free block that a frame is in: exact under zone->lock, a hint without.
+
+    Models      find_large_buddy(), mm/page_alloc.c
+    Returns     the order, or -1 if the frame is not free
+    Progress    wait-free
+    """
+    first = nid_of(mem, pfn) * mem.frames_per_node
+    for order in range(NR_ORDERS):
+        head = pfn & ~((1 << order) - 1)
+        if head >= first and is_buddy_block(mem, head, order):
+            return order
+    return -1
+
+
+@kernel
+def busy_frame(mem, start, end):
+    """The first frame of a range that is in no free block: exact under zone->lock, a hint without.
+
+    Models      __test_page_isolated_in_pageblock(), mm/page_isolation.c
+    Returns     its pfn, or -1
+    Progress    wait-free
+    """
+    pfn = start
+    order = free_block_around(mem, start)  # its head may stand before the range
+    if order >= 0:
+        pfn = (start & ~((1 << order) - 1)) + (1 << order)
+    while pfn < end:
+        word = load_relaxed(mem.memdesc, pfn)
+        if word_type(word) != T_BUDDY:
+            return pfn
+        pfn += 1 << min(buddy_order(word), NR_ORDERS - 1)
+    return -1
 
 
 @kernel
@@ -48,13 +86,17 @@ def nr_allocated_in_block(mem, block):
     return allocated
 
 
-@kernel
-def isolate_pageblock(mem, cpu, block):
-    """Isolate a pageblock, disable and drain the per-CPU lists of its node.
+# ---------------------------------------------------------------------------------------------------------- isolation
 
-    Models      set_migratetype_isolate() and zone_pcp_disable()
-    Returns     False if it is isolated already
-    Progress    blocking
+
+@kernel
+def set_migratetype_isolate(mem, cpu, block):
+    """Isolate a pageblock; a larger free block that it is a part of is taken apart.
+
+    Models      set_migratetype_isolate(), mm/page_isolation.c
+    Differs     who wants to know whether something in it cannot move has asked has_unmovable_pages() before
+    Returns     False if it is isolated already, or not online
+    Progress    blocking on zone->lock
     """
     nid = nid_of(mem, block << mem.pageblock_order)
     spin_lock(mem, cpu, nid, LC_ZONE)
@@ -66,21 +108,15 @@ def isolate_pageblock(mem, cpu, block):
     move_freepages_block(mem, cpu, block, MT_ISOLATE)
     mem.zone_nr_isolate[nid] += 1
     spin_unlock(mem, cpu, nid)
-    zone_pcp_disable(mem, cpu, nid)
-    spin_lock(mem, cpu, nid, LC_ZONE)
-    mem.block_allocated[block] = nr_allocated_in_block(mem, block)
-    spin_unlock(mem, cpu, nid)
-    # ORDER: release, so that a checker that sees the block drained sees the count
-    store_release(mem.block_drained, block, 1)
     trace(mem, cpu, EV_SET_MIGRATETYPE, block << mem.pageblock_order, MT_ISOLATE)
     return True
 
 
 @kernel
-def unisolate_pageblock(mem, cpu, block):
+def unset_migratetype_isolate(mem, cpu, block):
     """Give an isolated pageblock back to its old migratetype.
 
-    Models      unset_migratetype_isolate() and zone_pcp_enable()
+    Models      unset_migratetype_isolate(), mm/page_isolation.c
     Progress    blocking on zone->lock
     """
     nid = nid_of(mem, block << mem.pageblock_order)
@@ -93,8 +129,95 @@ def unisolate_pageblock(mem, cpu, block):
         free_one_block(mem, cpu, first, mem.pageblock_order)
     mem.zone_nr_isolate[nid] -= 1
     spin_unlock(mem, cpu, nid)
-    zone_pcp_enable(mem, cpu, nid)
     trace(mem, cpu, EV_SET_MIGRATETYPE, block << mem.pageblock_order, mem.block_saved[block])
+
+
+@kernel
+def isolate_pageblock(mem, cpu, block):
+    """Isolate a pageblock, disable and drain the per-CPU lists of its node.
+
+    Models      set_migratetype_isolate() and zone_pcp_disable()
+    Returns     False if it is isolated already
+    Progress    blocking
+    """
+    if not set_migratetype_isolate(mem, cpu, block):
+        return False
+    nid = nid_of(mem, block << mem.pageblock_order)
+    zone_pcp_disable(mem, cpu, nid)
+    spin_lock(mem, cpu, nid, LC_ZONE)
+    mem.block_allocated[block] = nr_allocated_in_block(mem, block)
+    spin_unlock(mem, cpu, nid)
+    # ORDER: release, so that a checker that sees the block drained sees the count
+    store_release(mem.block_drained, block, 1)
+    return True
+
+
+@kernel
+def unisolate_pageblock(mem, cpu, block):
+    """Give an isolated pageblock back to its old migratetype, and the per-CPU lists their frames.
+
+    Models      unset_migratetype_isolate() and zone_pcp_enable()
+    Progress    blocking on zone->lock
+    """
+    unset_migratetype_isolate(mem, cpu, block)
+    zone_pcp_enable(mem, cpu, nid_of(mem, block << mem.pageblock_order))
+
+
+# ----------------------------------------------------------------------------------------------------- a range as a whole
+
+
+@kernel
+def order_fitting(mem, pfn, end):
+    """The order of the largest aligned block at `pfn` that ends before `end` and is no larger than a pageblock.
+
+    Progress    wait-free
+    """
+    order = 0
+    while order < mem.pageblock_order and pfn & ((2 << order) - 1) == 0 and pfn + (2 << order) <= end:
+        order += 1
+    return order
+
+
+@kernel
+def give_back_part(mem, pfn, end):
+    """Make a part of a free block that was taken off its list free again; zone->lock held.
+
+    Progress    wait-free
+    """
+    while pfn < end:
+        order = order_fitting(mem, pfn, end)
+        add_to_free_list(mem, pfn, order, get_pageblock_migratetype(mem, pfn))
+        pfn += 1 << order
+
+
+@kernel
+def take_isolated_range(mem, cpu, start, end):
+    """Take a range of isolated pageblocks out of the buddy, if all of it is free there.
+
+    Free blocks that straddle an end of the range are taken apart, and what lies outside of it stays free.
+
+    Models      test_pages_isolated(), mm/page_isolation.c; isolate_freepages_range(), mm/compaction.c; and the "free head and tail"
+                of alloc_contig_range(), mm/page_alloc.c
+    Returns     -1: the range is the caller's, its words NONE; else a frame that is in use, and nothing was changed
+    Progress    blocking on zone->lock
+    """
+    nid = nid_of(mem, start)
+    spin_lock(mem, cpu, nid, LC_ZONE)
+    busy = busy_frame(mem, start, end)
+    pfn = start if busy < 0 else end
+    while pfn < end:
+        order = free_block_around(mem, pfn)
+        head = pfn & ~((1 << order) - 1)
+        after = head + (1 << order)
+        del_from_free_list(mem, cpu, head, order, get_pageblock_migratetype(mem, head))
+        give_back_part(mem, head, pfn)
+        give_back_part(mem, end, after)
+        while pfn < min(after, end):
+            piece = order_fitting(mem, pfn, min(after, end))
+            shadow_set(mem, cpu, pfn, piece, SH_BUDDY, SH_OWNED)
+            pfn += 1 << piece
+    spin_unlock(mem, cpu, nid)
+    return busy
 
 
 @kernel
@@ -109,7 +232,8 @@ def capture_free_block(mem, cpu, pfn, order):
         # Isolated since the scanner looked: what is captured is as good as allocated (I18).
         count(mem, cpu, counter.MET_CAPTURE_IN_ISOLATED_BLOCK_REFUSED, 1)
         return False
-    if not is_buddy_block(mem, pfn, order) or not zone_watermark_ok(mem, nid_of(mem, pfn), order, mem.zone_min[nid_of(mem, pfn)]):
+    nid = nid_of(mem, pfn)
+    if not is_buddy_block(mem, pfn, order) or not zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_min, nid)):
         return False
     del_from_free_list(mem, cpu, pfn, order, get_pageblock_migratetype(mem, pfn))
     shadow_move(mem, cpu, pfn, order, SH_BUDDY, SH_CAPTURED)

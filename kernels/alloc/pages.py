@@ -11,7 +11,7 @@ Protocol    per-CPU lists are under pcp->lock, taken by trylock; zone->lock nest
 
 from kernels.alloc.buddy import free_one_block, get_pageblock_migratetype, nid_of, rmqueue_block
 from kernels.base import counter
-from kernels.base.atomics import fetch_add_seq_cst, load_relaxed
+from kernels.base.atomics import fetch_add_seq_cst, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import CHECKED, fast_kernel, kernel, slow_kernel
 from kernels.base.layout import (
@@ -21,6 +21,7 @@ from kernels.base.layout import (
     LC_PCP,
     LC_ZONE,
     MT_ISOLATE,
+    MT_MOVABLE,
     NONE_WORD,
     NR_PCPTYPES,
     PCP_CAPACITY,
@@ -209,6 +210,19 @@ def zone_watermark_ok(mem, nid, order, mark):
 
 
 @kernel
+def setup_zone_wmarks(mem, nid):
+    """Set a zone's watermarks by the frames that it manages; zone->lock held, or nobody else there yet.
+
+    Models      __setup_per_zone_wmarks(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    least = max(mem.zone_managed[nid] >> 7, 4)
+    store_relaxed(mem.zone_min, nid, least)
+    store_relaxed(mem.zone_low, nid, 2 * least)
+    store_relaxed(mem.zone_high, nid, 4 * least)  # as with a raised vm.watermark_scale_factor
+
+
+@kernel
 def finish_alloc(mem, cpu, pfn, order):
     """Check and count frames on their way to a new owner.
 
@@ -251,6 +265,28 @@ def cpu_node(mem, cpu):
     return mem.cpu_nid[cpu]
 
 
+@kernel
+def is_movable_node(mem, nid):
+    """Whether a node is all ZONE_MOVABLE, where nothing is allocated that could not be moved: the last movable_nodes are.
+
+    Models      is_zone_movable_page(); the boot options movable_node and movablecore=
+    Progress    wait-free
+    """
+    return nid >= mem.nr_nodes - mem.movable_nodes
+
+
+@kernel
+def first_node(mem, nid, migratetype):
+    """The node to try first on behalf of a CPU of node `nid`: the first of its zonelist.
+
+    Models      gfp_zone(), first_zones_zonelist(), include/linux/mmzone.h
+    Progress    wait-free
+    """
+    if migratetype != MT_MOVABLE and is_movable_node(mem, nid):
+        return nid % (mem.nr_nodes - mem.movable_nodes)
+    return nid
+
+
 @slow_kernel
 def alloc_frozen_fallback(mem, cpu, nid, order, migratetype):
     """2^order frames from `nid` or the nodes after it: above the low watermark, else above the min watermark.
@@ -262,8 +298,9 @@ def alloc_frozen_fallback(mem, cpu, nid, order, migratetype):
     for attempt in range(2):
         for k in range(mem.nr_nodes):
             at = nid + k if nid + k < mem.nr_nodes else nid + k - mem.nr_nodes
-            mark = mem.zone_low[at] if attempt == 0 else mem.zone_min[at]
-            if zone_watermark_ok(mem, at, order, mark):
+            mark = load_relaxed(mem.zone_low, at) if attempt == 0 else load_relaxed(mem.zone_min, at)
+            allowed = migratetype == MT_MOVABLE or not is_movable_node(mem, at)
+            if allowed and zone_watermark_ok(mem, at, order, mark):
                 pfn = alloc_on_node(mem, cpu, at, order, migratetype)
                 if pfn >= 0:
                     if k == 0:
@@ -284,8 +321,9 @@ def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
     Returns     pfn of frames whose words are NONE, or -1
     Progress    as alloc_on_node
     """
+    nid = first_node(mem, nid, migratetype)
     # What nearly always succeeds: a frame of this CPU's list for this node.
-    if order < PCP_ORDERS and zone_watermark_ok(mem, nid, order, mem.zone_low[nid]):
+    if order < PCP_ORDERS and zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_low, nid)):
         pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
         if pfn >= 0:
             count(mem, cpu, counter.NUMA_HIT, 1)

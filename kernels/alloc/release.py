@@ -1,7 +1,8 @@
 """Puts that free, speculative references that undo themselves, and the LRU batches that hold references.
 
 Models      folio_put(), __folio_put(), mm/swap.c; folio_try_get() with its re-check (linux-mm.md 2.2, 2.3);
-            folio_add_lru(), lru_add_drain_cpu(), mm/swap.c; __free_pages(), mm/page_alloc.c
+            folio_add_lru(), lru_add_drain_cpu(), lru_cache_disable(), mm/swap.c; __free_pages(), mm/page_alloc.c
+Differs     a batch has a spinlock, as on PREEMPT_RT, so that whoever wants it drained does that himself, and waits for nobody's work queue
 Invariants  I5: whatever has a count is freed by whoever puts last, from what the descriptor itself says; I8; I10
 Protocol    speculate: load word; try_get (acquire); re-load the word and check the range; use nothing read before.
             The put of a failed re-check may be a stranger's last one.
@@ -11,7 +12,7 @@ from kernels.alloc.buddy import nid_of
 from kernels.alloc.hugetlb import huge_enqueue
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
 from kernels.base import counter
-from kernels.base.atomics import load_acquire, load_relaxed, store_relaxed
+from kernels.base.atomics import fetch_add_seq_cst, load_acquire, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -24,6 +25,7 @@ from kernels.base.layout import (
     FL_LOCKED,
     FL_LRU,
     FL_WRITEBACK,
+    LC_LRU_BATCH,
     LRU_BATCH,
     NONE_WORD,
     T_ANON,
@@ -31,6 +33,7 @@ from kernels.base.layout import (
     T_FILE,
     T_KSM,
 )
+from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count
 from kernels.page.folio import (
     desc_free,
@@ -170,16 +173,17 @@ def try_get_pfn(mem, cpu, pfn):
 
 
 @kernel
-def lru_add_drain(mem, cpu):
-    """Put this CPU's batch of folios on their lists and give back the references that the batch held.
+def folio_batch_move_lru(mem, cpu, owner):
+    """Put a CPU's batch of folios on their lists and give back the references that it held; the batch's lock held.
 
-    Models      lru_add_drain_cpu(), folio_batch_move_lru(), mm/swap.c
+    Models      folio_batch_move_lru(), mm/swap.c
+    Parameters  owner: the CPU whose batch it is
     Progress    blocking on lruvec locks
     """
-    batched = mem.lru_batched[cpu]
-    mem.lru_batched[cpu] = 0
+    batched = mem.lru_batched[owner]
+    mem.lru_batched[owner] = 0
     for k in range(batched):
-        desc = mem.lru_batch[cpu * 16 + k]
+        desc = mem.lru_batch[owner * 16 + k]
         folio_test_clear(mem, desc, FL_BATCHED)
         lru_add(mem, cpu, desc)
         folio_put(mem, cpu, desc)
@@ -188,18 +192,67 @@ def lru_add_drain(mem, cpu):
 
 
 @kernel
+def lru_add_drain_cpu(mem, cpu, owner):
+    """Empty a CPU's batch.
+
+    Models      lru_add_drain_cpu(), mm/swap.c
+    Parameters  owner: the CPU whose batch it is
+    Progress    blocking on the batch's lock and lruvec locks
+    """
+    spin_lock(mem, cpu, mem.lock_lru_batch + owner, LC_LRU_BATCH)
+    folio_batch_move_lru(mem, cpu, owner)
+    spin_unlock(mem, cpu, mem.lock_lru_batch + owner)
+
+
+@kernel
+def lru_add_drain(mem, cpu):
+    """Empty this CPU's batch.
+
+    Models      lru_add_drain(), mm/swap.c
+    Progress    as lru_add_drain_cpu
+    """
+    lru_add_drain_cpu(mem, cpu, cpu)
+
+
+@kernel
+def lru_cache_disable(mem, cpu):
+    """Empty all batches, and keep references out of them until lru_cache_enable(). Nests.
+
+    Models      lru_cache_disable(), lru_add_drain_all(), mm/swap.c
+    Progress    blocking on each batch's lock
+    """
+    # ORDER: seq_cst, before any batch's lock is taken below: whoever adds to a batch after it was emptied sees it
+    fetch_add_seq_cst(mem.lru_disabled, 0, 1)
+    for owner in range(mem.nr_cpus):
+        lru_add_drain_cpu(mem, cpu, owner)
+
+
+@kernel
+def lru_cache_enable(mem):
+    """Undo one lru_cache_disable.
+
+    Models      lru_cache_enable(), include/linux/swap.h
+    Progress    wait-free
+    """
+    # ORDER: seq_cst, as the other one; nothing depends on when it is seen
+    fetch_add_seq_cst(mem.lru_disabled, 0, -1)
+
+
+@kernel
 def folio_add_lru(mem, cpu, desc):
     """Queue a new folio for the LRU; the batch takes a reference of its own.
 
-    Models      folio_add_lru(), mm/swap.c
-    Progress    blocking on lruvec locks once a batch
+    Models      folio_add_lru(), folio_batch_add_and_move(), mm/swap.c
+    Progress    blocking on the batch's lock, and on lruvec locks once a batch
     """
     ref_get(mem, desc, 1)
     folio_set(mem, desc, FL_BATCHED)
+    spin_lock(mem, cpu, mem.lock_lru_batch + cpu, LC_LRU_BATCH)
     mem.lru_batch[cpu * 16 + mem.lru_batched[cpu]] = desc
     mem.lru_batched[cpu] += 1
-    if mem.lru_batched[cpu] == LRU_BATCH:
-        lru_add_drain(mem, cpu)
+    if mem.lru_batched[cpu] == LRU_BATCH or load_relaxed(mem.lru_disabled, 0) > 0:
+        folio_batch_move_lru(mem, cpu, cpu)
+    spin_unlock(mem, cpu, mem.lock_lru_batch + cpu)
 
 
 # ------------------------------------------------------------------------------------------------- counted allocations

@@ -60,6 +60,7 @@ class Misc(IntEnum):
     EXACT = 7
     BRD = 8
     NONE = 9  # nobody's: on a per-CPU list, inside a free block, or in flight between two owners
+    NOT_ONLINE = 10  # of a memory block that is offline: nobody's, and no longer the zone's
 
 
 class Offline(IntEnum):
@@ -121,7 +122,7 @@ SH_BUDDY, SH_PCP, SH_OWNED, SH_CAPTURED = range(4)
 
 # Kernels use these plain integers: numba would compile a kernel once more for an argument that is an enum member.
 T_MISC, T_BUDDY, T_FILE, T_ANON, T_KSM, T_SLAB, T_MOVABLE, T_PAGETABLE, T_NETPOOL, T_HWPOISON, T_PERCPU, T_COUNTED = map(int, Type)
-M_RESERVED, M_ZERO, M_UNKNOWN, M_VMALLOC, M_GUARD, M_OFFLINE, M_KMALLOC_LARGE, M_EXACT, M_BRD, M_NONE = map(int, Misc)
+M_RESERVED, M_ZERO, M_UNKNOWN, M_VMALLOC, M_GUARD, M_OFFLINE, M_KMALLOC_LARGE, M_EXACT, M_BRD, M_NONE, M_NOT_ONLINE = map(int, Misc)
 OFF_PRIVATE, OFF_INFLATED, OFF_ISOLATED, OFF_TRANSIT, OFF_RELEASED, OFF_DEFLATING = map(int, Offline)
 U_FREE, U_PRIVATE, U_LIVE, U_ISOLATED, U_RELEASED = map(int, Udesc)
 MT_UNMOVABLE, MT_MOVABLE, MT_RECLAIMABLE, MT_ISOLATE = map(int, Migratetype)
@@ -149,7 +150,7 @@ INCARNATION_SHIFT = 32  # of an oracle word: incarnation << 32 | number of write
 RING_EVENTS = 4096  # per CPU, a power of two
 HIST_SUB_BITS = 4  # 16 sub-buckets per octave: at most 6.25 % error
 HIST_BUCKETS = 40 << HIST_SUB_BITS
-NR_ROLES_MAX = 16
+NR_ROLES_MAX = 32
 COUNTER_STRIDE = -(-len(COUNTERS) // (LINE_PAIR_BYTES // 8)) * (LINE_PAIR_BYTES // 8)  # a row of whole pairs of lines per CPU
 EXIT_BUG, EXIT_ABANDONED = 86, 87  # how a worker process leaves when it broke an invariant, or when another one did
 
@@ -163,7 +164,7 @@ PCP_STRIDE, PCP_TOTAL, PCP_HIGH = LINE_PAIR_BYTES // 4, 12, 13  # words per (CPU
 PCP_CAPACITY = 256  # blocks that one list can hold, and the most that PCP_HIGH can be
 DESC_CACHE = 64
 LRU_BATCH, CC_CAPACITY, HELD_CAPACITY = 15, 512, 4096  # PAGEVEC_SIZE; blocks of one order that a scanner keeps; what a role holds
-PIN_CAPACITY = 16
+PIN_CAPACITY = 1024  # pins that one CPU can hold
 FORK_BATCH = 32  # pages that one fork shares
 GANG = 16  # words that a pfn walker reads before it takes references
 FLUSH_CAPACITY = 64
@@ -228,9 +229,10 @@ class Geometry:
 
     @property
     def nr_locks(self) -> int:
-        """Locks by class, in this order: zone, lru, pcp, ptl, i_pages, balloon, desc, udesc, huge, zs pool, zs class, slab, table."""
+        """Locks by class, in the order of machine.lock_params(): zone, lru, pcp, ptl, i_pages, balloon, desc, udesc, huge, zs pool,
+        zs class, slab, lru batch, table."""
         by_node = self.nr_nodes * (3 + 1 + NR_ZS_CLASSES + 1)
-        return by_node + self.nr_cpus * self.nr_nodes + self.nr_tables + self.nr_files + self.nr_cpus + 3 + self.nr_uppers
+        return by_node + self.nr_cpus * self.nr_nodes + self.nr_tables + self.nr_files + 2 * self.nr_cpus + 3 + self.nr_uppers
 
 
 @dataclass(frozen=True)
@@ -278,12 +280,12 @@ PARAMS = (
     "nr_cpus", "nr_nodes", "nr_frames", "frames_per_node", "pageblock_order", "words_per_frame", "nr_desc", "nr_tasks",
     "task_pages", "table_pages", "nr_files", "file_pages", "nr_tables", "nr_locks",
     "lock_lru", "lock_pcp", "lock_ptl", "lock_i_pages", "lock_balloon", "lock_desc", "lock_udesc", "lock_huge",
-    "lock_zs_pool", "lock_zs_class", "lock_slab", "lock_table", "nr_udesc", "nr_uppers",
+    "lock_zs_pool", "lock_zs_class", "lock_slab", "lock_lru_batch", "lock_table", "nr_udesc", "nr_uppers",
     "zs_target", "slab_target", "huge_target", "reserved_frames",
     "pcp_high", "pcp_batch", "chaos_ppm", "shadow_on", "tracing", "ipi_ns", "seed", "cycles_per_us",
     "policy_migration", "policy_offline", "policy_refcount", "numa_rate_limit", "anon_pages", "balloon_target",
     "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "timing", "window_blocks", "window_frames", "migrate_batch",
-    "isolate_batch", "balloon_order",
+    "isolate_batch", "balloon_order", "pin_target", "contig_blocks", "memory_block_blocks", "movable_nodes",
 )  # fmt: skip
 PARAM = {name: k for k, name in enumerate(PARAMS)}
 LENGTHS_WORD = 256  # header word of the length of array 0
@@ -304,6 +306,7 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _record("lockstat", 64, lambda g: g.nr_cpus * NR_LOCK_CLASSES, lock_acquired=64, lock_contended=64, lock_spins=64),
     _record("rolestat", 64, lambda g: g.nr_cpus * NR_ROLES_MAX, role_ops=64, role_fails=64, role_cycles=64),
     _words("hist", lambda g: g.nr_cpus * NR_ROLES_MAX * HIST_BUCKETS, far=True),
+    _words("waits", lambda g: g.nr_cpus * len(WAITS) * HIST_BUCKETS, far=True),
     _record("ring", 32, lambda g: g.nr_cpus * RING_EVENTS, far=True, ring_cycles=64, ring_event=64, ring_pfn=64, ring_result=64),
     _record("locks", LINE_PAIR_BYTES, lambda g: g.nr_locks, lock_word=64),
     # per frame
@@ -313,17 +316,18 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _words("contents", lambda g: g.nr_frames * g.words_per_frame, far=True),
     # per pageblock
     _record("blocks", 32, lambda g: -(-g.nr_frames >> g.pageblock_order), block_migratetype=32, block_skip=32, block_saved=32,
-            block_drained=32, block_allocated=64, block_nid=32),
+            block_drained=32, block_allocated=64, block_nid=32, block_offline=32),
     # per zone
     _record("zones", 256, lambda g: g.nr_nodes, zone_free=64, zone_isolate_free=64, zone_min=64, zone_low=64, zone_high=64,
             zone_migrate_pfn=64, zone_free_pfn=64, zone_defer_shift=64, zone_considered=64, zone_order_failed=64,
-            zone_pcp_disabled=64, zone_nr_isolate=64, zone_numa_window=64, zone_numa_pages=64),
+            zone_pcp_disabled=64, zone_nr_isolate=64, zone_numa_window=64, zone_numa_pages=64, zone_managed=64),
     _record("areas", 8, lambda g: g.nr_nodes * NR_ORDERS * NR_MIGRATETYPES, free_head=32, nr_free=32),
     # per CPU and node, one cache line: blocks on each list, then frames on all of them, and how many may be (0: disabled)
     _words("pcp_nr", lambda g: g.nr_cpus * g.nr_nodes * PCP_STRIDE, bits=32),
     _words("pcp_frames", lambda g: g.nr_cpus * g.nr_nodes * PCP_LISTS * PCP_CAPACITY, far=True, bits=32),
     _record("lrus", 64, lambda g: g.nr_nodes * 2, lru_head=32, lru_tail=32, lru_count=64, lru_isolated=64),
     _words("lru_batch", lambda g: g.nr_cpus * 16, bits=32),
+    _record("lru_cache", 64, lambda g: 1, lru_disabled=64),
     # descriptors, 64 bytes each
     _record("descs", 64, lambda g: g.nr_desc, far=True, refcount=32, mapcount=32, flags=32, folio_order=32, folio_pfn=64, mapping=64,
             folio_index=64, folio_next=32, folio_prev=32, pincount=64, cpupid=32, folio_type=32),
@@ -352,7 +356,7 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _record("held", 16, lambda g: g.nr_cpus * HELD_CAPACITY, far=True, held_pfn=64, held_order=32, held_kind=32),
     _words("balloon_pfn", lambda g: g.nr_cpus * HELD_CAPACITY, far=True),
     _record("balloons", 64, lambda g: g.nr_cpus, balloon_pages=64),
-    _record("pins", 32, lambda g: g.nr_cpus * PIN_CAPACITY, pin_desc=64, pin_pfn=64, pin_at=64, pin_incarnation=64),
+    _record("pins", 32, lambda g: g.nr_cpus * PIN_CAPACITY, far=True, pin_desc=64, pin_pfn=64, pin_at=64, pin_incarnation=64),
     _record("forked", 16, lambda g: g.nr_cpus * FORK_BATCH, fork_vpage=64, fork_pfn=64),
     _record("gang", 32, lambda g: g.nr_cpus * GANG, gang_pfn=64, gang_word=64, gang_desc=64),
     # descriptors without a count: zspages, slabs, page tables; type-stable too
@@ -380,6 +384,8 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _record("huge", 64, lambda g: g.nr_nodes, huge_nr=64, huge_free=64, huge_surplus=64),
     _words("huge_desc", lambda g: g.nr_nodes * HUGE_POOL),
     _words("huge_held", lambda g: g.nr_cpus * HUGE_HELD),
+    # whole ranges: what a CPU has allocated, first frame + 1 and pageblocks; the memory block that it took offline, first pageblock + 1
+    _record("ranges", 64, lambda g: g.nr_cpus, contig_first=64, contig_held=64, offline_first=64),
     # a recorded trace that is replayed
     _record("events", 16, lambda g: g.nr_trace_events, far=True, ev_kind=8, ev_order=8, ev_migratetype=8, ev_slot=32, ev_wait=32),
     _words("ev_pfn", lambda g: g.max_trace_pfn, far=True),

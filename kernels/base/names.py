@@ -36,6 +36,7 @@ class Reason(IntEnum):
     NUMA_MISPLACED = 1
     CONTIG_RANGE = 2
     MEMORY_FAILURE = 3
+    MEMORY_HOTPLUG = 4
 
 
 class Cause(IntEnum):
@@ -53,13 +54,28 @@ class Cause(IntEnum):
     STATE = 9  # an Offline word that was not what it had been
 
 
-NR_REASONS, NR_CAUSES = len(Reason), len(Cause)
+class Refusal(IntEnum):
+    """Why a range of pageblocks was not to be had, as the frame that was in the way says."""
+
+    ISOLATED = 0  # somebody else has isolated a pageblock of it, or it is not online
+    UNMOVABLE = 1  # something that does not move is in it
+    REFERENCED = 2  # a folio that somebody else holds a reference on, or has locked or isolated
+    LRU_BATCH = 3  # a folio in some CPU's LRU batch
+    IN_FLIGHT = 4  # a frame between two owners: on a per-CPU list, or being freed
+    NOMEM = 5  # nowhere to move to
+    MOVABLE = 6  # something that moves and that nobody seems to hold
+    NO_RANGE = 7  # no candidate range at all
+
+
+NR_REASONS, NR_CAUSES, NR_REFUSALS = len(Reason), len(Cause), len(Refusal)
 
 # Kernels use these plain integers: numba would compile a kernel once more for an argument that is an enum member.
 MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC = map(int, Mode)
-MR_COMPACTION, MR_NUMA_MISPLACED, MR_CONTIG_RANGE, MR_MEMORY_FAILURE = map(int, Reason)
+MR_COMPACTION, MR_NUMA_MISPLACED, MR_CONTIG_RANGE, MR_MEMORY_FAILURE, MR_MEMORY_HOTPLUG = map(int, Reason)
 (CAUSE_LOCK, CAUSE_WRITEBACK, CAUSE_DST_LOCK, CAUSE_MAPPED, CAUSE_REFCOUNT, CAUSE_LRU_BATCH, CAUSE_FREEZE, CAUSE_NOMEM,
  CAUSE_RELEASED, CAUSE_STATE) = map(int, Cause)  # fmt: skip
+(REFUSAL_ISOLATED, REFUSAL_UNMOVABLE, REFUSAL_REFERENCED, REFUSAL_LRU_BATCH, REFUSAL_IN_FLIGHT, REFUSAL_NOMEM, REFUSAL_MOVABLE,
+ REFUSAL_NO_RANGE) = map(int, Refusal)  # fmt: skip
 
 EPERM, ENOENT, EAGAIN, ENOMEM, EACCES, EBUSY, EINVAL = 1, 2, 11, 12, 13, 16, 22
 
@@ -80,12 +96,12 @@ class LockClass(IntEnum):
     TABLE = 10
     SLAB = 11
     HUGETLB = 12
+    LRU_BATCH = 13
 
 
 NR_LOCK_CLASSES = len(LockClass)
-LC_ZONE, LC_PCP, LC_LRU, LC_PTL, LC_I_PAGES, LC_BALLOON, LC_DESC, LC_FOLIO, LC_ZS_POOL, LC_ZS_CLASS, LC_TABLE, LC_SLAB, LC_HUGETLB = map(
-    int, LockClass
-)
+(LC_ZONE, LC_PCP, LC_LRU, LC_PTL, LC_I_PAGES, LC_BALLOON, LC_DESC, LC_FOLIO, LC_ZS_POOL, LC_ZS_CLASS, LC_TABLE, LC_SLAB, LC_HUGETLB,
+ LC_LRU_BATCH) = map(int, LockClass)  # fmt: skip
 
 # --------------------------------------------------------------------------------------------------------------- counters
 
@@ -132,9 +148,22 @@ MIGRATION = tuple(
     + [f"cause_{r.name.lower()}_{c.name.lower()}" for r in Reason for c in Cause]
 )  # fmt: skip
 
-COUNTERS = (*VMSTAT, *(f"spec_{n}" for n in SPECULATION), *(f"met_{n}" for n in MEETINGS), *ATOMICS, *MIGRATION)
+#: whole ranges: what was asked for, what came of it, and why not, by range and by try (of which the last range says why)
+RANGES = tuple(
+    ["contig_tried", "contig_succeeded", "contig_ranges", "offline_tried", "offline_succeeded", "online_succeeded"]
+    + ["pageblock_tried", "pageblock_succeeded"]
+    + [f"{user}_{r.name.lower()}" for user in ("contig_refused", "contig_failed", "offline_failed") for r in Refusal]
+)  # fmt: skip
+
+COUNTERS = (*VMSTAT, *(f"spec_{n}" for n in SPECULATION), *(f"met_{n}" for n in MEETINGS), *ATOMICS, *MIGRATION, *RANGES)
 COUNTER = {name: k for k, name in enumerate(COUNTERS)}
 C_MIGRATED, C_FAILED, C_CAUSE = COUNTER["migrated_compaction"], COUNTER["failed_compaction"], COUNTER["cause_compaction_lock"]
+C_CONTIG_REFUSED, C_CONTIG_FAILED = COUNTER["contig_refused_isolated"], COUNTER["contig_failed_isolated"]
+C_OFFLINE_FAILED = COUNTER["offline_failed_isolated"]
+
+#: what takes long enough to be timed one by one, whoever asks for it: contiguous ranges, memory blocks, single pageblocks
+WAITS = ("contig", "offline", "online", "pageblock")
+WAIT_CONTIG, WAIT_OFFLINE, WAIT_ONLINE, WAIT_PAGEBLOCK = range(len(WAITS))
 
 # ---------------------------------------------------------------------------------------------------------- events and bugs
 

@@ -7,7 +7,9 @@ Invariants  a row, a histogram and a ring are written by their CPU alone, so not
 
 from kernels.base.atomics import ctz, cycles
 from kernels.base.jit import kernel
-from kernels.base.layout import COUNTER_STRIDE, HIST_BUCKETS, HIST_SUB_BITS, NR_ROLES_MAX, RING_EVENTS
+from kernels.base.layout import COUNTER_STRIDE, HIST_BUCKETS, HIST_SUB_BITS, NR_ROLES_MAX, RING_EVENTS, WAITS
+
+NR_WAITS = len(WAITS)
 
 
 @kernel
@@ -59,6 +61,16 @@ def record_latency(mem, cpu, role, nr_ops, elapsed_cycles):
     """
     elapsed_ns = elapsed_cycles * 1000 // mem.cycles_per_us
     mem.hist[(cpu * NR_ROLES_MAX + role) * HIST_BUCKETS + bucket_of(elapsed_ns // nr_ops)] += nr_ops
+
+
+@kernel
+def record_wait(mem, cpu, wait, elapsed_cycles):
+    """Put one thing that took long into the histogram of (cpu, wait), in ns.
+
+    Parameters  wait: layout.WAIT_*
+    Progress    wait-free
+    """
+    mem.waits[(cpu * NR_WAITS + wait) * HIST_BUCKETS + bucket_of(elapsed_cycles * 1000 // mem.cycles_per_us)] += 1
 
 
 @kernel

@@ -31,7 +31,7 @@ from kernels.migrate.folio import count_cause, count_migrated, folio_migrate_mov
 from kernels.migrate.movable import (
     alloc_movable_target,
     free_movable_target,
-    is_movable,
+    is_wanted,
     isolate_movable,
     migrate_movable,
     movable_order,
@@ -135,7 +135,9 @@ def isolate_to_list(mem, cpu, pfn, word, reason):
     Returns     frames isolated
     Progress    as isolate_movable
     """
-    if not is_movable(mem, word) or not isolate_movable(mem, cpu, pfn, word):
+    if not is_wanted(mem, word, reason):
+        return 0
+    if not isolate_movable(mem, cpu, pfn, word):
         count_cause(mem, cpu, reason, CAUSE_STATE)
         return 0
     desc = desc_alloc(mem, cpu)

@@ -8,7 +8,7 @@ Protocol    a type's own transitions stand in kernels/types/<type>.py; here each
 """
 
 from kernels.base.jit import kernel
-from kernels.base.layout import OFF_INFLATED, T_COUNTED, T_MISC, T_MOVABLE, T_PAGETABLE
+from kernels.base.layout import MR_COMPACTION, OFF_INFLATED, T_COUNTED, T_MISC, T_MOVABLE, T_PAGETABLE
 from kernels.migrate.targets import alloc_target_frames, free_target_frames
 from kernels.page.memdesc import is_offline_head, offline_state, word_order, word_type
 from kernels.page.udesc import udesc_idle
@@ -25,6 +25,16 @@ def is_movable(mem, word):
     Progress    wait-free
     """
     return is_offline_head(word) or word_type(word) == T_MOVABLE or word_type(word) == T_PAGETABLE or is_balloon_page(mem, word)
+
+
+@kernel
+def is_wanted(mem, word, reason):
+    """Whether a word heads a block that moves, is no folio, and is worth moving: compaction gains nothing by moving a whole pageblock.
+
+    Models      skip_isolation_on_order(), mm/compaction.c
+    Progress    wait-free
+    """
+    return is_movable(mem, word) and (reason != MR_COMPACTION or movable_order(word) < mem.pageblock_order)
 
 
 @kernel

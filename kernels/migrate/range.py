@@ -38,6 +38,7 @@ from kernels.migrate.movable import (
     alloc_movable_target,
     free_movable_target,
     is_movable,
+    is_wanted,
     isolate_movable,
     migrate_movable,
     movable_order,
@@ -78,7 +79,7 @@ def isolate_range(mem, cpu, base_pfn, reason):
                 nr_claimed += 1
                 if nr_claimed == mem.isolate_batch:
                     nr_claimed = lru_del_batch(mem, cpu, nr_claimed)
-        elif is_movable(mem, word):
+        elif is_wanted(mem, word, reason):
             if isolate_movable(mem, cpu, pfn, word):
                 set_bit(mem, isolated, at)
                 nr_isolated += 1 << movable_order(word)

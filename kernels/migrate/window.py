@@ -15,9 +15,9 @@ MIGRATION_LIST = 1  # of policy_migration
 
 @kernel
 def migrate_window(mem, cpu, base_pfn, nr_frames, mode, reason, targets):
-    """Migrate what moves in the pageblocks from `base_pfn` on.
+    """Migrate what moves in the frames from `base_pfn` on.
 
-    Parameters  nr_frames: whole pageblocks, at most window_blocks of them; the others as migrate_range
+    Parameters  nr_frames: at most window_frames; the others as migrate_range
     Returns     frames isolated but not migrated, which are put back; -1 if nothing there moves
     Progress    as migrate_range
     """

@@ -11,6 +11,20 @@ from kernels.base.layout import BUG_ISOLATED_ALLOC, BUG_SHADOW, MT_ISOLATE, SH_B
 
 
 @kernel
+def shadow_set(mem, cpu, pfn, order, before, after):
+    """shadow_move() by whom may take frames of isolated pageblocks: whoever isolated them.
+
+    Progress    wait-free
+    """
+    if CHECKED:
+        if mem.shadow_on:
+            for k in range(1 << order):
+                seen = cas_relaxed(mem.shadow, pfn + k, before, after)
+                if seen != before:
+                    bug(mem, cpu, BUG_SHADOW, pfn + k, seen, before)
+
+
+@kernel
 def shadow_move(mem, cpu, pfn, order, before, after):
     """Move the 2^order frames at `pfn` from state `before` to `after` (layout.SH_*); a bug if one was elsewhere.
 
@@ -21,7 +35,4 @@ def shadow_move(mem, cpu, pfn, order, before, after):
             # exact: whoever takes frames from the buddy holds zone->lock
             if before == SH_BUDDY and load_unseen(mem.block_migratetype, pfn >> mem.pageblock_order) == MT_ISOLATE:
                 bug(mem, cpu, BUG_ISOLATED_ALLOC, pfn, MT_ISOLATE, after)
-            for k in range(1 << order):
-                seen = cas_relaxed(mem.shadow, pfn + k, before, after)
-                if seen != before:
-                    bug(mem, cpu, BUG_SHADOW, pfn + k, seen, before)
+            shadow_set(mem, cpu, pfn, order, before, after)

@@ -4,6 +4,7 @@ Models      memblock_free_all(), mm/memblock.c; build_all_zonelists(), __setup_p
 """
 
 from kernels.alloc.buddy import add_to_free_list
+from kernels.alloc.pages import setup_zone_wmarks
 from kernels.base.atomics import cycles
 from kernels.base.jit import CHECKED, entry, kernel
 from kernels.base.layout import M_RESERVED, MT_MOVABLE, NONE_WORD, NR_ORDERS, PCP_HIGH, PCP_STRIDE, SH_OWNED
@@ -37,9 +38,8 @@ def boot_zone(mem, nid):
             order -= 1
         add_to_free_list(mem, pfn, order, MT_MOVABLE)
         pfn += 1 << order
-    mem.zone_min[nid] = max(mem.frames_per_node >> 7, 4)
-    mem.zone_low[nid] = mem.zone_min[nid] * 2
-    mem.zone_high[nid] = mem.zone_min[nid] * 4  # as with a raised vm.watermark_scale_factor
+    mem.zone_managed[nid] = mem.frames_per_node - mem.reserved_frames
+    setup_zone_wmarks(mem, nid)
     mem.zone_migrate_pfn[nid] = first
     mem.zone_free_pfn[nid] = end - 1
     mem.zone_order_failed[nid] = NR_ORDERS

@@ -138,7 +138,7 @@ def do_numa_page(mem, cpu, space, vpage):
         count(mem, cpu, counter.PGPROMOTE_CANDIDATE, 1)
         order = mem.folio_order[desc]
         # A node that is nearly full is not filled further (migrate_balanced_pgdat()).
-        if zone_watermark_ok(mem, nid, order, mem.zone_high[nid]) and under_rate_limit(mem, nid, 1 << order):
+        if zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_high, nid)) and under_rate_limit(mem, nid, 1 << order):
             # The PTE's own reference keeps the folio while the PTL is held.
             isolated = folio_isolate_lru(mem, cpu, desc)
             if isolated:

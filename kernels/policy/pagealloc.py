@@ -5,12 +5,13 @@ Differs     reclaim and direct compaction run in the allocating CPU; there is no
 Invariants  L1: one round of reclaim, one drain, one round of compaction, then the answer
 """
 
-from kernels.alloc.pages import alloc_frozen_pages, alloc_on_node, drain_all_pages, free_frozen_pages, zone_watermark_ok
+from kernels.alloc.pages import alloc_frozen_pages, alloc_on_node, drain_all_pages, first_node, free_frozen_pages, zone_watermark_ok
 from kernels.alloc.release import lru_add_drain
 from kernels.base import counter
-from kernels.base.jit import kernel
-from kernels.base.layout import MT_MOVABLE
-from kernels.base.vmstat import count
+from kernels.base.atomics import cycles, load_relaxed
+from kernels.base.jit import kernel, slow_kernel
+from kernels.base.layout import MT_MOVABLE, WAIT_PAGEBLOCK
+from kernels.base.vmstat import count, record_wait
 from kernels.page.folio import desc_free, folio_prepare, folio_publish, folio_retire_words
 from kernels.page.refcount import ref_put_testzero
 from kernels.policy.compaction import try_to_compact_pages
@@ -18,13 +19,14 @@ from kernels.policy.reclaim import shrink_node
 
 
 @kernel
-def alloc_pages(mem, cpu, nid, order, migratetype):
-    """2^order frames without a count, reclaiming and compacting if need be.
+def alloc_pages_slowpath(mem, cpu, nid, order, migratetype):
+    """2^order frames without a count: from the lists, else by reclaim, by a drain, by compaction.
 
-    Models      __alloc_pages_noprof(), mm/page_alloc.c
+    Models      __alloc_pages_slowpath(), mm/page_alloc.c
     Returns     pfn or -1
     Progress    bounded, blocking
     """
+    nid = first_node(mem, nid, migratetype)
     pfn = alloc_frozen_pages(mem, cpu, nid, order, migratetype)
     if pfn < 0:
         count(mem, cpu, counter.ALLOCSTALL, 1)
@@ -38,6 +40,36 @@ def alloc_pages(mem, cpu, nid, order, migratetype):
         if try_to_compact_pages(mem, cpu, nid, order):
             pfn = alloc_frozen_pages(mem, cpu, nid, order, migratetype)
     return pfn
+
+
+@slow_kernel
+def alloc_pageblock(mem, cpu, nid, migratetype):
+    """A block of pageblock_order frames: what huge pages are made of, so it is counted and timed.
+
+    Models      alloc_pages() for a THP
+    Returns     pfn or -1
+    Progress    as alloc_pages_slowpath
+    """
+    begin = cycles()
+    pfn = alloc_pages_slowpath(mem, cpu, nid, mem.pageblock_order, migratetype)
+    count(mem, cpu, counter.PAGEBLOCK_TRIED, 1)
+    if pfn >= 0:
+        count(mem, cpu, counter.PAGEBLOCK_SUCCEEDED, 1)
+        record_wait(mem, cpu, WAIT_PAGEBLOCK, cycles() - begin)
+    return pfn
+
+
+@kernel
+def alloc_pages(mem, cpu, nid, order, migratetype):
+    """2^order frames without a count, reclaiming and compacting if need be.
+
+    Models      __alloc_pages_noprof(), mm/page_alloc.c
+    Returns     pfn or -1
+    Progress    bounded, blocking
+    """
+    if order == mem.pageblock_order:
+        return alloc_pageblock(mem, cpu, nid, migratetype)
+    return alloc_pages_slowpath(mem, cpu, nid, order, migratetype)
 
 
 @kernel
@@ -74,7 +106,7 @@ def alloc_misplaced_dst(mem, cpu, src, nid):
     Progress    as alloc_on_node
     """
     order = mem.folio_order[src]
-    if not zone_watermark_ok(mem, nid, order, mem.zone_high[nid]):
+    if not zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_high, nid)):
         return -1
     pfn = alloc_on_node(mem, cpu, nid, order, MT_MOVABLE)
     if pfn < 0:

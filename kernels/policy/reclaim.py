@@ -182,6 +182,6 @@ def balance_node(mem, cpu, nid):
     Progress    bounded
     """
     free = load_relaxed(mem.zone_free, nid)
-    if free >= mem.zone_low[nid]:
+    if free >= load_relaxed(mem.zone_low, nid):
         return 0
-    return shrink_node(mem, cpu, nid, min(64, mem.zone_high[nid] - free))
+    return shrink_node(mem, cpu, nid, min(64, load_relaxed(mem.zone_high, nid) - free))

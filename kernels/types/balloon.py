@@ -1,9 +1,9 @@
 """Balloons under each policy: what roles call, and today's balloon pages, which have a descriptor and a count.
 
 Models      mm/balloon.c, balloon_pages_lock (a3fafdd38967), movable_ops (c17ee635); offline = none: types/offline.py
-Differs     blocks of order 0 only, as balloon compaction; a lock per balloon. counted: one reference, the owner's, as alloc_page()
-            leaves it, and one more while it is isolated. zero: the same with a count that is frozen for life, so that what holds a
-            frame is its place in the inventory and nothing else
+Differs     blocks of order 0, as balloon compaction, page by page where whole pageblocks are inflated; a lock per balloon. counted: one
+            reference, the owner's, as alloc_page() leaves it, and one more while it is isolated. zero: the same with a count that is
+            frozen for life, so that what holds a frame is its place in the inventory and nothing else
 Invariants  I1, I9, I16; F-1 and F-2 under zero: the count is never written and no try_get succeeds
 Protocol    word, FL_OFFLINE, owner (cpupid) and the place in the inventory change together under the balloon's lock, which is chosen
             from an owner read without it and read again. A deflater leaves an isolated page alone. Under counted whoever puts last
@@ -236,6 +236,20 @@ def inflate(mem, cpu, balloon, pfn, order):
         balloon_inflate(mem, cpu, balloon, pfn, order)
     else:
         balloon_page_enqueue(mem, cpu, balloon, pfn)
+
+
+@kernel
+def inflate_pageblock(mem, cpu, balloon, pfn):
+    """Take a whole pageblock that the caller has emptied into a balloon: as one block, or, if each page has a descriptor, page by page.
+
+    Models      virtio_mem_set_fake_offline(), drivers/virtio/virtio_mem.c; balloon_page_enqueue(), mm/balloon.c
+    Progress    blocking on the balloon's lock
+    """
+    if mem.policy_offline == OFFLINE_NONE:
+        balloon_inflate(mem, cpu, balloon, pfn, mem.pageblock_order)
+    else:
+        for k in range(1 << mem.pageblock_order):
+            balloon_page_enqueue(mem, cpu, balloon, pfn + k)
 
 
 @kernel

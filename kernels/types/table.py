@@ -54,6 +54,7 @@ TYPES: tuple[Row, ...] = (
     _misc(Misc.EXACT, "", False, "none here"),
     _misc(Misc.BRD, "", False, "none here"),
     _misc(Misc.NONE, "page.memdesc", False, "nobody's: on a per-CPU list, in a free block, between two owners"),
+    _misc(Misc.NOT_ONLINE, "policy.hotplug", False, "of a memory block that is offline: there is nothing in it"),
     _tag(Type.BUDDY, "alloc.buddy", "inline: order", False, False, "free: it is what others move to"),
     _tag(Type.FILE, "types.folios", "descriptor", True, True, "a folio: frozen while its place in the page cache is re-pointed"),
     _tag(Type.ANON, "types.folios", "descriptor", True, True, "a folio: its PTEs are migration entries meanwhile"),

@@ -315,6 +315,16 @@ class View(dict[str, npt.NDArray[Any]]):
         return self._entries("cc_frames", counts, CC_CAPACITY, CC_CAPACITY)
 
     @cached_property
+    def contig(self) -> Entries:
+        """First frames of the pageblocks of contiguous ranges that are held; owner: cpu, value: the frame."""
+        shift = self.param("pageblock_order")
+        counts = np.clip(self.wide("contig_held"), 0, self.nr_frames >> shift)
+        owner = np.repeat(np.arange(len(counts)), counts)
+        number = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        first = self.wide("contig_first")[owner] - 1
+        return Entries(owner, number, np.where(within(first, self.nr_frames), first, -1) + (number << shift))
+
+    @cached_property
     def held(self) -> Entries:
         """What the role `kernel` holds; owner: cpu."""
         return self._entries("held_pfn", self.wide("held_count"), HELD_CAPACITY, HELD_CAPACITY)

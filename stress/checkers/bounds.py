@@ -40,7 +40,8 @@ def _check(view: View, report: Report) -> None:
         report.say(f"header: {complaint}; the other checkers are skipped")
     if view.complaints:
         return
-    for name, capacity in _CAPACITIES:
+    nr_blocks = view.nr_frames >> view.param("pageblock_order")
+    for name, capacity in (*_CAPACITIES, ("contig_held", nr_blocks)):
         counts = view.wide(name)
         beyond = np.flatnonzero((counts < 0) | (counts > capacity))
         report.add(f"{name} is outside of 0..{capacity}", cpus=beyond, count=counts[beyond])

@@ -6,6 +6,7 @@ from stress.checkers._report import Report, checking
 from stress.checkers._view import View, lookup, within
 from stress.checkers.conservation import COUNTED
 
+CONTIG_STAMP = 1 << 57  # | CPU, of each pageblock of a contiguous range that the role `contig` holds
 KERNEL_STAMP = 1 << 60  # | CPU, as the role `kernel` stamps, or | slot, as `replay` does; such frames are never written again
 
 
@@ -14,15 +15,15 @@ def _check(view: View, report: Report) -> None:
         return
     held, counted = view.held.value.copy(), view.wide("held_kind")[view.held.at] == COUNTED
     held[counted] = lookup(view.wide("folio_pfn"), held[counted])
-    pfn = np.concatenate((held, view.wide("ev_pfn")))
-    holder = np.concatenate((view.held.owner, np.arange(len(view["ev_pfn"]))))
+    pfn = np.concatenate((held, view.wide("ev_pfn"), view.contig.value))
+    holder = np.concatenate(
+        (KERNEL_STAMP | view.held.owner, KERNEL_STAMP | np.arange(len(view["ev_pfn"])), CONTIG_STAMP | view.contig.owner)
+    )
     known = within(pfn, view.nr_frames)  # what is not is reported by `inventories`
     pfn, holder = pfn[known], holder[known]
     owner, version, mirror = view.owner[pfn], view.version[pfn], view.mirror[pfn]
-    wrong = owner != KERNEL_STAMP | holder
-    report.add(
-        "kernel's allocation holds somebody else's contents", pfn=pfn[wrong], owner=owner[wrong], wanted=KERNEL_STAMP | holder[wrong]
-    )
+    wrong = owner != holder
+    report.add("kernel's allocation holds somebody else's contents", pfn=pfn[wrong], owner=owner[wrong], wanted=holder[wrong])
     written = ~wrong & ((version != 0) | (mirror != 0))
     report.add(
         "somebody wrote to a kernel's allocation",

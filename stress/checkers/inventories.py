@@ -5,6 +5,7 @@ import numpy as np
 from kernels.base.layout import (
     HELD_CAPACITY,
     M_KMALLOC_LARGE,
+    M_NOT_ONLINE,
     M_OFFLINE,
     M_RESERVED,
     M_UNKNOWN,
@@ -28,6 +29,7 @@ PERCPU = 4  # of held_kind
 def _check(view: View, report: Report) -> None:
     kind = view.wide("held_kind")[view.held.at]
     _check_held_frames(view, report, kind)
+    _check_contig(view, report)
     _check_counted(view, report, kind)
     _check_balloons(view, report)
     _check_reserved(view, report)
@@ -60,13 +62,25 @@ def _check_held_frames(view: View, report: Report, kind: Ints) -> None:
     replayed = replayed[replayed >= 0]
     wrong = ~_head(view, replayed, (M_KMALLOC_LARGE, M_UNKNOWN))
     report.add("replayed allocation is gone", pfn=replayed[wrong], word=lookup(view.wide("memdesc"), replayed[wrong]))
-    held = tally(np.concatenate((pfn, replayed)), view.nr_frames)
+    held = tally(np.concatenate((pfn, replayed, view.contig.value)), view.nr_frames)
     twice = np.flatnonzero(held > 1)
     report.add("block is held twice", pfn=twice, invariant="I2", word=view.wide("memdesc")[twice])
-    heads = view.misc_heads[~np.isin(view.subtype[view.misc_heads], (M_OFFLINE, M_RESERVED))]
+    heads = view.misc_heads[~np.isin(view.subtype[view.misc_heads], (M_OFFLINE, M_RESERVED, M_NOT_ONLINE))]
     heads = np.concatenate((heads, np.flatnonzero(view.word_type == T_PERCPU)))
     orphan = heads[held[heads] == 0]
     report.add("block that nobody remembers to hold", pfn=orphan, word=view.wide("memdesc")[orphan])
+
+
+def _check_contig(view: View, report: Report) -> None:
+    """Of a contiguous range each pageblock is a block of its own."""
+    pfn = view.contig.value
+    wrong = ~_head(view, pfn, (M_UNKNOWN,)) | (lookup(view.misc_order, pfn) != view.param("pageblock_order"))
+    report.add(
+        "pageblock of a contiguous range is not what its word says",
+        pfn=pfn[wrong],
+        cpus=view.contig.owner[wrong],
+        word=lookup(view.wide("memdesc"), pfn[wrong]),
+    )
 
 
 def _check_counted(view: View, report: Report, kind: Ints) -> None:

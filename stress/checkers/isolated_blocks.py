@@ -4,12 +4,18 @@ import numpy as np
 
 from kernels.base.layout import MT_ISOLATE, PCP_HIGH, PCP_STRIDE
 from stress.checkers._report import Report, checking
-from stress.checkers._view import View, order_size, tally, within
+from stress.checkers._view import Bools, View, order_size, tally, within
+
+
+def _isolated(view: View) -> Bools:
+    """Pageblocks that are isolated; those that are not online are of that type too, and nobody holds them."""
+    found: Bools = (view.wide("block_migratetype") == MT_ISOLATE) & (view.wide("block_offline") == 0)
+    return found
 
 
 def _check(view: View, report: Report) -> None:
     shift = view.param("pageblock_order")
-    isolate, drained = view.wide("block_migratetype") == MT_ISOLATE, view.wide("block_drained")
+    isolate, drained = _isolated(view), view.wide("block_drained")
     nr_blocks = len(drained)
     by_block = view.coverage(view.free_heads, order_size(view.free_orders)) > 0
     allocated = tally(np.flatnonzero(~by_block) >> shift, nr_blocks)
@@ -33,7 +39,7 @@ def _check(view: View, report: Report) -> None:
         pfn=wrong << shift,
         invariant="I16",
         block=wrong,
-        isolated=isolate[wrong],
+        isolated=isolate[wrong].astype(np.int64),
         holders=holders[wrong],
         drained=drained[wrong],
     )
@@ -42,7 +48,7 @@ def _check(view: View, report: Report) -> None:
 
 def _check_zones(view: View, report: Report) -> None:
     """A zone's per-CPU lists are disabled once for each of its isolated pageblocks."""
-    blocks = np.flatnonzero(view.wide("block_migratetype") == MT_ISOLATE) << view.param("pageblock_order")
+    blocks = np.flatnonzero(_isolated(view)) << view.param("pageblock_order")
     isolated = tally(blocks // view.param("frames_per_node"), view.param("nr_nodes"))
     for name in ("zone_nr_isolate", "zone_pcp_disabled"):
         counted = view.wide(name)

@@ -12,6 +12,9 @@ def _check(view: View, report: Report) -> None:
     _check_membership(view, report)
     on_list = np.flatnonzero(view.live & (view.wide("flags") & FL_LRU != 0))
     _check_lists(view, report, on_list)
+    disabled = view.wide("lru_disabled")
+    wrong = np.flatnonzero(disabled != 0)
+    report.add("LRU batches are disabled at rest, and nobody will enable them", count=disabled[wrong])
 
 
 def _check_membership(view: View, report: Report) -> None:

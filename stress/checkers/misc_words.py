@@ -4,6 +4,7 @@ import numpy as np
 
 from kernels.base.layout import (
     M_KMALLOC_LARGE,
+    M_NOT_ONLINE,
     M_OFFLINE,
     M_RESERVED,
     M_UNKNOWN,
@@ -34,7 +35,7 @@ from stress.checkers._report import Report, checking
 from stress.checkers._view import View, order_size, tally
 
 WRITTEN_TYPES = (T_MISC, T_BUDDY, T_FILE, T_ANON, T_KSM, T_COUNTED, T_MOVABLE, T_PAGETABLE, T_SLAB, T_PERCPU, T_NETPOOL, T_HWPOISON)
-WRITTEN_SUBTYPES = (M_UNKNOWN, M_OFFLINE, M_KMALLOC_LARGE, M_VMALLOC, M_RESERVED)
+WRITTEN_SUBTYPES = (M_UNKNOWN, M_OFFLINE, M_KMALLOC_LARGE, M_VMALLOC, M_RESERVED, M_NOT_ONLINE)
 #: what head and tails of a block have in common
 _SHARED = TYPE_MASK | SUBTYPE_MASK << SUBTYPE_SHIFT | ORDER_MASK << ORDER_SHIFT | NODE_MASK << NODE_SHIFT
 

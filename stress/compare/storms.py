@@ -48,6 +48,10 @@ def _measured(result: dict[str, Any]) -> dict[tuple[str, str, bool], float]:
     figures["frames migrated out of ranges", "1/s", True] = migrated / seconds
     figures["frames given up per frame migrated out of ranges", "", False] = failed / max(1, migrated)
     figures["speculative references that failed", "%", False] = 100 * speculation["failed_on_zero"] / max(1, speculation["tried"])
+    for name, each in result["ranges"].items():
+        if each["tried"]:
+            figures[f"{name} succeeded", "%", True] = 100 * each["succeeded"] / each["tried"]
+            figures[f"{name}, time to one, p50", "us", False] = each["ns"]["p50"] / 1000
     for lock, counts in result["contention"].items():
         if isinstance(counts, dict) and counts.get("acquisitions"):
             figures[f"{lock} lock contended", "%", False] = 100 * counts["contended"] / counts["acquisitions"]

@@ -220,7 +220,6 @@ class Engine:
             raise AssertionError(f"model {model.name}: its preparation breaks: {self.found()}")
         self._remember()
         self.set_tasks(model.nr_cpus)
-        self._profiled = False
 
     def close(self) -> None:
         """Nobody schedules any more."""
@@ -281,7 +280,7 @@ class Engine:
         words[state.GREW] = words[state.TOTAL_POINTS] = words[state.MOST_POINTS] = 0
 
     def set_tasks(self, nr_tasks: int) -> None:
-        """Only the first CPUs run."""
+        """Only the first CPUs run, and perhaps another program: what was learnt of its length is forgotten."""
         self.words[state.NR_TASKS] = nr_tasks
         self.words[state.NR_LANES] = min(state.LANES[self.memory], state.NR_BUFFERS // nr_tasks)
         self._profiled = False

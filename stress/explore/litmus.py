@@ -1,176 +1,30 @@
-"""`pfnstorm litmus`: litmus tests explored exhaustively, and whether their verdicts agree with the file's.
+"""`pfnstorm litmus`: litmus tests (litmus_file.py) explored, exhaustively or by a sampler, and whether what was seen agrees with the file.
 
-The format is JSON: {"tests": [{"name", "init": {variable: value}, "threads": [[op, ...], ...], "exists": condition,
-"sc", "tso", "pso": "allowed" | "forbidden"}, ...]}; an op is ["W", variable, value], ["R", variable, register], ["F"], or
-["XCHG", variable, value, register]; a "release" at the end of a W, or a "relaxed" at the end of an XCHG, matters under PSO.
-The condition is herd's: `0:eax=1 /\\ ([x]=2 \\/ ~(y=0))`, with EAX, rax and eax one register.
+An exhaustive strategy decides: allowed, or forbidden. A sampler sees an outcome or does not: that an allowed one was not seen is a
+disagreement, too, since whoever samples wants to know what his sampler misses.
 """
 
-import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from stress.errors import EXIT_CLEAN, EXIT_VIOLATED, UserError
-from stress.explore import programs, state
-from stress.explore.programs import MAX_THREADS, MAX_VARIABLES, Operation, Programs
-from stress.explore.state import LANES
+from stress.errors import EXIT_CLEAN, EXIT_VACUOUS, EXIT_VIOLATED, UserError
+from stress.explore import state
+from stress.explore.litmus_file import Litmus
+from stress.explore.programs import Programs
+from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
+from stress.soak import write_json
 
-MAX_OPERATIONS = 64
-MAX_EXECUTIONS = 50_000_000  # of one test: it is told when this was not enough
-
-Registers = tuple[dict[str, int], ...]
-Condition = Callable[[Mapping[str, int], Registers], bool]
-_TOKEN = re.compile(r"\s*(/\\|\\/|~|\(|\)|(\d+):(\w+)\s*=\s*(-?\d+)|\[?(\w+)\]?\s*=\s*(-?\d+))")
-
-
-@dataclass(frozen=True)
-class Litmus:
-    """One test, checked."""
-
-    name: str
-    variables: tuple[str, ...]
-    initial: tuple[int, ...]
-    threads: tuple[tuple[Operation, ...], ...]
-    registers: tuple[tuple[tuple[int, str], ...], ...]  # per thread: (operation, register that it loads)
-    exists: Condition
-    verdicts: dict[str, str]
-
-
-def register_name(name: str) -> str:
-    """EAX, rax and eax are one register."""
-    name = name.lower()
-    return f"e{name[1:]}" if re.fullmatch(r"r[a-d]x", name) else name
-
-
-def parse_condition(text: str) -> Condition:
-    """A condition over final memory and registers.
-
-    Raises      ValueError
-    """
-    tokens, at = [], 0
-    text = text.strip()
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise ValueError(f"cannot read the condition at {text[at:]!r}")
-        tokens.append(match)
-        at = match.end()
-    condition, rest = _either(tokens, 0)
-    if rest != len(tokens):
-        raise ValueError(f"the condition does not end at {tokens[rest].group(1)!r}")
-    return condition
-
-
-def _either(tokens: list[re.Match[str]], at: int) -> tuple[Condition, int]:
-    left, at = _both(tokens, at)
-    while at < len(tokens) and tokens[at].group(1) == "\\/":
-        right, at = _both(tokens, at + 1)
-        left = (lambda a, b: lambda m, r: a(m, r) or b(m, r))(left, right)
-    return left, at
-
-
-def _both(tokens: list[re.Match[str]], at: int) -> tuple[Condition, int]:
-    left, at = _atom(tokens, at)
-    while at < len(tokens) and tokens[at].group(1) == "/\\":
-        right, at = _atom(tokens, at + 1)
-        left = (lambda a, b: lambda m, r: a(m, r) and b(m, r))(left, right)
-    return left, at
-
-
-def _atom(tokens: list[re.Match[str]], at: int) -> tuple[Condition, int]:
-    if at >= len(tokens):
-        raise ValueError("the condition ends too early")
-    token = tokens[at]
-    if token.group(1) == "~":
-        inner, at = _atom(tokens, at + 1)
-        return (lambda m, r: not inner(m, r)), at
-    if token.group(1) == "(":
-        inner, at = _either(tokens, at + 1)
-        if at >= len(tokens) or tokens[at].group(1) != ")":
-            raise ValueError("a parenthesis is not closed")
-        return inner, at + 1
-    if token.group(2) is not None:
-        thread, register, wanted = int(token.group(2)), register_name(token.group(3)), int(token.group(4))
-        return (lambda m, r: thread < len(r) and r[thread].get(register, 0) == wanted), at + 1
-    if token.group(5) is not None:
-        variable, value = token.group(5), int(token.group(6))
-        return (lambda m, r: m.get(variable, 0) == value), at + 1
-    raise ValueError(f"{token.group(1)!r} is out of place")
-
-
-def _ordered(rest: Sequence[str], kinds: Mapping[str, int]) -> int:
-    """The kind of operation that an ordering, or none, asks for.
-
-    Raises      ValueError
-    """
-    ordering = rest[0] if rest else ""
-    if ordering not in kinds or len(rest) > 1:
-        raise ValueError(f"the ordering {' '.join(map(str, rest))!r}; known: {', '.join(filter(None, kinds))}")
-    return kinds[ordering]
-
-
-def parse_test(data: Mapping[str, Any]) -> Litmus:
-    """Check one test.
-
-    Raises      ValueError, KeyError, TypeError
-    """
-    variables = dict(data.get("init", {}))
-    threads, registers = [], []
-    for thread in data["threads"]:
-        operations, loads = [], []
-        for k, op in enumerate(thread):
-            kind, *rest = op
-            if kind == "F":
-                operations.append(Operation(programs.FENCE))
-                continue
-            variables.setdefault(rest[0], 0)
-            number = list(variables).index(rest[0])
-            if kind == "W":
-                store = _ordered(rest[2:], {"": programs.STORE, "relaxed": programs.STORE, "release": programs.STORE_RELEASE})
-                operations.append(Operation(store, number, int(rest[1])))
-            elif kind == "R":
-                operations.append(Operation(programs.LOAD, number))
-                loads.append((k, register_name(rest[1])))
-            elif kind == "XCHG":
-                exchange = _ordered(rest[3:], {"": programs.EXCHANGE, "seq_cst": programs.EXCHANGE, "relaxed": programs.EXCHANGE_RELAXED})
-                operations.append(Operation(exchange, number, int(rest[1])))
-                loads.append((k, register_name(rest[2])))
-            else:
-                raise ValueError(f"unknown operation {kind!r}")
-        if len(operations) > MAX_OPERATIONS:
-            raise ValueError(f"a thread has {len(operations)} operations, {MAX_OPERATIONS} is the most")
-        threads.append(tuple(operations))
-        registers.append(tuple(loads))
-    if not 1 <= len(threads) <= MAX_THREADS or len(variables) > MAX_VARIABLES:
-        raise ValueError(f"{len(threads)} threads and {len(variables)} variables; {MAX_THREADS} and {MAX_VARIABLES} are the most")
-    verdicts = {memory: data[memory] for memory in LANES if memory in data}
-    initial = tuple(int(value) for value in variables.values())
-    return Litmus(str(data["name"]), tuple(variables), initial, tuple(threads), tuple(registers), parse_condition(data["exists"]), verdicts)
-
-
-def read_tests(path: Path) -> list[Litmus]:
-    """Every test of a file.
-
-    Raises      UserError, one line
-    """
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        tests = stored["tests"]
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a file of litmus tests: {error}") from error
-    found = []
-    for number, data in enumerate(tests):
-        try:
-            found.append(parse_test(data))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            name = data.get("name", number) if isinstance(data, dict) else number
-            raise UserError(f"{path}: test {name}: {error}") from error
-    return found
+SCHEMA = "pfnstorm-litmus/1"
+CLASSICS = Path(__file__).with_name("classics.json")
+MAX_EXECUTIONS = 50_000_000  # of one test by an exhaustive strategy: it is told when this was not enough
+SAMPLED = 100_000  # schedules of one test by a sampler
+_SLICE = 20_000  # between two looks at the clock
+_LIVE_S = 0.5
+_MAX_STATES = state.STATES_CAPACITY // 2  # that is_new_state() remembers
 
 
 @dataclass(frozen=True)
@@ -186,8 +40,38 @@ class Explored:
     def verdict(self) -> str:
         return "allowed" if self.allowed else "forbidden" if self.complete else "not seen"
 
+    def agrees(self, said: str | None, *, exhaustive: bool) -> bool | None:
+        """Whether this is what the file says; None if that cannot be said."""
+        if said is None:
+            return True
+        if self.allowed or said == "allowed":
+            return self.allowed and said == "allowed"
+        return True if self.complete or not exhaustive else None
 
-def explore_test(machine: Programs, test: Litmus, strategy: str = "dpor", nr_schedules: int = MAX_EXECUTIONS, seed: int = 1) -> Explored:
+
+class Live:
+    """One line that says how far it is, on a terminal; silent elsewhere."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._said, self._shown = out, time.monotonic(), False
+
+    def say(self, test: Litmus, nr_run: int, nr_states: int) -> None:
+        now = time.monotonic()
+        if self._out.isatty() and now - self._said > _LIVE_S:
+            self._said, self._shown = now, True
+            self._out.write(f"\r\x1b[K{test.name}: {nr_run:,} executions, {nr_states:,} final states")
+            self._out.flush()
+
+    def clear(self) -> None:
+        if self._shown:
+            self._shown = False
+            self._out.write("\r\x1b[K")
+            self._out.flush()
+
+
+def explore_test(
+    machine: Programs, test: Litmus, strategy: str = "dpor", nr_schedules: int = MAX_EXECUTIONS, seed: int = 1, live: Live | None = None
+) -> Explored:
     """Explore a test and look at each of its final states."""
     engine = machine.engine
     machine.load(test.threads, test.initial)
@@ -195,33 +79,86 @@ def explore_test(machine: Programs, test: Litmus, strategy: str = "dpor", nr_sch
     engine.forget_states()
     allowed, number = False, 0
     while number < nr_schedules:
-        number = engine.explore(number, nr_schedules - number, note_every=1)
+        number = engine.explore(number, min(_SLICE, nr_schedules - number), note_every=1)
         if engine.found() is not None:
             raise AssertionError(f"{test.name}: {engine.found()}")
-        if engine.stop in (state.STOP_STATE, state.STOP_COMPLETE):
-            memory = {name: machine.variable(k) for k, name in enumerate(test.variables)}
-            registers = tuple({name: machine.seen(cpu, k) for k, name in loads} for cpu, loads in enumerate(test.registers))
-            allowed |= engine.verdict == "clean" and test.exists(memory, registers)
+        nr_states = int(engine.words[state.NR_STATES])
+        if engine.stop in (state.STOP_STATE, state.STOP_COMPLETE) and engine.verdict == "clean":
+            memory = [machine.variable(k) for k in range(len(test.variables))]
+            loaded = [[machine.seen(cpu, k) for k, _ in loads] for cpu, loads in enumerate(test.registers)]
+            allowed |= test.exists(*test.named(memory, loaded))
         if engine.stop == state.STOP_COMPLETE:
-            return Explored(allowed, True, number, int(engine.words[state.NR_STATES]))
+            return Explored(allowed, nr_states < _MAX_STATES, number, nr_states)
+        if nr_states >= _MAX_STATES:  # what ends otherwise is not looked at any more
+            break
+        if live is not None:
+            live.say(test, number, nr_states)
     return Explored(allowed, False, number, int(engine.words[state.NR_STATES]))
 
 
-def run_litmus(path: Path, memory: str) -> int:
-    """Explore every test of a file; a line each; returns the exit code."""
-    tests, disagreeing = read_tests(path), 0
-    machine = Programs(memory)
-    width = max((len(test.name) for test in tests), default=4)
+def chosen_tests(tests: Sequence[Litmus], names: Sequence[str] | None) -> list[Litmus]:
+    """Tests by name, or all.
+
+    Raises      UserError
+    """
+    known = {test.name: test for test in tests}
+    for name in names or ():
+        if name not in known:
+            raise UserError(f"--test {name}: no such test; there are {', '.join(known)}")
+    return [known[name] for name in dict.fromkeys(names or known)]
+
+
+def run_litmus(
+    tests: Sequence[Litmus],
+    memory: str,
+    strategy: str = "dpor",
+    nr_schedules: int | None = None,
+    seed: int = 1,
+    json: Path | None = None,
+    out: TextIO = sys.stderr,
+) -> int:
+    """Explore tests; a line each; returns the exit code.
+
+    Raises      UserError
+    """
+    from stress.explore.explore import build_models
+
+    if strategy not in CHOOSABLE:
+        raise UserError(f"unknown strategy {strategy!r}; known: {', '.join(CHOOSABLE)}")
+    exhaustive = STRATEGIES[NAMED[strategy][0]].exhaustive
+    budget = nr_schedules or (MAX_EXECUTIONS if exhaustive else SAMPLED)
+    build_models((), out)
+    machine, live = Programs(memory), Live(out)
+    width, disagreeing, undecided = max(len(test.name) for test in tests), 0, 0
+    rows: list[dict[str, Any]] = []
     try:
         for test in tests:
-            explored = explore_test(machine, test)
+            explored = explore_test(machine, test, strategy, budget, seed, live)
+            live.clear()
             said = test.verdicts.get(memory)
-            agrees = said is None or said == explored.verdict
-            disagreeing += not agrees
+            agrees = explored.agrees(said, exhaustive=exhaustive)
+            disagreeing += agrees is False
+            undecided += agrees is None
             remark = "" if agrees else f"  <- the file says {said}"
-            counts = f"{explored.nr_run:,} executions, {explored.nr_states} final states{'' if explored.complete else ', INCOMPLETE'}"
-            print(f"{test.name.ljust(width)}  {explored.verdict:9}  {counts}{remark}", flush=True)
+            counts = f"{explored.nr_run:,} executions, {explored.nr_states} final states"
+            incomplete = ", INCOMPLETE" if exhaustive and not explored.complete else ""
+            print(f"{test.name.ljust(width)}  {explored.verdict:9}  {counts}{incomplete}{remark}", flush=True)
+            rows.append(
+                {
+                    "name": test.name,
+                    "verdict": explored.verdict,
+                    "expected": said,
+                    "agrees": agrees,
+                    "complete": explored.complete,
+                    "executions": explored.nr_run,
+                    "final_states": explored.nr_states,
+                }
+            )
     finally:
         machine.engine.close()
-    print(f"{len(tests) - disagreeing} of {len(tests)} verdicts agree under {memory}", flush=True)
-    return EXIT_VIOLATED if disagreeing else EXIT_CLEAN
+    agreeing = len(tests) - disagreeing - undecided
+    left = f", {undecided} not decided within {budget:,} executions" if undecided else ""
+    print(f"{agreeing} of {len(tests)} verdicts agree under {memory}{left}", flush=True)
+    if json is not None:
+        write_json(json, {"schema": SCHEMA, "memory": memory, "strategy": strategy, "seed": seed, "tests": rows})
+    return EXIT_VIOLATED if disagreeing else EXIT_VACUOUS if undecided else EXIT_CLEAN

@@ -19,7 +19,7 @@ def filecache_step(mem, cpu):
     Progress    bounded
     """
     nid = random_below(mem, cpu, mem.nr_nodes)
-    if load_relaxed(mem.zone_free, nid) < mem.zone_low[nid]:
+    if load_relaxed(mem.zone_free, nid) < load_relaxed(mem.zone_low, nid):
         balance_node(mem, cpu, nid)
     file = random_below(mem, cpu, mem.nr_files)
     index = pick_file_index(mem, cpu)

@@ -43,7 +43,7 @@ def say_what_it_is(mem, pfn, order, kind):
 
 @kernel
 def hold_one(mem, cpu):
-    """Allocate and remember, with a stamp that nobody may overwrite.
+    """Hold one allocation more, of some kind and order.
 
     Returns     0 or -ENOMEM
     Progress    as alloc_pages
@@ -51,6 +51,16 @@ def hold_one(mem, cpu):
     kind = random_below(mem, cpu, 5)
     # vmalloc and per-CPU chunks are made of single frames
     order = random_below(mem, cpu, 4) if random_below(mem, cpu, 4) == 0 and kind < VMALLOC else 0
+    return hold(mem, cpu, kind, order)
+
+
+@kernel
+def hold(mem, cpu, kind, order):
+    """Allocate and remember, with a stamp that nobody may overwrite.
+
+    Returns     0 or -ENOMEM
+    Progress    as alloc_pages
+    """
     nid = cpu_node(mem, cpu)
     place = cpu * HELD_CAPACITY + mem.held_count[cpu]
     if kind == COUNTED:
@@ -76,7 +86,7 @@ def hold_one(mem, cpu):
 def drop_one(mem, cpu):
     """Check and free one of the allocations held; the last takes its place.
 
-    Returns     0
+    Returns     frames freed
     Progress    as free_frozen_pages
     """
     held = mem.held_count[cpu]
@@ -92,14 +102,14 @@ def drop_one(mem, cpu):
         check_stamp(mem, cpu, what, KERNEL_STAMP | cpu)
         set_words(mem, what, order, NONE_WORD)
         free_frozen_pages(mem, cpu, what, order)
-    return 0
+    return 1 << order
 
 
 @kernel
 def kernel_step(mem, cpu):
     """Allocate or free, around kernel_target allocations.
 
-    Returns     0 or -ENOMEM
+    Returns     0 or more, or -ENOMEM
     Progress    bounded
     """
     held = mem.held_count[cpu]

@@ -142,13 +142,22 @@ def walk_gang(mem, cpu):
 
 @kernel
 def pin_for_write(mem, cpu):
+    """Pin some page of a task for writing.
+
+    Returns     1 if there is a pin more
+    Progress    lock-free
+    """
+    return pin_page(mem, cpu, pick_space(mem, cpu), pick_anon_page(mem, cpu))
+
+
+@kernel
+def pin_page(mem, cpu, space, vpage):
     """Pin a page of a task for writing, in the first free place of this CPU's pins.
 
     Models      pin_user_pages_fast(FOLL_WRITE), mm/gup.c
     Returns     1 if there is a pin more
     Progress    lock-free
     """
-    space, vpage = pick_space(mem, cpu), pick_anon_page(mem, cpu)
     at = space * mem.task_pages + vpage
     # ORDER: acquire, pairs with forget_page: the same incarnation before and after means the pin is on its page
     before = load_acquire(mem.oracle, at) >> INCARNATION_SHIFT
@@ -216,7 +225,7 @@ def lookup_gang(mem, cpu):
 
 @kernel
 def speculator_step(mem, cpu):
-    """One gang of references, or a pin taken, written through or dropped.
+    """One gang of references, or a pin taken, written through or dropped; pin_target pins at most.
 
     Returns     0
     Progress    lock-free
@@ -231,7 +240,7 @@ def speculator_step(mem, cpu):
         if desc >= 0:
             put_speculative(mem, cpu, desc)
     elif choice < 14:
-        if mem.pin_count[cpu] == PIN_CAPACITY:
+        if mem.pin_count[cpu] >= mem.pin_target:
             unpin_one(mem, cpu)
         else:
             pin_for_write(mem, cpu)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kernels.base.layout import FL_ISOLATED, LC_LRU, NR_LOCK_CLASSES, POLICIES, Mode, Reason
+from kernels.base.layout import FL_ISOLATED, LC_LRU, NR_LOCK_CLASSES, POLICIES, SH_OWNED, Mode, Reason
 from stress.machine import set_param
 from tests.kernels import kit
 
@@ -116,13 +116,13 @@ def test_batches_that_fail_half_way_put_everything_back(filled, interface):
     m.drain()
     free = [pfn for nid in (0, 1) for pfn in iter(lambda: m.buddy_alloc(nid, 0, 1), -1)]  # noqa: B023  # used at once
     for pfn in free[:5]:
-        m.free_to_zone(pfn, 0, 1)
+        m.free_to_zone(pfn, 0, SH_OWNED)
     left = migrate_window(m, first, 4)
     assert m.counter("migrated_contig_range") == 5
     assert left == nr_folios - 5
     assert m.counter("failed_contig_range") == left
     for pfn in free[5:]:
-        m.free_to_zone(pfn, 0, 1)
+        m.free_to_zone(pfn, 0, SH_OWNED)
 
 
 def test_the_policy_chooses(machine):

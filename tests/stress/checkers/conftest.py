@@ -41,7 +41,7 @@ def used():
     """The arrays of a machine at rest that has been used."""
     from kernels.policy.boot import boot
 
-    mem = create_machine(GEOMETRY, derived_params(GEOMETRY) | {"seed": 11, "reserved_frames": 8})
+    mem = create_machine(GEOMETRY, derived_params(GEOMETRY) | {"seed": 11, "reserved_frames": 8, "memory_block_blocks": 1})
     boot(mem, 0)
     run_every_role(mem)
     _prepare(mem)
@@ -63,6 +63,8 @@ def _prepare(mem):
         "hugetlb": lambda: at["huge_count"].any() and at["huge_free"].any(),
         "hwpoison": at["poison_count"].any,
         "netpool": lambda: at["net_slot"].any() and at["net_cached"].any(),
+        "contig": at["contig_held"].any,
+        "hotplug": at["offline_first"].any,
         "compactor": at["isolated_block"].any,  # last: other roles' compaction leaves it alone
     }
     for role, there in wanted.items():

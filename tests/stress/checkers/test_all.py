@@ -46,7 +46,8 @@ def test_the_used_machine_has_something_of_everything(view):
     assert view["isolated_block"].any()
     assert set(view["held_kind"][view.held.at]) == {0, 1, 2, 3, 4}
     assert {at.T_MOVABLE, at.T_PAGETABLE, at.T_SLAB, at.T_PERCPU, at.T_NETPOOL, at.T_HWPOISON} <= set(view.word_type)
-    assert (view.is_misc & (view.subtype == at.M_RESERVED)).any()
+    assert {at.M_RESERVED, at.M_NOT_ONLINE} <= set(view.subtype[view.is_misc])
+    assert len(view.contig.at) > 0
 
 
 def test_a_machine_without_contents_is_clean(arrays):

@@ -182,6 +182,74 @@ def pcp_never_enabled_again(arrays, view):
     arrays["zone_pcp_disabled"][0] += 1
 
 
+@breaks("lru", "I16", "disabled at rest")
+def batches_never_enabled_again(arrays, view):
+    arrays["lru_disabled"][0] = 1
+
+
+# ------------------------------------------------------------------------------------------------------- whole ranges
+
+
+def offline_block(view):
+    return np.flatnonzero(view["block_offline"])[0]
+
+
+@breaks("memory_blocks", "I1", "says something else")
+def frame_of_an_offline_block_is_somebodys(arrays, view):
+    pfn = offline_block(view) << view.param("pageblock_order")
+    arrays["memdesc"][pfn + 1] = at.T_PERCPU
+    return pfn + 1
+
+
+@breaks("memory_blocks", "I1", "says something else")
+def frame_is_not_online_alone(arrays, view):
+    pfn = view.free_heads[0]
+    arrays["memdesc"][pfn] = at.T_MISC | at.M_NOT_ONLINE << at.SUBTYPE_SHIFT
+    return pfn
+
+
+@breaks("memory_blocks", "I1", "may be allocated")
+def offline_block_is_movable_again(arrays, view):
+    arrays["block_migratetype"][offline_block(view)] = at.MT_MOVABLE
+    return offline_block(view) << view.param("pageblock_order")
+
+
+@breaks("memory_blocks", "I16", "exactly one CPU")
+def nobody_will_put_it_online(arrays, view):
+    arrays["offline_first"][:] = 0
+    return offline_block(view) << view.param("pageblock_order")
+
+
+@breaks("memory_blocks", "I1", "manages another number")
+def zone_still_counts_on_it(arrays, view):
+    arrays["zone_managed"][:] = view.param("frames_per_node") - view.param("reserved_frames")
+
+
+@breaks("memory_blocks", "I1", "zone_low is not")
+def watermark_of_before(arrays, view):
+    arrays["zone_low"][0] += 1
+
+
+@breaks("inventories", "I1", "pageblock of a contiguous range")
+def range_lost_a_pageblock(arrays, view):
+    pfn = view.contig.value[0]
+    arrays["memdesc"][pfn] ^= 1 << at.ORDER_SHIFT
+    return pfn
+
+
+@breaks("inventories", "I1", "nobody remembers")
+def range_was_forgotten(arrays, view):
+    arrays["contig_held"][:] = 0
+    return view.contig.value[0]
+
+
+@breaks("contents_held", "I13", "somebody else's contents")
+def range_was_written_to(arrays, view):
+    pfn = view.contig.value[-1]
+    arrays["contents"][pfn * view.param("words_per_frame") + at.STAMP_OWNER] ^= 1
+    return pfn
+
+
 @CASES.parametrize
 def test_is_caught(arrays, view, checker, invariant, message, case):
     CASES.expect(arrays, view, checker, invariant, message, case)

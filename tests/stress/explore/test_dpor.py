@@ -13,24 +13,20 @@ BRUTE_FORCE_MAX = 100_000
 
 
 def random_program(chance, memory, *, locks):
-    from stress.explore import programs
-    from stress.explore.programs import Operation
+    from stress.explore import tape
+    from stress.explore.tape import Operation
 
     def operation():
-        kind = chance.choice(
-            [programs.STORE, programs.STORE, programs.LOAD, programs.LOAD, programs.FENCE, programs.EXCHANGE, programs.CAS, programs.ADD]
-        )
+        kind = chance.choice([tape.STORE, tape.STORE, tape.LOAD, tape.LOAD, tape.FENCE, tape.EXCHANGE, tape.CAS, tape.ADD])
         if memory == "pso":
-            kind = chance.choice(
-                [kind, {programs.STORE: programs.STORE_RELEASE, programs.EXCHANGE: programs.EXCHANGE_RELAXED}.get(kind, kind)]
-            )
+            kind = chance.choice([kind, {tape.STORE: tape.STORE_RELEASE, tape.EXCHANGE: tape.EXCHANGE_RELAXED}.get(kind, kind)])
         return Operation(kind, chance.randrange(2), chance.randrange(1, 3), chance.randrange(2))
 
     def thread(length):
         operations = [operation() for _ in range(length)]
         if locks and chance.random() < 0.8:
-            operations.insert(chance.randrange(len(operations)), Operation(programs.LOCK, 3))
-            operations.append(Operation(programs.UNLOCK, 3))
+            operations.insert(chance.randrange(len(operations)), Operation(tape.LOCK, 3))
+            operations.append(Operation(tape.UNLOCK, 3))
         return operations
 
     return [thread(chance.randrange(1, 3)) for _ in range(chance.choice([2, 2, 3]))]

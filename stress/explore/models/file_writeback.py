@@ -1,0 +1,55 @@
+"""Writing, writing back and truncating one page of a file.
+
+The page is cached and dirty. CPU 0 writes it back. CPU 1 writes it, reading it in anew if it is gone. CPU 2 truncates it.
+"""
+
+from kernels.alloc.release import lru_add_drain
+from kernels.base.jit import kernel
+from kernels.policy.filemap import file_read, file_truncate, file_write, file_writeback
+from stress.explore.model import Model, small_geometry
+
+INDEX = 2
+
+
+@kernel
+def prepare(mem, cpu):
+    """Two pages in one folio are cached, and the second was written."""
+    file_write(mem, cpu, 0, 0, INDEX + 1, 1)
+    lru_add_drain(mem, cpu)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Write back; write; truncate.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        return file_writeback(mem, cpu, 0, INDEX)
+    if cpu == 1:
+        return file_write(mem, cpu, 0, 0, INDEX, 0)
+    return file_truncate(mem, cpu, 0, INDEX)
+
+
+@kernel
+def check(mem, cpu):
+    """What was written is found, and written back when it is clean; nobody has a reference, so that all can be dropped."""
+    for other in range(mem.nr_cpus):
+        lru_add_drain(mem, other)
+    file_read(mem, cpu, 0, 0, INDEX, 0)
+    file_writeback(mem, cpu, 0, INDEX)
+    file_writeback(mem, cpu, 0, INDEX)
+    return 0
+
+
+MODEL = Model(
+    "file-writeback",
+    "writing, writing back and truncating the same pages of a file",
+    "linux-mm.md 2.2; I10, I13",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("pgmajfault",),
+)

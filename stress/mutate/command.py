@@ -1,0 +1,276 @@
+"""`pfnstorm mutate`: mutants of the kernels, the cheap nets first, and who survives.
+
+All mutants stand in one woven copy, so every net compiles once. Models come first, the smallest closure first, each with the mutants
+of kernels that it reaches; what no model reaches or kills goes to storms. A net that finds something in the kernels as they are is a
+false alarm: it is said and not asked further.
+"""
+
+import hashlib
+import platform
+import select
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, TextIO
+
+from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError, UserError
+from stress.explore.models import all_models
+from stress.explore.reach import reached_by
+from stress.mutate.operators import KINDS, Mutant, mutants_of
+from stress.mutate.results import KILLED, SURVIVED, UNREACHED, UNTRIED, Results, Trial
+from stress.mutate.server import Server, hangup_interrupts
+from stress.mutate.survivors import Survivor, explained
+from stress.mutate.woven import RECORD, ROOT, make_woven, source_key
+from stress.soak import write_json
+
+SCHEMA = "pfnstorm-mutate/1"
+STORM_SECONDS = 6.0
+#: what is stormed for whoever is left, in this order
+STORMS = (("zoo",), ("storm", "migration=list", "offline=zero", "refcount=frozen-bit"))
+LEFT = (SURVIVED, UNREACHED)
+_EXPLORER_SHARE = 0.6  # of the budget, at most, before storms begin
+_TICK_S = 1.0
+_SAID_S = 5.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user asked for."""
+
+    seconds: float
+    jobs: int
+    only: tuple[str, ...]
+    sample: int | None
+    seed: int
+    scale: float
+    models: tuple[str, ...]  # none: all that reach a mutant
+    storms: bool
+    json: Path | None
+
+
+def chosen_mutants(mutants: Sequence[Mutant], only: Sequence[str], sample: int | None, seed: int) -> list[Mutant]:
+    """Those whose names match, and of them a sample that follows from the seed and the names alone.
+
+    Raises      UserError if nothing matches
+    """
+    found = [each for each in mutants if not only or any(fnmatchcase(each.name, pattern) for pattern in only)]
+    if not found:
+        raise UserError(f"no mutant matches {' or '.join(map(repr, only))}; see pfnstorm mutate --list")
+    if sample is not None and sample < len(found):
+        drawn = sorted(found, key=lambda each: hashlib.sha256(f"{seed}:{each.name}".encode()).digest())[:sample]
+        found = sorted(drawn, key=lambda each: each.number)
+    return found
+
+
+@dataclass
+class Net:
+    """One net: how its server is started, and whom it may be asked about."""
+
+    name: str
+    words: tuple[str, ...]
+    mutants: list[Mutant]
+    false_alarm: str = ""
+
+
+def model_nets(mutants: Sequence[Mutant], scale: float, names: Sequence[str]) -> list[Net]:
+    """Every model of these whose calls lead to some of the mutants, the smallest closure first."""
+    nets = []
+    for name in sorted(names, key=lambda each: len(reached_by(each))):
+        reached = [each for each in mutants if (each.file, each.function) in reached_by(name)]
+        if reached:
+            nets.append(Net(f"explore {name}", ("explore", name, f"{scale:g}"), reached))
+    return nets
+
+
+def storm_nets(mutants: Sequence[Mutant]) -> list[Net]:
+    """The storms, for everybody whom this processor lets differ: on x86-64 only a fence and the compiler do anything for an ordering."""
+    seen = [each for each in mutants if each.kind != "order" or "fence" in each.text or platform.machine() != "x86_64"]
+    return [Net(f"storm {' '.join(words)}", ("storm", words[0], f"{STORM_SECONDS:g}", *words[1:]), seen) for words in STORMS]
+
+
+class Asked(Server):
+    """The server of a net, and whom it was asked about last; None: the kernels as they are."""
+
+    def __init__(self, net: Net, folder: Path, number: int) -> None:
+        super().__init__(net.words, folder, number)
+        self.net = net
+        self.ask_about(None)
+
+    def ask_about(self, mutant: Mutant | None) -> None:
+        self.current = mutant
+        self.ask({"mutant": mutant.number if mutant else RECORD})
+
+
+@dataclass
+class Progress:
+    """One line now and then."""
+
+    out: TextIO
+    total: int
+    start: float = field(default_factory=time.monotonic)
+    said: float = 0.0
+
+    def say(self, text: str) -> None:
+        print(text, file=self.out, flush=True)
+
+    def tick(self, results: Results, mutants: Sequence[Mutant], busy: Sequence[Asked]) -> None:
+        if time.monotonic() - self.said < _SAID_S:
+            return
+        self.said = time.monotonic()
+        killed = sum(results.killer(each) is not None for each in mutants)
+        doing = ", ".join(f"{server.net.name} ({server.current.number if server.current else 'compiling'})" for server in busy)
+        self.say(f"{self.said - self.start:6.0f} s: {killed} of {self.total} killed; {doing}")
+
+
+def run_nets(
+    nets: Sequence[Net], jobs: int, deadline: float, folder: Path, results: Results, after: Callable[[Sequence[Asked]], None]
+) -> None:
+    """Ask the nets, `jobs` of them at a time, about everybody who is not killed yet, until a moment of time.monotonic()."""
+    waiting, busy = list(nets), list[Asked]()
+    number = 0
+
+    def open_for(net: Net) -> Iterator[Mutant]:
+        return (each for each in net.mutants if results.killer(each) is None and not results.tried(each, net.name))
+
+    try:
+        while time.monotonic() < deadline:
+            while waiting and len(busy) < jobs:
+                net = waiting.pop(0)
+                if next(open_for(net), None) is not None:
+                    number += 1
+                    busy.append(Asked(net, folder, number))
+            if not busy:
+                return
+            after(busy)
+            for server in select.select(busy, [], [], _TICK_S)[0]:
+                _note(server, server.read_answer(), results)
+                following = None if server.net.false_alarm else next(open_for(server.net), None)
+                if following is None:
+                    server.stop()
+                    busy.remove(server)
+                else:
+                    server.ask_about(following)
+    finally:
+        for server in busy:
+            server.stop()
+
+
+def _note(server: Asked, answer: dict[str, Any], results: Results) -> None:
+    if server.current is None:
+        if answer["found"] is not None:
+            server.net.false_alarm = f"{answer['found']} ({answer['by']})"
+        reached = set(answer["reached"])
+        server.net.mutants = [each for each in server.net.mutants if each.number in reached]
+        return
+    results.add(Trial(server.current.name, server.net.name, answer["found"], answer["by"], answer["number"], round(answer["seconds"], 3)))
+
+
+def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) -> int:
+    """Mutate, print the table, write the JSON; returns the exit code."""
+    table = explained()
+    results = Results(results_folder / f"{source_key()}.jsonl")
+    status, start = EXIT_CLEAN, time.monotonic()
+    mutants: list[Mutant] = []
+    nets: list[Net] = []
+    try:
+        with hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-mutate-") as name:
+            folder = Path(name) / "woven"
+            mutants = chosen_mutants(make_woven(folder), options.only, options.sample, options.seed)
+            models = model_nets(mutants, options.scale, options.models or tuple(all_models()))
+            storms = storm_nets(mutants) if options.storms else []
+            nets = [*models, *storms]
+            progress = Progress(out, len(mutants))
+            progress.say(f"{len(mutants)} mutants, {len(models)} models, {len(storms)} storms; results in {results.path}")
+
+            def after(busy: Sequence[Asked]) -> None:
+                progress.tick(results, mutants, busy)
+
+            share = _EXPLORER_SHARE if storms else 1.0
+            run_nets(models, options.jobs, start + options.seconds * share, folder, results, after)
+            run_nets(storms, max(1, options.jobs // 2), start + options.seconds, folder, results, after)
+    except KeyboardInterrupt:
+        status = EXIT_INTERRUPTED
+    finally:
+        results.close()
+    report = Report(mutants, results, nets, table)
+    print("\n".join(report.lines()), flush=True)
+    if options.json is not None:
+        try:
+            write_json(options.json, {**report.to_json(), "seconds": time.monotonic() - start})
+        except OSError as error:
+            raise HostError(f"--json {options.json}: {error.strerror}") from error
+    return status or report.exit_code()
+
+
+@dataclass
+class Report:
+    """What became of the mutants."""
+
+    mutants: Sequence[Mutant]
+    results: Results
+    nets: Sequence[Net]
+    table: dict[str, Survivor]
+
+    def verdict(self, mutant: Mutant) -> str:
+        names = [net.name for net in self.nets if not net.false_alarm and mutant in net.mutants]
+        return self.results.verdict(mutant, names)
+
+    def exit_code(self) -> int:
+        alarm = any(net.false_alarm for net in self.nets)
+        unexplained = any(self.verdict(each) in LEFT and each.name not in self.table for each in self.mutants)
+        return EXIT_VIOLATED if alarm or unexplained else EXIT_CLEAN
+
+    def lines(self) -> list[str]:
+        """Survivors and untried ones by name, false alarms, and a table by kind."""
+        lines = [f"FALSE ALARM of {net.name}: {net.false_alarm} in the kernels as they are" for net in self.nets if net.false_alarm]
+        for mutant in self.mutants:
+            verdict = self.verdict(mutant)
+            if verdict != KILLED:
+                why = self.table.get(mutant.name)
+                lines.append(f"{verdict}{f', explained: {why.why}' if why else ''}: {mutant.name}")
+        width = max(map(len, KINDS))
+        lines.append(f"{'kind'.ljust(width)}  mutants  killed  survived  not reached  explained  not tried  killed of those judged")
+        of_kinds = {kind: [each for each in self.mutants if kind in (each.kind, "all")] for kind in (*KINDS, "all")}
+        return lines + [self._line(kind.ljust(width), mutants) for kind, mutants in of_kinds.items()]
+
+    def _line(self, title: str, mutants: Sequence[Mutant]) -> str:
+        count = Counter(map(self.verdict, mutants))
+        known = sum(self.verdict(each) in LEFT and each.name in self.table for each in mutants)
+        judged = len(mutants) - count[UNTRIED]
+        share = f"{100 * count[KILLED] / judged:.0f} %" if judged else "-"
+        left = f"{count[SURVIVED]:8}  {count[UNREACHED]:11}  {known:9}  {count[UNTRIED]:9}"
+        return f"{title}  {len(mutants):7}  {count[KILLED]:6}  {left}  {share:>21}"
+
+    def to_json(self) -> dict[str, Any]:
+        entries = []
+        for mutant in self.mutants:
+            why, killer = self.table.get(mutant.name), self.results.killer(mutant)
+            entries.append(
+                {
+                    "name": mutant.name,
+                    **asdict(mutant),
+                    "verdict": self.verdict(mutant),
+                    "killed_by": asdict(killer) if killer else None,
+                    "tried_by": sorted(self.results.trials.get(mutant.name, {})),
+                    "explained": why.model_dump(exclude={"mutants"}) if why else None,
+                }
+            )
+        alarms = {net.name: net.false_alarm for net in self.nets if net.false_alarm}
+        return {"schema": SCHEMA, "sources": self.results.path.stem, "false_alarms": alarms, "mutants": entries}
+
+
+def listed(only: Sequence[str], sample: int | None, seed: int) -> list[str]:
+    """One line for each mutant: the models that reach it, its name, and whether it is explained."""
+    mutants = chosen_mutants(mutants_of(ROOT)[0], only, sample, seed)
+    table = explained()
+    nets = model_nets(mutants, 1, tuple(all_models()))
+    lines = []
+    for each in mutants:
+        reaching = sum(each in net.mutants for net in nets)
+        lines.append(f"{reaching:2} models  {each.name}{'  (explained)' if each.name in table else ''}")
+    return lines

@@ -1,0 +1,83 @@
+"""What every net said of every mutant, on disk as soon as it is known: results/mutants/<hash of the sources>.jsonl, one line each.
+
+A run that was interrupted goes on where it was; an edit of the kernels or of a net begins a new file.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stress.errors import HostError, UserError
+from stress.mutate.operators import Mutant
+
+KILLED, SURVIVED, UNREACHED, UNTRIED = "killed", "survived", "reached by no net", "not tried"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One net's answer about one mutant, by name. `found` None: it saw nothing."""
+
+    mutant: str
+    net: str
+    found: str | None
+    by: str
+    number: int
+    seconds: float
+
+
+class Results:
+    """The file of one run, and what stands in it.
+
+    Raises      HostError, UserError if it cannot be written or read
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trials: dict[str, dict[str, Trial]] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_file():
+                self._read(path.read_text(encoding="utf-8").splitlines(keepends=True))
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise HostError(f"{path}: {error.strerror}; set PFNSTORM_RESULTS_DIR") from error
+
+    def _read(self, lines: list[str]) -> None:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith("\n"):  # it was being written when the run was killed
+                self.path.write_text("".join(lines[:-1]), encoding="utf-8")
+                return
+            try:
+                self._note(Trial(**json.loads(line)))
+            except (ValueError, TypeError) as error:
+                raise UserError(f"{self.path}:{number}: not a result of pfnstorm mutate: {error}; remove the file") from error
+
+    def _note(self, trial: Trial) -> None:
+        self.trials.setdefault(trial.mutant, {})[trial.net] = trial
+
+    def add(self, trial: Trial) -> None:
+        """Note one answer, on disk first."""
+        try:
+            self._file.write(json.dumps(asdict(trial)) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise HostError(f"{self.path}: {error.strerror}") from error
+        self._note(trial)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def tried(self, mutant: Mutant, net: str) -> bool:
+        return net in self.trials.get(mutant.name, {})
+
+    def killer(self, mutant: Mutant) -> Trial | None:
+        """The first answer that says something was found."""
+        return next((trial for trial in self.trials.get(mutant.name, {}).values() if trial.found is not None), None)
+
+    def verdict(self, mutant: Mutant, nets: list[str]) -> str:
+        """Killed; survived, if each of these nets tried in vain; reached by none, if there are none; or not tried by all of them yet."""
+        if self.killer(mutant) is not None:
+            return KILLED
+        if not nets:
+            return UNREACHED
+        return SURVIVED if all(self.tried(mutant, net) for net in nets) else UNTRIED

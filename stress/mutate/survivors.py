@@ -1,0 +1,60 @@
+"""The mutants that may survive, and why: tests/mutants/survivors.toml. A mutant is named by what it changes, never by a line."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stress.errors import UserError
+
+TABLE = Path(__file__).resolve().parents[2] / "tests" / "mutants" / "survivors.toml"
+
+
+class Survivor(BaseModel):
+    """One reason, and the mutants that it explains.
+
+    why         equivalent: no execution differs in a way that a protocol promises anything about; performance: what differs is how long
+                it takes or how much succeeds, never whether it is right; hardware: it differs only where no modelled processor does;
+                seldom: a net sees it, given more time than a run has
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mutants: tuple[str, ...] = Field(min_length=1)
+    why: Literal["equivalent", "performance", "hardware", "seldom"]
+    reason: str = Field(min_length=20)
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    survivor: tuple[Survivor, ...] = ()
+
+    @model_validator(mode="after")
+    def _once_each(self) -> "_Table":
+        seen: set[str] = set()
+        for survivor in self.survivor:
+            for name in survivor.mutants:
+                if name in seen:
+                    raise ValueError(f"{name!r} is explained twice")
+                seen.add(name)
+        return self
+
+
+def explained(path: Path = TABLE) -> dict[str, Survivor]:
+    """Who may survive, by name.
+
+    Raises      UserError, one line
+    """
+    if not path.is_file():
+        return {}
+    try:
+        table = _Table.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+    return {name: survivor for survivor in table.survivor for name in survivor.mutants}
