@@ -85,9 +85,8 @@ def replace_page(mem, cpu, space, vpage, ksm, fresh):
         before = exchange_acq_rel(mem.pte, at, 0)
         flush_space(mem, cpu, space)
         chaos_point(mem, cpu)
-        # ORDER: acquire, both pair with the release of whoever has given a reference or a pin back: what was written through it is read
-        unused = load_acquire(mem.refcount, old) == load_relaxed(mem.mapcount, old)
-        replaced = unused and load_acquire(mem.pincount, old) == 0  # ORDER: acquire, as above
+        # ORDER: acquire of the pins, pairs with unpin_folio()'s release: what was written through one is compared, and copied
+        replaced = load_relaxed(mem.refcount, old) == load_relaxed(mem.mapcount, old) and load_acquire(mem.pincount, old) == 0
         to = mem.folio_pfn[ksm]
         if replaced and fresh:
             copy_words(mem.contents, to * mem.words_per_frame, pfn * mem.words_per_frame, mem.words_per_frame)

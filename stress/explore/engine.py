@@ -26,7 +26,7 @@ from stress.explore import scheduler, state
 from stress.explore.model import PARAMS, Model
 from stress.explore.operations import word_at
 from stress.explore.strategies import NAMED, STRATEGIES
-from stress.machine import create_machine
+from stress.machine import create_machine, describe_lock, read_params
 
 STACK_BYTES = 256 << 10
 STEP_LIMIT = 5000
@@ -34,8 +34,20 @@ STEP_LIMIT = 5000
 _RESTORED = ("control", "bugs", "cpus", "shadow")
 AT_REST = "at-rest"  # a verdict beside state.VERDICT_NAMES: a checker at rest found it
 PROFILED_SCHEDULES = 32  # random walks that tell some strategies what to expect, the same for every seed
+LEARNING_SCHEDULES = 100  # before them, that tell which words are private
 PROFILE_SEED = 1
 NOTE_NO_STATES = -1
+
+
+def find_cycle(waits_for: dict[int, int]) -> list[int]:
+    """Those who wait for each other in a ring, from the lowest on; empty if nobody does."""
+    for first in sorted(waits_for):
+        path = [first]
+        while (following := waits_for.get(path[-1])) is not None and following not in path:
+            path.append(following)
+        if following == first:
+            return path
+    return []
 
 
 def task_body(model: Model) -> Any:
@@ -178,6 +190,7 @@ class Step:
     second: int
     result: int
     before: int
+    enabled: int  # from whom it was chosen; 0: an access that nobody else could tell from others, which was not chosen
 
 
 class Engine:
@@ -186,13 +199,14 @@ class Engine:
     Raises      HostError, UnsupportedHost; AssertionError if the model's preparation breaks an invariant
     """
 
-    def __init__(self, model: Model, memory: str = "sc", *, races: bool = True) -> None:
+    def __init__(self, model: Model, memory: str = "sc", *, races: bool = True, privacy: bool = True) -> None:
         self.model, self.memory = model, memory
         words = points.provide_state()
         self.words: Any = words
         self._zero(0, points.STATE_WORDS)
         self.mem = create_machine(model.geometry, PARAMS | model.params)
         self._keep: list[Any] = []
+        self._privacy = privacy
         words[points.BASE] = self.mem.base
         words[state.NR_TASKS], words[state.STEP_LIMIT], words[state.RACES] = model.nr_cpus, STEP_LIMIT, int(races)
         self._describe_fields()
@@ -250,8 +264,11 @@ class Engine:
         """Choose a strategy, and forget what was remembered of schedules before."""
         words = self.words
         number, parameter = NAMED[strategy]
-        if STRATEGIES[number].profiled and not self._profiled:
+        if not self._profiled and (self._privacy or STRATEGIES[number].profiled):
             self._profile()
+        words[state.PRIVACY], words[state.RESTARTS] = int(self._privacy), int(STRATEGIES[number].exhaustive)
+        if self._privacy:
+            words[state.TOUCHED_BY : state.TOUCHED_BY + state.KNOWN_CAPACITY] = self._touched_by
         words[state.STRATEGY], words[state.PARAMETER], words[state.SEED] = number, parameter, seed
         self._forget()
 
@@ -259,7 +276,8 @@ class Engine:
         words = self.words
         for word in (state.NR_RUN, state.TOTAL_STEPS, state.MOST_STEPS, state.NR_PRUNED, state.COMPLETE, state.LOGGING, state.NOTING):
             words[word] = 0
-        self._zero(state.STRATEGY_WORDS, 16)
+        self._zero(state.STRATEGY_WORDS, state.RESTARTED_WORDS)
+        words[state.GREW] = words[state.TOTAL_POINTS] = words[state.MOST_POINTS] = 0
 
     def set_tasks(self, nr_tasks: int) -> None:
         """Only the first CPUs run, and perhaps another program: what was learnt of its length is forgotten."""
@@ -285,8 +303,14 @@ class Engine:
             self.words[first : first + count] = 0
 
     def _profile(self) -> None:
-        """Count, on a few random walks, the points, the steps of each, and who touches which word how often."""
+        """Learn on random walks which words are private; then count the points, the steps of each, and who touches which word how often."""
+        self._profiled = True
+        self._zero(state.TOUCHED_BY, state.KNOWN_CAPACITY)
+        self._touched_by = self.words[state.TOUCHED_BY : state.TOUCHED_BY + state.KNOWN_CAPACITY] * 1
         self.begin("random", PROFILE_SEED)
+        for number in range(LEARNING_SCHEDULES):
+            self.words[state.NOTING] = NOTE_NO_STATES
+            scheduler.explore_batch(self.words, number, 1)
         words, lanes = self.words, self.words[state.NR_LANES]
         steps: Counter[int] = Counter()
         touches: dict[int, Counter[int]] = defaultdict(Counter)
@@ -295,13 +319,16 @@ class Engine:
             words[state.LOGGING], words[state.NOTING] = 1, NOTE_NO_STATES
             scheduler.explore_batch(words, number, 1)
             for step in self.steps():
+                if not step.enabled:
+                    continue
                 steps[step.chosen] += 1
                 kind = step.op & points.KIND_MASK
                 if step.offset and not (kind == points.STORE and lanes):
                     touches[step.offset][step.chosen] += 1
                     if kind != points.LOAD:
                         written.add(step.offset)
-        words[state.POINTS_EXPECTED] = words[state.MOST_STEPS]
+        words[state.POINTS_EXPECTED] = words[state.MOST_POINTS]
+        self._touched_by = words[state.TOUCHED_BY : state.TOUCHED_BY + state.KNOWN_CAPACITY] * 1
         self._write_counts(state.PROFILE_STEPS, steps)
         shared = [offset for offset, by in touches.items() if offset in written and len({self.task_of(who) for who in by}) > 1]
         shared = sorted(sorted(shared), key=lambda offset: -touches[offset].total())[: state.PROFILED_MAX]
@@ -309,7 +336,6 @@ class Engine:
         for k, offset in enumerate(shared):
             words[state.PROFILE_ADDRESSES + k] = self.mem.base + offset
             self._write_counts(state.PROFILE_COUNTS + k * state.NR_SCHEDULABLE, touches[offset])
-        self._profiled = True
 
     def _write_counts(self, at: int, counts: Counter[int]) -> None:
         """For each schedulable the mean of a schedule, but not 0 for what happens at all."""
@@ -331,7 +357,7 @@ class Engine:
         Parameters  judge: whether the checkers at rest look at how it ended
         """
         words = self.words
-        words[state.STRATEGY] = NAMED["given"][0]
+        words[state.STRATEGY], words[state.PRIVACY] = NAMED["given"][0], 0
         words[state.NR_GIVEN], words[state.LOGGING] = len(choices), int(logging)
         for k, chosen in enumerate(choices):
             words[state.GIVEN + k] = chosen
@@ -370,7 +396,7 @@ class Engine:
         found = []
         for k in range(self.nr_steps):
             at = state.LOG + k * state.LOG_WORDS
-            chosen, *logged = (int(self.words[at + j]) for j in range(7))
+            chosen, *logged = (int(self.words[at + j]) for j in range(8))
             found.append(Step(chosen, self.task_of(chosen), *logged))
         return found
 
@@ -410,10 +436,33 @@ class Engine:
         return Found("race", name.partition("[")[0], cpu=last, message=said)
 
     def _stuck(self) -> str:
-        """Who had not ended."""
-        names = {state.RUNNING: "runs", state.WAITING: "waits", state.DONE: "has ended"}
-        status = [int(self.words[state.STATUS + cpu]) for cpu in range(self.model.nr_cpus)]
-        return ", ".join(f"cpu {cpu} {names[each]}" for cpu, each in enumerate(status))
+        """Who has not ended, what for, and the cycle if there is one."""
+        words, waits_for = self.words, {}
+        said = []
+        for cpu in range(int(words[state.NR_TASKS])):
+            status = int(words[state.STATUS + cpu])
+            if status == state.DONE:
+                continue
+            text, owner = self._waiting(cpu)
+            said.append(f"cpu {cpu} {text if status == state.WAITING else 'runs'}")
+            if owner is not None:
+                waits_for[cpu] = owner
+        cycle = find_cycle(waits_for)
+        if cycle:
+            said.append(f"a cycle: cpu {' -> cpu '.join(map(str, [*cycle, cycle[0]]))}")
+        return ", ".join(said)
+
+    def _waiting(self, cpu: int) -> tuple[str, int | None]:
+        """What a CPU waits for, and whom if that is known."""
+        arrays = self.mem.arrays
+        lock = int(arrays["cpu_waits"][cpu]) - 1
+        if 0 <= lock < len(arrays["lock_word"]):
+            owner = int(arrays["lock_word"][lock]) - 1
+            name = describe_lock(read_params(arrays), lock)
+            held = f"held by cpu {owner}" if owner >= 0 else "free" if owner == -1 else f"shared by {-owner - 1} readers"
+            return f"waits for the {name}, {held}", owner if owner >= 0 else None
+        address = int(self.words[state.WAITED_ON + cpu])
+        return f"waits for a change of {word_at(address - self.mem.base)}" if address else "waits", None
 
     def final_states(self) -> list[int]:
         """The hashes of all final states so far."""

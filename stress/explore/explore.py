@@ -304,6 +304,7 @@ class Outcome:
                 "strategy": tally.strategy,
                 "schedules": tally.nr_run,
                 "steps": tally.nr_steps,
+                "points": tally.nr_points,
                 "most_steps": tally.most_steps,
                 "seconds": tally.seconds,
                 "complete": tally.complete,
@@ -387,15 +388,16 @@ def _line(outcome: Outcome, options: Options) -> str:
 def table_of(outcomes: Sequence[Outcome]) -> list[str]:
     """One line for each model and strategy."""
     width = max((len(outcome.model.name) for outcome in outcomes), default=5)
-    head = f"{'model'.ljust(width)}  strategy      schedules  schedules/s  steps (most)  final states  verdict"
+    head = f"{'model'.ljust(width)}  strategy      schedules  schedules/s  points  steps (most)  final states  verdict"
     lines = [head]
     for outcome in outcomes:
         for tally in outcome.tallies:
             rate = tally.nr_run / tally.seconds if tally.seconds else 0
             steps = tally.nr_steps / tally.nr_run if tally.nr_run else 0
+            points = tally.nr_points / tally.nr_run if tally.nr_run else 0
             verdict = "violated" if tally.failure else "complete" if tally.complete else "clean"
             lines.append(
                 f"{outcome.model.name.ljust(width)}  {tally.strategy:10}  {tally.nr_run:11,}  {rate:11,.0f}  "
-                f"{steps:5.0f} ({tally.most_steps:4})  {len(tally.states):12,}  {verdict}"
+                f"{points:6.0f}  {steps:5.0f} ({tally.most_steps:4})  {len(tally.states):12,}  {verdict}"
             )
     return lines

@@ -38,7 +38,7 @@ from stress.explore.state import (
     B_ADDRESS,
     B_NUMBER,
     B_ORDER,
-    B_STEP,
+    B_POINT,
     B_VALUE,
     B_WIDTH,
     BUFFER_CAPACITY,
@@ -51,7 +51,7 @@ from stress.explore.state import (
     NEXT_LANE,
     NR_BUFFERED,
     NR_LANES,
-    NR_STEPS,
+    NR_POINTS,
     NR_STORED,
     NR_TASKS,
     NR_UNDO,
@@ -119,7 +119,7 @@ def write_memory(s, task, address, width, value):
     bit = seen_bit(s, address)
     for other in range(s[NR_TASKS]):
         if other != task and s[SEEN + other] & bit != 0 and s[WOKEN + other] == 0:
-            s[WOKEN + other] = s[NR_STEPS] + 1  # the step that wakes, counted from 1
+            s[WOKEN + other] = max(1, s[NR_POINTS])  # the point that wakes, counted from 1
 
 
 @kernel
@@ -203,7 +203,7 @@ def buffer_store(s, task, op, address, value):
     at = BUFFERS + entry * BUFFER_WORDS
     width = op >> BYTES_SHIFT & BYTES_MASK
     s[at + B_ADDRESS], s[at + B_WIDTH], s[at + B_VALUE] = address, width, narrowed(width, value)
-    s[at + B_NUMBER], s[at + B_STEP], s[at + B_ORDER] = s[NR_STORED + task], s[NR_STEPS], op >> ORDER_SHIFT & ORDER_MASK
+    s[at + B_NUMBER], s[at + B_POINT], s[at + B_ORDER] = s[NR_STORED + task], s[NR_POINTS], op >> ORDER_SHIFT & ORDER_MASK
     s[BUFFERED + buffer] += 1
     s[NR_BUFFERED + task] += 1
     s[NR_STORED + task] += 1

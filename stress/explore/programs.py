@@ -71,7 +71,7 @@ class Programs:
     """An engine that runs programs of up to MAX_THREADS threads, one after the other."""
 
     def __init__(self, memory: str) -> None:
-        self.engine = Engine(program_model(MAX_THREADS), memory, races=False)
+        self.engine = Engine(program_model(MAX_THREADS), memory, races=False, privacy=False)
 
     def load(self, threads: Sequence[Sequence[Operation]], initial: Sequence[int]) -> None:
         """Write a program on the tapes, and the initial values of its variables."""

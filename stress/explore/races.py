@@ -37,10 +37,14 @@ from stress.explore.state import (
     NR_STEPS,
     NR_TASKS,
     NR_WORDS_KNOWN,
+    OVERFLOW,
     RACE_STEP,
     RACE_TASK,
+    SLOT,
     STORE_CLOCKS,
     TIME,
+    TOUCHED_BY,
+    VERDICT,
     W_LOADS,
     W_PLAIN_LOADS,
     W_PLAIN_STORES,
@@ -60,25 +64,30 @@ def begin_clocks(s):
         for other in range(s[NR_TASKS]):
             at = task * MAX_TASKS + other
             s[CLOCK + at] = s[FENCED + at] = s[ACQUIRABLE + at] = s[TIME]
-    if s[NR_WORDS_KNOWN] * 4 > KNOWN_CAPACITY * 3:
-        s[NR_WORDS_KNOWN] = 0
-        for k in range(KNOWN_CAPACITY):
-            s[KNOWN + k] = 0
 
 
 @kernel
-def known_word(s, address):
-    """Where the rows of a word stand; they are made when it is met first."""
+def known_slot(s, address):
+    """The place of a word in the tables of words; it is made when it is met first."""
     at = (address >> 2) * 0x9E3779B1 >> 12 & KNOWN_CAPACITY - 1
     while s[KNOWN + at] != address:
         if s[KNOWN + at] == 0:
             s[KNOWN + at] = address
+            s[TOUCHED_BY + at] = 0
             s[NR_WORDS_KNOWN] += 1
+            if s[NR_WORDS_KNOWN] * 8 > KNOWN_CAPACITY * 7:
+                s[VERDICT] = OVERFLOW
             for k in range(WORD_ROWS * s[NR_TASKS]):
                 s[WORDS + at * WORD_ROWS * s[NR_TASKS] + k] = 0
             break
         at = at + 1 & KNOWN_CAPACITY - 1
-    return WORDS + at * WORD_ROWS * s[NR_TASKS]
+    return at
+
+
+@kernel
+def rows_of(s, slot):
+    """Where the rows of a word stand."""
+    return WORDS + slot * WORD_ROWS * s[NR_TASKS]
 
 
 @kernel
@@ -139,7 +148,7 @@ def carried(task, order):
 
 
 @kernel
-def note_access(s, task, op, address, first, result, forwarded):
+def note_access(s, task, op, first, result, forwarded):
     """One access of a task, which has been made.
 
     Parameters  result: as apply() gave it; forwarded: whether a load has seen its task's own buffered store
@@ -154,7 +163,7 @@ def note_access(s, task, op, address, first, result, forwarded):
         return
     if kind == WAIT:
         return
-    word = known_word(s, address)
+    word = rows_of(s, s[SLOT + task])
     succeeds = (kind != CAS and kind != AWAIT) or result == narrowed(op >> BYTES_SHIFT & BYTES_MASK, first)
     reads, writes = kind != STORE, kind != LOAD and succeeds
     check_access(s, task, word, order == PLAIN, reads, writes)
@@ -175,4 +184,4 @@ def note_access(s, task, op, address, first, result, forwarded):
 @kernel
 def note_flush(s, address, entry):
     """A buffered store has reached memory: the word carries its clock."""
-    copy_clock(s, known_word(s, address) + W_RELEASED * s[NR_TASKS], STORE_CLOCKS + entry * MAX_TASKS)
+    copy_clock(s, rows_of(s, known_slot(s, address)) + W_RELEASED * s[NR_TASKS], STORE_CLOCKS + entry * MAX_TASKS)

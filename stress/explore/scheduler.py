@@ -20,8 +20,11 @@ from kernels.base.points import (
     KIND_MASK,
     LEAVE,
     LOAD,
+    ORDER_MASK,
+    ORDER_SHIFT,
     PEEK,
     PHASE,
+    PLAIN,
     REQUEST_WORDS,
     REQUESTS,
     RESULT,
@@ -48,7 +51,8 @@ from stress.explore.memory_models import (
     visible_word,
 )
 from stress.explore.pending import pending_address, pending_word, pending_writes
-from stress.explore.races import begin_clocks, note_access, note_flush
+from stress.explore.privacy import is_private, note_touch
+from stress.explore.races import begin_clocks, known_slot, note_access, note_flush
 from stress.explore.state import (
     B_ADDRESS,
     B_VALUE,
@@ -65,6 +69,7 @@ from stress.explore.state import (
     FIELD_END,
     FINAL,
     FLUSH,
+    GREW,
     HASH,
     LAST_ADDRESS,
     LAST_TASK,
@@ -82,9 +87,11 @@ from stress.explore.state import (
     LOG_TASK,
     LOG_WORDS,
     LOGGING,
+    MOST_POINTS,
     MOST_STEPS,
     NOTE_FIRST,
     NOTING,
+    NR_POINTS,
     NR_PRUNED,
     NR_RESTORED,
     NR_RUN,
@@ -94,11 +101,14 @@ from stress.explore.state import (
     NR_UNDO,
     OUT_OF_BOUNDS,
     PREPARE,
+    PRIVACY,
     PRUNED,
     RACE,
     RACE_STEP,
     RACES,
     RANDOM,
+    RESTARTED_WORDS,
+    RESTARTS,
     RESTORED,
     RESTORED_WORDS,
     RESULTS,
@@ -106,6 +116,7 @@ from stress.explore.state import (
     SCHEDULE,
     SEED,
     SEEN,
+    SLOT,
     STACK_BYTES,
     STACKS,
     STATES,
@@ -119,6 +130,8 @@ from stress.explore.state import (
     STOP_FAILURE,
     STOP_STATE,
     STRATEGY,
+    STRATEGY_WORDS,
+    TOTAL_POINTS,
     TOTAL_STEPS,
     UNDECIDED,
     VERDICT,
@@ -127,6 +140,7 @@ from stress.explore.state import (
 )
 from stress.explore.strategies import begin_schedule, choose, end_schedule
 
+PRIVATE_STEPS_MAX = 256  # in a row
 FLUSH_OP = KIND_MASK  # in the log: a buffered store reached memory
 
 
@@ -157,8 +171,11 @@ def go_on(s, task):
         s[VERDICT] = BROKEN
     else:
         s[STATUS + task] = RUNNING
-        if kind != FENCE and not in_bounds(s, s[at], s[at + 1]):
-            s[VERDICT] = OUT_OF_BOUNDS
+        if kind != FENCE:
+            if not in_bounds(s, s[at], s[at + 1]):
+                s[VERDICT] = OUT_OF_BOUNDS
+            elif s[PHASE] == STEPS and (s[RACES] or s[PRIVACY]):
+                s[SLOT + task] = known_slot(s, s[at + 1])
 
 
 @kernel
@@ -219,12 +236,17 @@ def log_step(s, chosen, mask):
 
 @kernel
 def step(s, chosen, mask):
-    """Make the one access that was chosen, and let its task go on to its next request."""
+    """Make the one access that was chosen, and let its task go on to its next request.
+
+    Parameters  mask: from whom it was chosen; 0 if nobody chose
+    """
     if s[LOGGING]:
         log_step(s, chosen, mask)
     s[CHOICES + s[NR_STEPS]] = chosen
-    s[LAST_TASK], s[LAST_ADDRESS], s[LAST_WRITES] = chosen, pending_address(s, chosen), pending_writes(s, chosen)
-    s[LAST_WORD] = pending_word(s, chosen)
+    if mask != 0:
+        s[NR_POINTS] += 1
+        s[LAST_TASK], s[LAST_ADDRESS], s[LAST_WRITES] = chosen, pending_address(s, chosen), pending_writes(s, chosen)
+        s[LAST_WORD] = pending_word(s, chosen)
     if chosen >= FLUSH:
         if s[RACES]:
             note_flush(s, s[LAST_ADDRESS], entry_number(s, chosen - FLUSH, 0))
@@ -233,15 +255,29 @@ def step(s, chosen, mask):
         return
     at = REQUESTS + REQUEST_WORDS * chosen
     op, address, first = s[at], s[at + 1], s[at + 2]
+    if s[PRIVACY] and op & KIND_MASK != WAIT:
+        note_touch(s, chosen)
     s[RESULT] = apply(s, chosen, op, address, first, s[at + 3])
     if s[LOGGING]:
         s[LOG + s[NR_STEPS] * LOG_WORDS + LOG_RESULT] = s[RESULT]
-    if s[RACES]:
-        note_access(s, chosen, op, address, first, s[RESULT], op & KIND_MASK == LOAD and newest_own(s, chosen, address) >= 0)
+    if s[RACES] and (mask != 0 or op >> ORDER_SHIFT & ORDER_MASK != PLAIN):  # a private plain access races with nobody
+        note_access(s, chosen, op, first, s[RESULT], op & KIND_MASK == LOAD and newest_own(s, chosen, address) >= 0)
     s[NR_STEPS] += 1
     go_on(s, chosen)
     if s[RACES] and s[RACE_STEP] != 0:
         s[VERDICT] = RACE
+
+
+@kernel
+def make_private_steps(s, task):
+    """Let a task make the accesses that nobody else could tell from others; not for ever, since it may wait for one who is yet to come."""
+    at = REQUESTS + REQUEST_WORDS * task
+    for _ in range(PRIVATE_STEPS_MAX):
+        if s[VERDICT] != UNDECIDED or s[STATUS + task] != RUNNING or s[NR_STEPS] >= s[STEP_LIMIT]:
+            return
+        if not is_private(s, task) or not is_ready(s, task, s[at], s[at + 1], s[at + 2]):
+            return
+        step(s, task, 0)
 
 
 @kernel
@@ -254,18 +290,27 @@ def all_done(s):
 
 
 @kernel
-def run_schedule(s):
-    """One schedule from the first request of every task to the model's check."""
+def start_tasks(s):
+    """Run every task to its first request that matters."""
     s[PHASE] = STEPS
     for task in range(s[NR_TASKS]):
         s[RESULTS + task] = 0
         if s[VERDICT] == UNDECIDED:
             start_task(s, task)
+    if s[PRIVACY]:
+        for task in range(s[NR_TASKS]):
+            make_private_steps(s, task)
+
+
+@kernel
+def run_schedule(s):
+    """One schedule from the first request of every task to the model's check."""
+    start_tasks(s)
     while s[VERDICT] == UNDECIDED:
         mask = enabled(s)
         if mask == 0:
             break
-        if s[NR_STEPS] == s[STEP_LIMIT]:
+        if s[NR_STEPS] >= s[STEP_LIMIT]:
             s[VERDICT] = LIVELOCK
             return
         chosen = choose(s, mask, s[STRATEGY])
@@ -273,6 +318,8 @@ def run_schedule(s):
             s[VERDICT] = PRUNED
             return
         step(s, chosen, mask)
+        if s[PRIVACY] and chosen < FLUSH:
+            make_private_steps(s, chosen)
     if s[VERDICT] == UNDECIDED:
         if not all_done(s):
             s[VERDICT] = DEADLOCK
@@ -300,7 +347,7 @@ def begin(s, number):
         begin_clocks(s)
     s[SCHEDULE] = number
     s[RANDOM] = mixed(mixed(s[SEED]) + number * 2654435769 & MASK48)
-    s[NR_STEPS] = s[HASH] = s[VERDICT] = 0
+    s[NR_STEPS] = s[NR_POINTS] = s[HASH] = s[VERDICT] = 0
     s[LAST_TASK] = -1
 
 
@@ -347,6 +394,8 @@ def run_one(s, number):
     s[NR_RUN] += 1
     s[TOTAL_STEPS] += s[NR_STEPS]
     s[MOST_STEPS] = max(s[MOST_STEPS], s[NR_STEPS])
+    s[TOTAL_POINTS] += s[NR_POINTS]
+    s[MOST_POINTS] = max(s[MOST_POINTS], s[NR_POINTS])
 
 
 @state_entry
@@ -365,7 +414,11 @@ def explore_batch(s, first, nr_schedules):
         if s[VERDICT] == PRUNED:
             s[NR_PRUNED] += 1
         new = s[VERDICT] == CLEAN and s[NOTING] >= 0 and is_new_state(s)
-        if end_schedule(s, s[STRATEGY]):
+        if s[GREW] and s[RESTARTS]:  # what it remembers is of other points
+            s[GREW] = 0
+            for k in range(RESTARTED_WORDS):
+                s[STRATEGY_WORDS + k] = 0
+        elif end_schedule(s, s[STRATEGY]):
             s[COMPLETE] = 1
             s[STOP] = STOP_COMPLETE
             return number + 1

@@ -31,6 +31,7 @@ class Tally:
     strategy: str
     nr_run: int = 0
     nr_steps: int = 0
+    nr_points: int = 0  # of the steps those at which somebody was chosen
     most_steps: int = 0
     seconds: float = 0.0
     complete: bool = False
@@ -43,6 +44,7 @@ class Tally:
         """Merge what another process, or another block, found."""
         self.nr_run += other.nr_run
         self.nr_steps += other.nr_steps
+        self.nr_points += other.nr_points
         self.most_steps = max(self.most_steps, other.most_steps)
         self.seconds += other.seconds
         self.complete |= other.complete
@@ -103,6 +105,7 @@ class Session:
         words = engine.words
         tally.nr_run = number - first
         tally.nr_steps, tally.most_steps = int(words[state.TOTAL_STEPS]), int(words[state.MOST_STEPS])
+        tally.nr_points = int(words[state.TOTAL_POINTS])
         tally.seconds = time.monotonic() - start
         tally.states = set(engine.final_states())
         tally.met = {name: times - met_before[name] for name, times in self._met().items()}
@@ -132,9 +135,9 @@ class Session:
 
     def _fail(self, tally: Tally, found: Found, strategy: str, seed: int, number: int) -> None:
         words = self.engine.words
-        counted = int(words[state.TOTAL_STEPS]), int(words[state.MOST_STEPS])
+        counted = [int(words[word]) for word in (state.TOTAL_STEPS, state.MOST_STEPS, state.TOTAL_POINTS)]
         choices = self.engine.choices()
         tally.original = len(choices)
         choices = shrink(self.engine, choices, found)
         tally.failure = failure_of(self.engine, choices, found, strategy, seed, number)
-        words[state.TOTAL_STEPS], words[state.MOST_STEPS] = counted
+        words[state.TOTAL_STEPS], words[state.MOST_STEPS], words[state.TOTAL_POINTS] = counted

@@ -10,7 +10,7 @@ from kernels.base.points import MAX_TASKS, SCHEDULER_WORDS, STATE_WORDS
  LAST_TASK, LAST_WORD, LAST_ADDRESS, NR_RUN, TOTAL_STEPS, MOST_STEPS, CODE, STACKS, STACK_BYTES, STOP, NR_STATES, NOTING, COMPLETE,
  NR_RESTORED, NR_CHOICES, FLUSH_WEIGHT, NR_PRUNED, DIVERGED_AT, NR_GIVEN, LAST_WRITES, POINTS_EXPECTED, RACES, TIME, RACE_TASK,
  RACE_STEP, NR_WORDS_KNOWN, NR_PROFILED, INTERESTING, INTENDED, FINAL,
- NOTE_FIRST) = range(SCHEDULER_WORDS, SCHEDULER_WORDS + 44)  # fmt: skip
+ NOTE_FIRST, PRIVACY, GREW, RESTARTS, NR_POINTS, TOTAL_POINTS, MOST_POINTS) = range(SCHEDULER_WORDS, SCHEDULER_WORDS + 50)  # fmt: skip
 
 #: who can be chosen: task t, and the flush of the oldest store in lane l of its store buffer, FLUSH + l * NR_TASKS + t
 FLUSH, NR_SCHEDULABLE = MAX_TASKS, 62
@@ -33,12 +33,12 @@ _places = _Places()
 _take = _places.take
 # ----------------------------------------------------------------------------------------------------------------- tables
 # per task
-STATUS, SEEN, WOKEN, RESULTS, NR_BUFFERED, NR_STORED, NEXT_LANE, WAITED_ON = (_take(MAX_TASKS) for _ in range(8))
+STATUS, SEEN, WOKEN, RESULTS, NR_BUFFERED, NR_STORED, NEXT_LANE, WAITED_ON, SLOT = (_take(MAX_TASKS) for _ in range(9))
 # per lane, by number of its flush - FLUSH: stores in it, where the oldest stands in its ring, and the word that they are to (PSO)
 BUFFERED, OLDEST, LANE_WORD = (_take(NR_BUFFERS) for _ in range(3))
-# the stores: address, width, value, number among its task's stores, step + 1 that made it, ordering
+# the stores: address, width, value, number among its task's stores, the point, from 1, that made it or came last before it, ordering
 BUFFER_CAPACITY, BUFFER_WORDS = 16, 6
-B_ADDRESS, B_WIDTH, B_VALUE, B_NUMBER, B_STEP, B_ORDER = range(BUFFER_WORDS)
+B_ADDRESS, B_WIDTH, B_VALUE, B_NUMBER, B_POINT, B_ORDER = range(BUFFER_WORDS)
 BUFFERS = _take(NR_BUFFERS * BUFFER_CAPACITY * BUFFER_WORDS)
 # first address and the address after the last, of each field by number
 FIELDS_MAX = 512
@@ -66,15 +66,18 @@ STORE_CLOCKS = _take(NR_BUFFERS * BUFFER_CAPACITY * MAX_TASKS)
 # the words that tasks have touched: a hash table of addresses, and for each word rows with an entry per task: the clock that its value
 # carries, the times of the task's last plain load, atomic load, plain store, atomic store
 KNOWN_CAPACITY = 1 << 12
-KNOWN = _take(KNOWN_CAPACITY)
+KNOWN, TOUCHED_BY = _take(KNOWN_CAPACITY), _take(KNOWN_CAPACITY)
 W_RELEASED, W_PLAIN_LOADS, W_LOADS, W_PLAIN_STORES, W_STORES, WORD_ROWS = range(6)
 WORDS = _take(KNOWN_CAPACITY * WORD_ROWS * MAX_TASKS)
 STRATEGY_WORDS = _places.free  # the strategy's own, from here to the end
+RESTARTED_WORDS = 16  # of them those that are 0 when it begins
 if STRATEGY_WORDS + (10 << 16) > STATE_WORDS:
     raise AssertionError("points.STATE_WORDS is too small")
 
 # ----------------------------------------------------------------------------------------------------------------- values
 RUNNING, WAITING, DONE = range(3)  # STATUS
+# TOUCHED_BY: 0 nobody yet, 2 x (task + 1) that one alone, + 1 if it wrote
+READ_BY_MANY, SHARED = 1, -1
 PREPARE, STEPS, CHECK = range(3)  # points.PHASE
 (UNDECIDED, CLEAN, PRUNED, BROKEN, OUT_OF_BOUNDS, DEADLOCK, LIVELOCK, OVERFLOW, RACE) = range(9)  # VERDICT
 VERDICT_NAMES = ("undecided", "clean", "pruned", "bug", "out-of-bounds", "deadlock", "livelock", "overflow", "race")

@@ -5,7 +5,7 @@ Frames stand in the strategy's words: for each depth who was chosen, and who is 
 
 from kernels.base.jit import kernel
 from stress.explore.chance import lowest_member
-from stress.explore.state import NR_STEPS, STRATEGY_WORDS
+from stress.explore.state import NR_POINTS, STRATEGY_WORDS
 from stress.explore.strategy import Strategy
 
 PREFIX = STRATEGY_WORDS  # steps whose choice is settled
@@ -16,7 +16,7 @@ LEFT = CHOSEN + (1 << 13)
 @kernel
 def choose(s, mask):
     """What is settled, else the lowest, keeping the others for later."""
-    depth = s[NR_STEPS]
+    depth = s[NR_POINTS]
     if depth >= s[PREFIX]:
         s[CHOSEN + depth] = lowest_member(mask)
         s[LEFT + depth] = mask & ~(1 << s[CHOSEN + depth])
@@ -29,7 +29,7 @@ def end(s):
 
     Returns     whether there is none
     """
-    depth = s[NR_STEPS] - 1
+    depth = s[NR_POINTS] - 1
     while depth >= 0:
         if s[LEFT + depth] != 0:
             s[CHOSEN + depth] = lowest_member(s[LEFT + depth])

@@ -21,13 +21,13 @@ from stress.explore.pending import pending_address, pending_writes
 from stress.explore.state import (
     B_NUMBER,
     B_ORDER,
-    B_STEP,
+    B_POINT,
     FLUSH,
     LAST_TASK,
     NEXT_LANE,
     NR_LANES,
+    NR_POINTS,
     NR_SCHEDULABLE,
-    NR_STEPS,
     NR_TASKS,
     OVERFLOW,
     STRATEGY_WORDS,
@@ -105,7 +105,8 @@ def copy_clock(s, clock, other):
 @kernel
 def flush_causes(s, event, frame, clock, task):
     """A flush comes after its store; one that releases, after the flushes of all stores before."""
-    join(s, clock, frame_at(s, s[frame + MADE_BY]) + CLOCK)
+    if s[frame + MADE_BY] >= 0:
+        join(s, clock, frame_at(s, s[frame + MADE_BY]) + CLOCK)
     releases = s[frame + ORDER] >= RELEASE
     if s[NR_LANES] > 1:
         flushed = FLUSHED_AT + task * DEPTH_MAX
@@ -269,7 +270,7 @@ def describe_frame(s, frame, mask):
 @kernel
 def choose(s, mask):
     """The settled choice, else anybody who is not asleep, best who went on last; -1 if all are."""
-    depth = s[NR_STEPS]
+    depth = s[NR_POINTS]
     if depth > 0:
         note_event(s)
     if depth == DEPTH_MAX:
@@ -293,7 +294,7 @@ def choose(s, mask):
     else:
         at = entry_at(s, chosen - FLUSH, 0)
         s[frame + KIND], s[frame + WOKEN_BY] = STORE, 0
-        s[frame + MADE_BY], s[frame + NUMBER], s[frame + ORDER] = s[at + B_STEP], s[at + B_NUMBER], s[at + B_ORDER]
+        s[frame + MADE_BY], s[frame + NUMBER], s[frame + ORDER] = s[at + B_POINT] - 1, s[at + B_NUMBER], s[at + B_ORDER]
     return chosen
 
 
@@ -303,7 +304,7 @@ def end(s):
 
     Returns     whether there is none
     """
-    depth = s[NR_STEPS] - 1
+    depth = s[NR_POINTS] - 1
     if s[NR_EVENTS] <= depth:
         note_event(s)
     while depth >= 0:

@@ -6,7 +6,7 @@ while the last one could is a preemption; where it waits or has ended the choice
 
 from kernels.base.jit import kernel
 from stress.explore.chance import lowest_member
-from stress.explore.state import LAST_TASK, MAX_STEPS, NR_STEPS, STRATEGY_WORDS
+from stress.explore.state import LAST_TASK, MAX_STEPS, NR_POINTS, STRATEGY_WORDS
 from stress.explore.strategy import Strategy
 
 PREFIX, BOUND, REFUSED = (STRATEGY_WORDS + k for k in range(3))  # steps whose choice is settled; whether the bound left anything out
@@ -18,7 +18,7 @@ COST = LEFT + MAX_STEPS  # preemptions before a step
 @kernel
 def choose(s, mask):
     """What is settled, else who went on last, keeping for later whom the bound allows."""
-    depth, last = s[NR_STEPS], s[LAST_TASK]
+    depth, last = s[NR_POINTS], s[LAST_TASK]
     goes_on = last >= 0 and mask >> last & 1 != 0
     if depth == 0:
         s[COST] = 0
@@ -40,7 +40,7 @@ def end(s):
 
     Returns     whether the bound left nothing out
     """
-    depth = s[NR_STEPS] - 1
+    depth = s[NR_POINTS] - 1
     while depth >= 0:
         if s[LEFT + depth] != 0:
             s[CHOSEN + depth] = lowest_member(s[LEFT + depth])

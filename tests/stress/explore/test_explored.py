@@ -35,7 +35,7 @@ def test_both_engines_pass_the_same_points(model):
     assert len(json.loads(compiled.stdout)) >= 10
 
 
-@pytest.mark.parametrize("name", ["dpor", "races", "samplers"])
+@pytest.mark.parametrize("name", ["dpor", "races", "samplers", "engine"])
 def test_in_the_explored_flavour(name):
     done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/stress/explore/test_{name}.py", **EXPLORED)
     assert done.returncode == 0, done.stdout[-4000:]
@@ -129,7 +129,21 @@ def test_a_budget_is_deterministic_for_any_number_of_jobs(tmp_path):
     found = []
     for jobs in (1, 2):
         path = tmp_path / f"{jobs}.json"
-        words = ("refcount-cas", "--strategy", "random", "--schedules", "9000", "--seed", "3", "--jobs", str(jobs), "--json", str(path))
+        words = (
+            "refcount-cas",
+            "--strategy",
+            "pos",
+            "--strategy",
+            "dpor",
+            "--schedules",
+            "9000",
+            "--seed",
+            "3",
+            "--jobs",
+            str(jobs),
+            "--json",
+            str(path),
+        )
         done = run("-m", "stress", "explore", *words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr[-2000:]
         result = json.loads(path.read_text())

@@ -516,7 +516,7 @@ class Ports:
     """An engine on which one port after the other runs."""
 
     def __init__(self):
-        self.engine = Engine(MODEL, races=False)
+        self.engine = Engine(MODEL, races=False, privacy=False)
 
     def first_failure(self, name, strategy, seed, nr_schedules):
         """The number of schedules to the first failure, counting it; None if there was none."""

@@ -1,0 +1,110 @@
+"""The engine: private accesses, deadlocks with their cycle, shrinking, failures as files."""
+
+import json
+
+import pytest
+
+from kernels.base import jit
+
+pytestmark = pytest.mark.skipif(not jit.EXPLORED or jit.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts")
+
+
+@pytest.fixture
+def engine_of():
+    from stress.explore.engine import Engine
+
+    made = []
+
+    def make(*arguments, **options):
+        made.append(Engine(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.close()
+
+
+@pytest.mark.parametrize("memory", ["sc", "tso", "pso"])
+def test_private_accesses_hide_no_final_state(engine_of, memory):
+    from stress.explore import state
+    from stress.explore.models import all_models
+
+    found = []
+    for privacy in (True, False):
+        engine = engine_of(all_models()["refcount-cas"], memory, privacy=privacy)
+        engine.begin("dpor", 1)
+        engine.forget_states()
+        engine.explore(0, 100_000)
+        assert engine.stop == state.STOP_COMPLETE
+        points, steps = int(engine.words[state.TOTAL_POINTS]), int(engine.words[state.TOTAL_STEPS])
+        assert points < steps if privacy else points == steps
+        found.append(set(engine.final_states()))
+    assert found[0] == found[1]
+    assert len(found[0]) == 4
+
+
+def test_a_deadlock_is_told_with_its_cycle(engine_of):
+    from stress.explore import state
+    from tests.stress.explore.deadlock_model import MODEL
+
+    engine = engine_of(MODEL)
+    engine.begin("random", 1)
+    engine.explore(0, 100_000)
+    assert engine.stop == state.STOP_FAILURE
+    found = engine.found()
+    assert found.verdict == "deadlock"
+    assert found.message.endswith("a cycle: cpu 0 -> cpu 1 -> cpu 2 -> cpu 0")
+    assert found.message.count("held by cpu") == 3
+
+
+def failing_walk(engine, nr_switches):
+    """A random walk of the deadlock's model that fails and goes on with another at least so often."""
+    from itertools import pairwise
+
+    engine.begin("random", 3)
+    for number in range(10_000):
+        engine.explore(number, 1)
+        choices = engine.choices()
+        if engine.found() is not None and sum(a != b for a, b in pairwise(choices)) >= nr_switches:
+            return choices, engine.found()
+    raise AssertionError("no such schedule")
+
+
+def test_a_failure_with_twenty_switches_shrinks_to_the_few_that_matter(engine_of):
+    from stress.explore import state
+    from stress.explore.shrink import nr_preemptions, shrink
+    from tests.stress.explore.deadlock_model import MODEL
+
+    engine = engine_of(MODEL)
+    choices, found = failing_walk(engine, 20)
+    before = int(engine.words[state.NR_RUN])
+    small = shrink(engine, choices, found)
+    assert nr_preemptions(small) <= 2
+    assert int(engine.words[state.NR_RUN]) - before < 1000
+    assert engine.replay(small).same_failure(found)
+
+
+def test_a_failure_is_refused_when_kernels_or_words_do_not_fit(engine_of, tmp_path):
+    from stress.errors import UserError
+    from stress.explore.engine import Found
+    from stress.explore.failure import Failure, failure_of, kernels_hash, load_failure, save_failure
+    from stress.explore.models import all_models
+
+    engine = engine_of(all_models()["refcount-cas"])
+    engine.begin("random", 1)
+    engine.explore(0, 1)
+    with pytest.raises(AssertionError, match="failed once and not again"):
+        failure_of(engine, engine.choices(), Found("bug"), "random", 1, 0)
+    path = tmp_path / "failure.json"
+    good = Failure("refcount-cas", "sc", "random", 1, 0, kernels_hash(engine.model), Found("bug"), ((0, "load x"),))
+    save_failure(good, path)
+    assert load_failure(path) == good
+    for change, said in (
+        ({"kernels": "0123456789ab"}, "have changed since this failure was found"),
+        ({"model": "no-such"}, "there is no model 'no-such'"),
+        ({"schema": "pfnstorm-failure/0"}, "not a failure of this version"),
+        ({"schedule": 3}, "not a failure file"),
+    ):
+        path.write_text(json.dumps(good.to_json() | change))
+        with pytest.raises(UserError, match=said):
+            load_failure(path)
