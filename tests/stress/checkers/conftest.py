@@ -73,6 +73,9 @@ def _prepare(mem):
             if there():
                 break
             roles.run_batch(mem, 0, roles.ROLE_INDEX[role], 1)
+            if role == "hotplug":  # which wants free memory, and others come and go
+                for other in ("anon", "kernel", "balloon", "numa"):
+                    roles.run_batch(mem, 0, roles.ROLE_INDEX[other], 20)
         assert there(), f"role {role} never left what the corruptions need"
     for turn in range(1000):
         for cpu in range(GEOMETRY.nr_cpus):
