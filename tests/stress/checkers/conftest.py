@@ -59,12 +59,12 @@ def _prepare(mem):
         return ((at["held_kind"][held] == COUNTED) & (at["held_order"][held] > 0)).any()
 
     wanted = {
+        "hotplug": at["offline_first"].any,
         "kernel": counted_block,
         "hugetlb": lambda: at["huge_count"].any() and at["huge_free"].any(),
         "hwpoison": at["poison_count"].any,
         "netpool": lambda: at["net_slot"].any() and at["net_cached"].any(),
         "contig": at["contig_held"].any,
-        "hotplug": at["offline_first"].any,
         # last: other roles' compaction leaves an isolated block alone; the per-CPU lists of its node are disabled
         "compactor": lambda: at["isolated_block"].any() and not at["zone_pcp_disabled"].all(),
     }
