@@ -34,7 +34,6 @@ SEEDED = (
     ("dissolved_before_it_is_free", "hugetlb-dissolve", "pct-3", 20),
     ("frozen_bit_cleared", "refcount-frozen-bit", "random", 5),
     ("handle_left_behind", "zspage-migration", "pct-3", 5),
-    ("lookup_without_recheck", "pagecache-removal", "pct-3", 40),
     ("lookup_without_recheck", "pagecache-split", "pct-3", 60),
     ("offline_freed_while_isolated", "offline-deflate", "pct-3", 10),
     ("offline_freed_while_isolated", "range-type-change", "pct-3", 20),
@@ -42,6 +41,12 @@ SEEDED = (
     ("undo_keeps_lock", "numa-compaction", "pct-3", 10),
     ("undo_keeps_lock", "two-scanners", "pct-3", 40),
     ("zspage_freed_while_isolated", "zspage-migration", "pct-3", 20),
+)
+#: what is left behind at the end, and a descriptor that is used after it became another object's: by which detector they are told
+TOLD = (
+    ("clean_writeback_leaks", "file-writeback", 5, "at rest, refcounts (I3)"),
+    ("target_descriptor_lost", "pagecache-migration", 20, "at rest, descriptors (I1)"),
+    ("lookup_without_recheck", "pagecache-removal", 40, "FOLIO_RANGE (I10)"),
 )
 #: orderings that no x86 needs: only the race detector tells that they are missing. (file, as it is, weakened, model, strategy, schedules)
 WEAKENED = (
@@ -123,6 +128,26 @@ def test_a_seeded_bug_is_found(bug, model, strategy, schedules, copy):
     apply_patch(copy / "tests" / "bugs" / f"{bug}.patch", copy)
     done = explore_interpreted(copy, model, strategy, schedules)
     assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-1000:]
+
+
+@pytest.mark.parametrize(("bug", "model", "schedules", "told"), TOLD, ids=[each[0] for each in TOLD])
+def test_what_leaks_and_what_outlives_its_type_is_told(bug, model, schedules, told, copy):
+    from stress.patches import apply_patch
+
+    apply_patch(copy / "tests" / "bugs" / f"{bug}.patch", copy)
+    done = explore_interpreted(copy, model, "pct-3", schedules)
+    assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-1000:]
+    assert f"violated: {told}" in done.stdout
+
+
+def test_frames_that_nobody_frees_are_told(copy):
+    path = copy / "kernels" / "alloc" / "release.py"
+    freed = "    chaos_point(mem, cpu)\n    free_frozen_pages(mem, cpu, pfn, order)\n"
+    assert path.read_text().count(freed) == 1
+    path.write_text(path.read_text().replace(freed, ""))
+    done = explore_interpreted(copy, "refcount-cas", "pct-3", 5)
+    assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-1000:]
+    assert "violated: at rest, conservation" in done.stdout
 
 
 @pytest.mark.parametrize(("file", "strong", "weak", "model", "strategy", "schedules"), WEAKENED, ids=[each[0] for each in WEAKENED])
