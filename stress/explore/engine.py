@@ -135,6 +135,7 @@ class GreenletTasks(points.Interpreter):
             kind, result = LEAVE, int(leaving.code or 0)
         at = REQUESTS + REQUEST_WORDS * task
         words[at : at + 3] = (kind, 0, result)
+        self.serve()
 
     def start(self, task: int) -> None:
         self._pending.pop(task, None)
@@ -143,15 +144,12 @@ class GreenletTasks(points.Interpreter):
         self._tasks[task] = self._greenlet.greenlet(self._run, self._scheduler)
 
     def resume(self, task: int) -> None:
-        words = points.STATE
-        assert words is not None
-        if (
-            self._phase == state.STEPS
-            and task in self._pending
-            and words[REQUESTS + REQUEST_WORDS * task] & points.KIND_MASK != points.PEEK
-        ):
+        if self._phase == state.STEPS and task in self._pending:
             self.passed[task].append(self._pending[task])
         self._tasks[task].switch()
+
+    def serve(self) -> bool:
+        return bool(scheduler.serve(points.STATE))
 
     def suspend(self) -> None:
         if self.watching:
@@ -215,7 +213,7 @@ class Engine:
             points.interpreter = self.tasks  # type: ignore[assignment]
         else:
             self._give_stacks()
-            words[state.CODE] = compiled_task(model)
+            words[state.CODE], words[points.SERVE] = compiled_task(model), scheduler.serve_code()
         if scheduler.prepare_machine(words, state.PREPARE) != state.UNDECIDED:
             raise AssertionError(f"model {model.name}: its preparation breaks: {self.found()}")
         self._remember()
