@@ -312,7 +312,7 @@ class Engine:
         words, lanes = self.words, self.words[state.NR_LANES]
         steps: Counter[int] = Counter()
         touches: dict[int, Counter[int]] = defaultdict(Counter)
-        written = set()
+        written, awaited = set(), set()
         for number in range(PROFILED_SCHEDULES):
             words[state.LOGGING], words[state.NOTING] = 1, NOTE_NO_STATES
             scheduler.explore_batch(words, number, 1)
@@ -325,10 +325,13 @@ class Engine:
                     touches[step.offset][step.chosen] += 1
                     if kind != points.LOAD:
                         written.add(step.offset)
+                    if kind == points.AWAIT:  # creation, join: whose turn it is there is no choice
+                        awaited.add(step.offset)
         words[state.POINTS_EXPECTED] = words[state.MOST_POINTS]
         self._touched_by = words[state.TOUCHED_BY : state.TOUCHED_BY + state.KNOWN_CAPACITY] * 1
         self._write_counts(state.PROFILE_STEPS, steps)
-        shared = [offset for offset, by in touches.items() if offset in written and len({self.task_of(who) for who in by}) > 1]
+        drawable = written - awaited
+        shared = [offset for offset, by in touches.items() if offset in drawable and len({self.task_of(who) for who in by}) > 1]
         shared = sorted(sorted(shared), key=lambda offset: -touches[offset].total())[: state.PROFILED_MAX]
         words[state.NR_PROFILED] = len(shared)
         for k, offset in enumerate(shared):
