@@ -69,6 +69,7 @@ def run(
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
     chaos: Annotated[float, typer.Option(help="probability of a pause at each risky point, 0 to 1")] = 0.0,
     trace: Annotated[Path | None, typer.Option(help="replay a recorded kmem trace (.npz)")] = None,
+    snapshot: Annotated[Path | None, typer.Option(help="start from a recording of /proc/kpageflags (.npz)")] = None,
     json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
     save: Annotated[bool, typer.Option(help="keep samples and result under results/runs/")] = True,
 ) -> int:
@@ -84,7 +85,20 @@ def run(
 
     chosen = scenario or (TRACE_SCENARIO if trace is not None else DEFAULT_SCENARIO)
     options = Options(
-        chosen, duration_s, workers, nodes, memory, frame_bytes, seed, check.value, tuple(settings or ()), chaos, trace, json, save
+        scenario=chosen,
+        seconds=duration_s,
+        workers=workers,
+        nodes=nodes,
+        memory=memory,
+        frame_bytes=frame_bytes,
+        seed=seed,
+        check=check.value,
+        settings=tuple(settings or ()),
+        chaos=chaos,
+        trace=trace,
+        snapshot=snapshot,
+        json=json,
+        save=save,
     )
     return EXIT_OF_VERDICT[execute(options)["verdict"]]
 
@@ -169,6 +183,23 @@ def bugs(
 
         return detect.execute(chosen, detect.Options(trials, cap, seconds or DETECT_SECONDS, jobs or usable_cores(), json))
     return run_bugs(chosen, tries, seconds or BUG_SECONDS, json, control=control)
+
+
+@app.command()
+def compact(
+    snapshot: Annotated[Path, typer.Option(help="a recording of /proc/kpageflags (.npz)")],
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
+    check: Annotated[Check, typer.Option(help="none; rest: checkers before and after; full: and shadow owner words")] = Check.rest,
+    frame_bytes: Annotated[int | None, typer.Option(help="bytes of contents per frame, 64 to 4096 [what fits into 1 GiB]")] = None,
+    move_page_tables: Annotated[bool, typer.Option(help="let page tables move, which Linux does not")] = False,
+    json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
+) -> int:
+    """Compact a recorded zone whole, and compare with what the recorded kernel did: frames, free blocks, where frames went, time."""
+    _check_ranges(nodes=None, frame_bytes=frame_bytes, seed=None, chaos=0)
+    _choose_flavour(checked=check is Check.full)
+    from stress.snapshot.command import Options, execute
+
+    return execute(Options(snapshot, tuple(settings or ()), check.value, frame_bytes, move_page_tables, json))
 
 
 @app.command()

@@ -31,6 +31,7 @@ from stress.sizes import (
     memory_for,
     parse_size,
 )
+from stress.snapshot.load import Start, load, start_from
 from stress.soak import RunStore, check_json_path, write_json
 from stress.supervisor import Ending, Interrupts, Supervisor
 from stress.trace import Trace, read_trace
@@ -55,6 +56,7 @@ class Options:
     settings: tuple[str, ...]
     chaos: float
     trace: Path | None
+    snapshot: Path | None
     json: Path | None
     save: bool
 
@@ -68,6 +70,7 @@ class Setup:
     params: dict[str, int]
     plans: list[Plan]
     trace: Trace | None
+    snapshot: Start | None
     config: dict[str, Any]
 
 
@@ -94,6 +97,8 @@ def execute(options: Options) -> dict[str, Any]:
         prepare_machine(mem, setup.scenario.fragmentation, _prepare.prepare)
     if setup.trace is not None:
         setup.trace.write_to(mem)
+    if setup.snapshot is not None:
+        load(mem, setup.snapshot)
     host = describe_host()
     store = RunStore(setup.scenario.name, setup.config, host) if options.save else None
     try:
@@ -116,24 +121,45 @@ def prepare(options: Options) -> Setup:
     if options.json is not None:
         check_json_path(options.json)
     trace = _trace_of(options, scenario, path)
-    if options.trace is not None:
-        scenario = scenario.model_copy(update={"meetings": ()})  # they belong to the roles that the trace replaces
+    if options.trace is not None or options.snapshot is not None:
+        # they belong to the roles that the trace replaces, or to another machine than the recorded one
+        scenario = scenario.model_copy(update={"meetings": ()})
     request = replace(_request(options, scenario, trace), window_blocks=policy_params(policies)["window_blocks"])
     require_processes(request.nr_workers)
-    geometry = geometry_of(request)
+    snapshot = _snapshot_of(options, scenario, request)
+    if snapshot is not None:
+        geometry, params = snapshot.geometry, snapshot.params | policy_params(policies)
+        request = replace(request, nr_nodes=1, frame_bytes=snapshot.frame_bytes)
+    else:
+        geometry = geometry_of(request)
+        params = derived_params(geometry) | policy_params(policies)
+        params["reserved_frames"] = int(geometry.frames_per_node * request.reserved)
+        params["movable_nodes"] = check_movable_nodes(scenario.machine.movable_nodes, geometry)
     if scenario.fragmentation is not None:
         check_fragmentation(scenario.fragmentation, geometry)
     require_memory(segment_bytes(geometry) + request.nr_workers * WORKER_BYTES)
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little") >> 1
-    params = derived_params(geometry) | policy_params(policies)
-    params["reserved_frames"] = int(geometry.frames_per_node * request.reserved)
     params["pin_target"] = scenario.machine.pins
-    params["movable_nodes"] = check_movable_nodes(scenario.machine.movable_nodes, geometry)
     if scenario.machine.contig_blocks is not None:
         params["contig_blocks"] = check_contig_blocks(scenario.machine.contig_blocks, geometry)
     params |= {"seed": seed, "shadow_on": int(options.check == "full"), "chaos_ppm": round(options.chaos * 1_000_000)}
     plans = _plans(scenario, trace, request.nr_workers, seed)
-    return Setup(scenario, geometry, params, plans, trace, _config(options, scenario, request, geometry, seed, policies))
+    return Setup(scenario, geometry, params, plans, trace, snapshot, _config(options, scenario, request, geometry, seed, policies))
+
+
+def _snapshot_of(options: Options, scenario: Scenario, request: Request) -> Start | None:
+    if options.snapshot is None:
+        return None
+    given_too = (
+        ("--trace", options.trace or scenario.trace),
+        ("--memory", options.memory),
+        ("--nodes", (options.nodes or 1) > 1),
+        ("a scenario with [fragmentation]", scenario.fragmentation),
+    )
+    for name, given in given_too:
+        if given:
+            raise UserError(f"{name}: not with --snapshot, whose recording is one node with the frames that it has")
+    return start_from(options.snapshot, request.nr_workers, options.frame_bytes, request.window_blocks)
 
 
 def _trace_of(options: Options, scenario: Scenario, path: Path) -> Trace | None:
@@ -193,6 +219,7 @@ def _config(
         "check": options.check,
         "chaos": options.chaos,
         "trace": str(options.trace or scenario.trace or "") or None,
+        "snapshot": str(options.snapshot or "") or None,
         "policies": chosen_values(policies),
         "flavour": jit.FLAVOUR + (" interpreted" if jit.INTERPRETED else ""),
         "source_hash": jit.source_hash(),

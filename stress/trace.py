@@ -34,7 +34,7 @@ _RANGES = {
     "migratetype": (-1, NR_PCPTYPES - 1),
 }
 #: what numpy, zipfile and zlib raise for files that are not what they seem
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     ValueError,
     TypeError,
@@ -109,7 +109,7 @@ def _read_columns(path: Path) -> dict[str, Column]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             missing = [name for name in _COLUMNS if name not in stored]
             columns = {name: np.atleast_1d(stored[name]) for name in _COLUMNS if name not in missing}
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         # numpy's message goes on about pickles; its first sentence is for us
         reason = " ".join(str(error).partition(". ")[0].split())
         raise UserError(f"{path}: not a trace (.npz with {', '.join(_COLUMNS)}): {reason}") from error

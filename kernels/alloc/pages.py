@@ -3,7 +3,7 @@
 Models      mm/page_alloc.c: get_page_from_freelist(), rmqueue_pcplist(), free_frozen_pages(), free_pcppages_bulk(),
             drain_all_pages(), zone_pcp_disable() (modern details from memory)
 Differs     a per-CPU list is an array: taken and given at the top, drained from the bottom (the coldest), as Linux drains the
-            tail; batches do not adapt; nodes fall back in a ring
+            tail; batches adapt to the length of the lists only; nodes fall back in a ring
 Invariants  I2, I8; I18: MIGRATE_ISOLATE frames never enter a per-CPU list once it is disabled
 Protocol    per-CPU lists are under pcp->lock, taken by trylock; zone->lock nests inside it; the migratetype read before the
             lock only chooses a list, and free_one_block reads it again under zone->lock
@@ -24,7 +24,6 @@ from kernels.base.layout import (
     MT_MOVABLE,
     NONE_WORD,
     NR_PCPTYPES,
-    PCP_CAPACITY,
     PCP_HIGH,
     PCP_LISTS,
     PCP_ORDERS,
@@ -78,7 +77,7 @@ def pcp_frames_base(mem, pcp, which):
 
     Progress    wait-free
     """
-    return (pcp * PCP_LISTS + which) * PCP_CAPACITY
+    return (pcp * PCP_LISTS + which) * mem.pcp_capacity
 
 
 @slow_kernel
@@ -141,19 +140,21 @@ def pcp_drain_list(mem, cpu, pcp, nid, which, nr_blocks):
 def pcp_make_room(mem, cpu, pcp, nid, which):
     """Give a batch of frames back to the zone, from the lists after `which` first; pcp->lock held.
 
-    Models      free_pcppages_bulk()'s way round the lists, mm/page_alloc.c
+    Models      free_pcppages_bulk()'s way round the lists; nr_pcp_free(): long lists give more at once, mm/page_alloc.c
+    Differs     a 32nd of the high mark stands for pcp->free_count, the frames that were freed without an allocation between
     Returns     False if the lists are disabled
     Progress    blocking on zone->lock
     """
     high = mem.pcp_nr[pcp * PCP_STRIDE + PCP_HIGH]
     if high == 0:
         return False
-    room = max(mem.pcp_batch, 1 << which // NR_PCPTYPES)
+    batch = max(mem.pcp_batch, high >> 5)
+    room = max(batch, 1 << which // NR_PCPTYPES)
     for k in range(PCP_LISTS):
         other = (which + 1 + k) % PCP_LISTS
         if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + room <= high:
             break
-        pcp_drain_list(mem, cpu, pcp, nid, other, max(1, mem.pcp_batch >> other // NR_PCPTYPES))
+        pcp_drain_list(mem, cpu, pcp, nid, other, max(1, batch >> other // NR_PCPTYPES))
     return True
 
 
@@ -401,7 +402,7 @@ def drain_lists(mem, cpu, target_cpu, nid):
     pcp = target_cpu * mem.nr_nodes + nid
     if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] > 0:
         for which in range(PCP_LISTS):
-            pcp_drain_list(mem, cpu, pcp, nid, which, PCP_CAPACITY)
+            pcp_drain_list(mem, cpu, pcp, nid, which, mem.pcp_capacity)
         if target_cpu != cpu:
             count(mem, cpu, counter.PCP_DRAIN_REMOTE, 1)
 

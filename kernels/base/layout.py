@@ -161,7 +161,7 @@ EXIT_BUG, EXIT_ABANDONED = 86, 87  # how a worker process leaves when it broke a
 PCP_ORDERS = 4  # 0..PAGE_ALLOC_COSTLY_ORDER on per-CPU lists
 PCP_LISTS = PCP_ORDERS * NR_PCPTYPES
 PCP_STRIDE, PCP_TOTAL, PCP_HIGH = LINE_PAIR_BYTES // 4, 12, 13  # words per (CPU, node); after the lists' lengths
-PCP_CAPACITY = 256  # blocks that one list can hold, and the most that PCP_HIGH can be
+PCP_CAPACITY = 256  # blocks that one list can hold unless a machine says otherwise, and the most that PCP_HIGH can be
 DESC_CACHE = 64
 LRU_BATCH, CC_CAPACITY, HELD_CAPACITY = 15, 512, 4096  # PAGEVEC_SIZE; blocks of one order that a scanner keeps; what a role holds
 PIN_CAPACITY = 1024  # pins that one CPU can hold
@@ -180,6 +180,7 @@ HUGE_POOL, HUGE_HELD = 64, 2  # hugetlb folios of a node at most, and what one C
 POISONED = 32  # frames that one CPU has poisoned at most
 CANDIDATES, ISOLATED, DONE = range(3)  # the per-CPU bitmaps
 NR_BITMAPS = 4
+CC_WANTED = 15  # of cc_count, behind the orders: frames that are isolated and have no target yet, cc->nr_migratepages
 TRACE_NONE, TRACE_FAILED = -1, -2  # of ev_pfn: nothing allocated yet; there was no memory
 
 
@@ -200,6 +201,7 @@ class Geometry:
     window_blocks: int = 1
     nr_trace_events: int = 0
     max_trace_pfn: int = 0
+    pcp_capacity: int = PCP_CAPACITY
 
     @property
     def nr_frames(self) -> int:
@@ -286,6 +288,7 @@ PARAMS = (
     "policy_migration", "policy_offline", "policy_refcount", "numa_rate_limit", "anon_pages", "balloon_target",
     "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "timing", "window_blocks", "window_frames", "migrate_batch",
     "isolate_batch", "balloon_order", "pin_target", "contig_blocks", "memory_block_blocks", "movable_nodes",
+    "pcp_capacity", "tables_stay", "reserved_anywhere",
 )  # fmt: skip
 PARAM = {name: k for k, name in enumerate(PARAMS)}
 LENGTHS_WORD = 256  # header word of the length of array 0
@@ -324,7 +327,7 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _record("areas", 8, lambda g: g.nr_nodes * NR_ORDERS * NR_MIGRATETYPES, free_head=32, nr_free=32),
     # per CPU and node, one cache line: blocks on each list, then frames on all of them, and how many may be (0: disabled)
     _words("pcp_nr", lambda g: g.nr_cpus * g.nr_nodes * PCP_STRIDE, bits=32),
-    _words("pcp_frames", lambda g: g.nr_cpus * g.nr_nodes * PCP_LISTS * PCP_CAPACITY, far=True, bits=32),
+    _words("pcp_frames", lambda g: g.nr_cpus * g.nr_nodes * PCP_LISTS * g.pcp_capacity, far=True, bits=32),
     _record("lrus", 64, lambda g: g.nr_nodes * 2, lru_head=32, lru_tail=32, lru_count=64, lru_isolated=64),
     _words("lru_batch", lambda g: g.nr_cpus * 16, bits=32),
     _record("lru_cache", 64, lambda g: 1, lru_disabled=64),

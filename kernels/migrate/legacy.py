@@ -40,7 +40,7 @@ from kernels.migrate.movable import (
 from kernels.migrate.range import ASYNC_PASSES, SYNC_PASSES
 from kernels.migrate.scan import scan_step
 from kernels.migrate.split import split_folio
-from kernels.migrate.targets import alloc_target_folio, free_target_folio
+from kernels.migrate.targets import alloc_target_folio, free_target_folio, want_targets
 from kernels.page.folio import desc_alloc, desc_free, folio_trylock, folio_unlock
 from kernels.page.lru import lru_del_batch
 from kernels.page.memdesc import is_folio, word_desc
@@ -48,7 +48,7 @@ from kernels.types.folios import claim_folio
 
 MIGRATE_LISTS = 16  # words per CPU of migrate_list
 # A CPU's lists: head and tail of each, descriptor + 1
-FROM, UNMAPPED, FAILED = 0, 2, 4
+FROM, UNMAPPED, FAILED, UNTRIED = 0, 2, 4, 6
 
 
 @kernel
@@ -155,13 +155,12 @@ def isolate_migratepages(mem, cpu, base_pfn, nr_frames, reason):
     Returns     frames isolated
     Progress    blocking on lruvec locks
     """
-    nr_isolated, nr_claimed, at, scanned = 0, 0, 0, 0
+    nr_isolated, nr_claimed, at = 0, 0, 0
     while at < nr_frames:
         pfn = base_pfn + at
         # ORDER: acquire, pairs with the publication of the word
         word = load_acquire(mem.memdesc, pfn)
         step = scan_step(mem, pfn, word)
-        scanned += 1
         if step > 0 and not is_folio(word):
             nr_isolated += isolate_to_list(mem, cpu, pfn, word, reason)
         elif step > 0 and claim_folio(mem, cpu, pfn, word, reason, nr_claimed):
@@ -171,7 +170,7 @@ def isolate_migratepages(mem, cpu, base_pfn, nr_frames, reason):
                 nr_claimed = list_claimed(mem, cpu, nr_claimed)
         at += abs(step)
     list_claimed(mem, cpu, nr_claimed)
-    count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, scanned)
+    count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, at)
     count(mem, cpu, counter.COMPACT_ISOLATED, nr_isolated)
     return nr_isolated
 
@@ -275,7 +274,7 @@ def unmap_list(mem, cpu, desc, mode, reason, targets):
                     again += 1
                 else:
                     nomem = True
-                    list_add_tail(mem, cpu, FROM, desc)
+                    list_add_tail(mem, cpu, FAILED, desc)
             elif result == -EAGAIN:
                 again += 1
                 list_add_tail(mem, cpu, FROM, desc)
@@ -309,10 +308,11 @@ def move_list(mem, cpu, reason, targets):
 
 
 @kernel
-def putback_list(mem, cpu, which, reason):
+def putback_list(mem, cpu, which, reason, untried):
     """Put back what is left on a list.
 
     Models      putback_movable_pages(), mm/migrate.c
+    Parameters  untried: 1 if it was not tried, since targets ran out: then it is no failure
     Returns     frames put back
     Progress    blocking on lruvec locks
     """
@@ -321,14 +321,16 @@ def putback_list(mem, cpu, which, reason):
         following, order = mem.folio_next[desc] - 1, mem.folio_order[desc]
         if mem.folio_type[desc] != T_MISC:
             nr_left += 1 << order
-            count_migrated(mem, cpu, reason, order, False)
+            if untried == 0:
+                count_migrated(mem, cpu, reason, order, False)
             folio_putback(mem, cpu, desc)
         else:
             pfn = mem.folio_pfn[desc]
             word = load_relaxed(mem.memdesc, pfn)
             if putback_movable(mem, cpu, pfn, word):
                 nr_left += 1 << movable_order(word)
-                count_migrated(mem, cpu, reason, movable_order(word), False)
+                if untried == 0:
+                    count_migrated(mem, cpu, reason, movable_order(word), False)
             else:
                 count_cause(mem, cpu, reason, CAUSE_RELEASED)
             desc_free(mem, cpu, desc)
@@ -338,8 +340,9 @@ def putback_list(mem, cpu, which, reason):
 
 @kernel
 def migrate_list_sync(mem, cpu, desc, mode, reason, targets):
-    """Try a chain with waiting, one object at a time: nobody waits while holding another folio's lock. What is left is on FAILED.
+    """Try a chain with waiting, one object at a time: nobody waits while holding another folio's lock.
 
+    Protocol    what is left is on FAILED, or on UNTRIED
     Models      migrate_pages_sync(), mm/migrate.c
     Returns     0 or more, or -ENOMEM
     Progress    SYNC_PASSES for each object
@@ -349,19 +352,20 @@ def migrate_list_sync(mem, cpu, desc, mode, reason, targets):
         following = mem.folio_next[desc] - 1
         mem.folio_next[desc] = 0
         chain = desc
+        left = FAILED if result >= 0 else UNTRIED
         for _ in range(SYNC_PASSES):
             if result >= 0:
                 result = unmap_list(mem, cpu, chain, mode, reason, targets)
                 move_list(mem, cpu, reason, targets)
                 chain = list_take(mem, cpu, FROM)
-        list_splice(mem, cpu, FAILED, chain)
+        list_splice(mem, cpu, left, chain)
         desc = following
     return result
 
 
 @kernel
 def migrate_pages_batch(mem, cpu, chain, mode, reason, targets):
-    """Migrate a chain of descriptors; what is left of it is on FAILED.
+    """Migrate a chain of descriptors; what is left of it is on FAILED, or on UNTRIED if targets ran out.
 
     Models      migrate_pages_batch() and migrate_pages_sync(), mm/migrate.c
     Returns     0, or -ENOMEM
@@ -376,7 +380,7 @@ def migrate_pages_batch(mem, cpu, chain, mode, reason, targets):
     if mode != MIGRATE_ASYNC and again >= 0 and chain >= 0:
         again = migrate_list_sync(mem, cpu, chain, mode, reason, targets)
     else:
-        list_splice(mem, cpu, FAILED, chain)
+        list_splice(mem, cpu, FAILED if again >= 0 else UNTRIED, chain)
     return -ENOMEM if again < 0 else 0
 
 
@@ -394,15 +398,16 @@ def migrate_pages(mem, cpu, base_pfn, nr_frames, mode, reason, targets):
     stage_end(mem, cpu, STAGE_ISOLATE, begin)
     if nr_isolated == 0:
         return -1
+    want_targets(mem, cpu, nr_isolated)
     chain = list_take(mem, cpu, FROM)
     while chain >= 0:
         rest = list_cut(mem, chain, mem.migrate_batch) if nr_isolated > mem.migrate_batch else -1
         result = migrate_pages_batch(mem, cpu, chain, mode, reason, targets)
         chain = rest
         if result < 0:
-            list_splice(mem, cpu, FAILED, rest)
+            list_splice(mem, cpu, UNTRIED, rest)
             chain = -1
     begin = stage_begin(mem)
-    nr_left = putback_list(mem, cpu, FAILED, reason)
+    nr_left = putback_list(mem, cpu, FAILED, reason, 0) + putback_list(mem, cpu, UNTRIED, reason, 1)
     stage_end(mem, cpu, STAGE_PUTBACK, begin)
     return nr_left

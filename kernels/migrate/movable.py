@@ -22,9 +22,12 @@ from kernels.types.zspage import isolate_zspage, migrate_zspage, putback_zspage
 def is_movable(mem, word):
     """Whether a word heads a block of a type that moves and is no folio.
 
+    Differs     page tables move unless `tables_stay`, as they do in Linux
     Progress    wait-free
     """
-    return is_offline_head(word) or word_type(word) == T_MOVABLE or word_type(word) == T_PAGETABLE or is_balloon_page(mem, word)
+    if word_type(word) == T_PAGETABLE:
+        return mem.tables_stay == 0
+    return is_offline_head(word) or word_type(word) == T_MOVABLE or is_balloon_page(mem, word)
 
 
 @kernel

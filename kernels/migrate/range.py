@@ -45,7 +45,7 @@ from kernels.migrate.movable import (
     putback_movable,
 )
 from kernels.migrate.split import split_folio
-from kernels.migrate.targets import alloc_target_folio, free_target_folio
+from kernels.migrate.targets import alloc_target_folio, free_target_folio, want_targets
 from kernels.page.folio import folio_test, folio_trylock, folio_unlock
 from kernels.page.lru import lru_del_batch
 from kernels.page.memdesc import is_folio, word_desc
@@ -202,6 +202,7 @@ def unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets):
                 result = unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
                 pending = result if result >= 0 else pending
             if result == -ENOMEM:
+                set_bit(mem, failed, at)
                 again = -ENOMEM
                 break
             if result == -EAGAIN:
@@ -275,10 +276,11 @@ def migrate_window_sync(mem, cpu, base_pfn, first, end, mode, reason, targets):
 
 
 @kernel
-def putback_range(mem, cpu, base_pfn, reason):
+def putback_range(mem, cpu, base_pfn, reason, untried):
     """Put back whatever this CPU still holds of the window.
 
     Models      putback_movable_pages(), mm/migrate.c
+    Parameters  untried: 1 if targets ran out: what has not failed before that is taken to be untried, and is no failure
     Returns     frames put back
     Progress    blocking on lruvec locks
     """
@@ -286,18 +288,21 @@ def putback_range(mem, cpu, base_pfn, reason):
     at = find_next_bit(mem, isolated, 0)
     while at < mem.window_frames:
         clear_bit(mem, isolated, at)
+        is_failure = untried == 0 or test_bit(mem, bitmap_base(mem, cpu, FAILED), at)
         word = load_relaxed(mem.memdesc, base_pfn + at)
         if is_movable(mem, word):
             order = movable_order(word)
             if putback_movable(mem, cpu, base_pfn + at, word):
                 nr_left += 1 << order
-                count_migrated(mem, cpu, reason, order, False)
+                if is_failure:
+                    count_migrated(mem, cpu, reason, order, False)
             else:
                 count_cause(mem, cpu, reason, CAUSE_RELEASED)
         else:
             desc = isolated_desc(mem, cpu, base_pfn + at)
             nr_left += 1 << mem.folio_order[desc]
-            count_migrated(mem, cpu, reason, mem.folio_order[desc], False)
+            if is_failure:
+                count_migrated(mem, cpu, reason, mem.folio_order[desc], False)
             folio_putback(mem, cpu, desc)
         at = find_next_bit(mem, isolated, at + 1)
     return nr_left
@@ -318,6 +323,7 @@ def migrate_range(mem, cpu, base_pfn, mode, reason, targets):
     count(mem, cpu, counter.COMPACT_ISOLATED, nr_isolated)
     if nr_isolated == 0:
         return 0
+    want_targets(mem, cpu, nr_isolated)
     first, result = 0, 0
     while first < mem.window_frames and result == 0:
         end = mem.window_frames
@@ -328,6 +334,6 @@ def migrate_range(mem, cpu, base_pfn, mode, reason, targets):
             result = migrate_window_sync(mem, cpu, base_pfn, first, end, mode, reason, targets)
         first = end
     begin = stage_begin(mem)
-    nr_left = putback_range(mem, cpu, base_pfn, reason)
+    nr_left = putback_range(mem, cpu, base_pfn, reason, 1 if result == -ENOMEM else 0)
     stage_end(mem, cpu, STAGE_PUTBACK, begin)
     return nr_left

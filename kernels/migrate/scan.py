@@ -69,15 +69,14 @@ def fill_candidates(mem, cpu, base_pfn, nr_frames):
     """
     candidates = bitmap_base(mem, cpu, CANDIDATES)
     clear_bitmap(mem, candidates)
-    nr_candidates, at, scanned = 0, 0, 0
+    nr_candidates, at = 0, 0
     while at < nr_frames:
         step = scan_step(mem, base_pfn + at, load_relaxed(mem.memdesc, base_pfn + at))
-        scanned += 1
         if step > 0:
             set_bit(mem, candidates, at)
             nr_candidates += 1
         at += abs(step)
-    count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, scanned)
+    count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, at)  # frames, those that were stepped over too
     return nr_candidates
 
 

@@ -15,6 +15,7 @@ from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
     CC_CAPACITY,
+    CC_WANTED,
     EV_ISOLATE_FREE,
     LC_ZONE,
     MT_MOVABLE,
@@ -31,7 +32,26 @@ from kernels.page.refcount import ref_put_testzero
 from kernels.page.shadow import shadow_move
 
 FROM_SCANNER, FROM_ALLOCATOR = 0, 1
-CC_BATCH = 64  # frames that a refill aims at
+CLUSTER_MAX = 32  # COMPACT_CLUSTER_MAX
+
+
+@kernel
+def want_targets(mem, cpu, nr_frames):
+    """Say how many frames this CPU has isolated to migrate: a refill goes on until it has captured as many.
+
+    Models      cc->nr_migratepages, mm/compaction.c
+    Progress    wait-free
+    """
+    mem.cc_count[cpu * 16 + CC_WANTED] = nr_frames
+
+
+@kernel
+def has_targets(mem, cpu):
+    """Whether as many frames are captured as were wanted.
+
+    Progress    wait-free
+    """
+    return mem.cc_pages[cpu] >= mem.cc_count[cpu * 16 + CC_WANTED]
 
 
 @kernel
@@ -85,34 +105,56 @@ def cc_release(mem, cpu):
 
 
 @kernel
-def isolate_freepages_block(mem, cpu, block):
-    """Capture the free blocks of one pageblock, lowest first.
+def suitable_target(mem, block):
+    """Whether a free scanner looks into a pageblock: movable, and not free as a whole (a hint).
+
+    Models      suitable_migration_target(), mm/compaction.c
+    Progress    wait-free
+    """
+    first_pfn = block << mem.pageblock_order
+    word = load_relaxed(mem.memdesc, first_pfn)
+    if word_type(word) == T_BUDDY and buddy_order(word) >= mem.pageblock_order:
+        return False
+    return get_pageblock_migratetype(mem, first_pfn) == MT_MOVABLE
+
+
+@kernel
+def isolate_freepages_block(mem, cpu, pfn, stride):
+    """Capture the free blocks from `pfn` to the end of its pageblock, lowest first, until there are enough.
 
     Models      isolate_freepages_block(), mm/compaction.c
+    Parameters  stride: frames from what was looked at to what is looked at next
+    Returns     the frame to look at next; the first one of the next pageblock if this one is done
     Progress    blocking on zone->lock, block by block
     """
-    pfn = block << mem.pageblock_order
-    end = pfn + (1 << mem.pageblock_order)
+    scanned, end = 0, (pfn >> mem.pageblock_order) + 1 << mem.pageblock_order
     nid = nid_of(mem, pfn)
-    while pfn < end and mem.cc_pages[cpu] < CC_BATCH:
-        count(mem, cpu, counter.COMPACT_FREE_SCANNED, 1)
+    enough = False
+    while pfn < end and not enough:
         word = load_relaxed(mem.memdesc, pfn)
+        scanned += 1
         if word_type(word) != T_BUDDY:
-            pfn += 1
+            pfn += stride
             continue
         order = min(buddy_order(word), NR_ORDERS - 1)
-        if order >= mem.pageblock_order:
-            return
+        if order >= mem.pageblock_order:  # it has become free as a whole
+            pfn = end
+            continue
         chaos_point(mem, cpu)
         spin_lock(mem, cpu, nid, LC_ZONE)
         captured = capture_free_block(mem, cpu, pfn, order)
         spin_unlock(mem, cpu, nid)
         if captured:
             trace(mem, cpu, EV_ISOLATE_FREE, pfn, order)
+            count(mem, cpu, counter.COMPACT_ISOLATED, 1 << order)
             cc_push(mem, cpu, pfn, order)
+            enough = has_targets(mem, cpu)
         else:
             count(mem, cpu, counter.MET_FREE_BLOCK_VANISHED, 1)
-        pfn += 1 << order
+        scanned += (1 << order) - 1
+        pfn += (1 << order) - 1 + (1 if enough else stride)
+    count(mem, cpu, counter.COMPACT_FREE_SCANNED, scanned)
+    return min(pfn, end)
 
 
 @kernel
@@ -120,18 +162,29 @@ def isolate_freepages(mem, cpu, nid):
     """Refill this CPU's stacks from the top of a zone downwards, staying above its migrate scanner.
 
     Models      isolate_freepages(), mm/compaction.c
+    Protocol    zone_free_pfn is the next frame to look at, in the middle of a pageblock if there were enough. After a pageblock
+                without a free frame the next one is looked into at every second frame, then at every fourth, up to CLUSTER_MAX;
+                after one with a free frame at every frame again
     Progress    at most one pass over the zone
     """
     first = nid * mem.frames_per_node >> mem.pageblock_order
     last = ((nid + 1) * mem.frames_per_node >> mem.pageblock_order) - 1
-    block = load_relaxed(mem.zone_free_pfn, nid) >> mem.pageblock_order
-    block = min(max(block, first), last)
-    while block > load_relaxed(mem.zone_migrate_pfn, nid) >> mem.pageblock_order and mem.cc_pages[cpu] < CC_BATCH:
-        if get_pageblock_migratetype(mem, block << mem.pageblock_order) == MT_MOVABLE:
-            isolate_freepages_block(mem, cpu, block)
-        if mem.cc_pages[cpu] < CC_BATCH:
+    pfn = load_relaxed(mem.zone_free_pfn, nid)
+    block = min(max(pfn >> mem.pageblock_order, first), last)
+    pfn = pfn if pfn >> mem.pageblock_order == block else block << mem.pageblock_order
+    stride, enough = 1, False
+    while block > load_relaxed(mem.zone_migrate_pfn, nid) >> mem.pageblock_order and not enough:
+        if suitable_target(mem, block):
+            before = mem.cc_pages[cpu]
+            pfn = isolate_freepages_block(mem, cpu, pfn, stride)
+            stride = 1 if mem.cc_pages[cpu] > before else min(stride << 1, CLUSTER_MAX)
+            enough = has_targets(mem, cpu)
+        else:
+            pfn = block + 1 << mem.pageblock_order
+        if pfn >> mem.pageblock_order > block:
             block -= 1
-    store_relaxed(mem.zone_free_pfn, nid, max(block, first) << mem.pageblock_order)
+            pfn = block << mem.pageblock_order
+    store_relaxed(mem.zone_free_pfn, nid, max(pfn, first << mem.pageblock_order))
 
 
 @kernel
@@ -152,6 +205,7 @@ def alloc_target_frames(mem, cpu, pfn, order, targets):
     if taken >= 0:
         check_none(mem, cpu, taken, order)
         shadow_move(mem, cpu, taken, order, SH_CAPTURED, SH_OWNED)
+        mem.cc_count[cpu * 16 + CC_WANTED] -= 1 << order
     return taken
 
 
@@ -168,6 +222,7 @@ def free_target_frames(mem, cpu, pfn, order, targets):
         check_none(mem, cpu, pfn, order)
         shadow_move(mem, cpu, pfn, order, SH_OWNED, SH_CAPTURED)
         cc_push(mem, cpu, pfn, order)
+        mem.cc_count[cpu * 16 + CC_WANTED] += 1 << order
 
 
 @kernel

@@ -41,7 +41,7 @@ def boot_zone(mem, nid):
     mem.zone_managed[nid] = mem.frames_per_node - mem.reserved_frames
     setup_zone_wmarks(mem, nid)
     mem.zone_migrate_pfn[nid] = first
-    mem.zone_free_pfn[nid] = end - 1
+    mem.zone_free_pfn[nid] = end - (1 << mem.pageblock_order)
     mem.zone_order_failed[nid] = NR_ORDERS
 
 

@@ -16,6 +16,7 @@ from kernels.base.layout import (
     EV_COMPACTION_BEGIN,
     EV_COMPACTION_END,
     MIGRATE_ASYNC,
+    MIGRATE_SYNC,
     MR_COMPACTION,
     MT_ISOLATE,
     MT_MOVABLE,
@@ -23,8 +24,9 @@ from kernels.base.layout import (
     NR_ORDERS,
 )
 from kernels.base.vmstat import count, trace
-from kernels.migrate.targets import FROM_SCANNER, cc_release, isolate_freepages
+from kernels.migrate.targets import CLUSTER_MAX, FROM_SCANNER, cc_release, isolate_freepages, want_targets
 from kernels.migrate.window import migrate_window
+from kernels.page.memdesc import is_folio, word_desc
 
 SKIP = 1 << 16  # of block_skip; below it the scanner at work, CPU + 1
 COMPACT_MAX_DEFER_SHIFT = 6
@@ -61,6 +63,18 @@ def claim_block(mem, cpu, block):
 
 
 @kernel
+def fills_block(mem, block):
+    """Whether one folio has a whole pageblock: moving it elsewhere would gain nothing (a hint).
+
+    Models      pageblock_skip_persistent(), skip_isolation_on_order(), mm/compaction.c
+    Differs     a compaction for less than a pageblock does not pass by folios of that order or more
+    Progress    wait-free
+    """
+    word = load_relaxed(mem.memdesc, block << mem.pageblock_order)
+    return is_folio(word) and load_relaxed(mem.folio_order, word_desc(word)) >= mem.pageblock_order
+
+
+@kernel
 def claim_window(mem, cpu, block, end, mode):
     """Claim neighbouring pageblocks that are worth scanning, from `block` on.
 
@@ -72,7 +86,7 @@ def claim_window(mem, cpu, block, end, mode):
     claimed = 0
     while claimed < mem.window_blocks and block + claimed < end:
         migratetype = load_relaxed(mem.block_migratetype, block + claimed)
-        if migratetype == MT_ISOLATE or (mode == MIGRATE_ASYNC and migratetype != MT_MOVABLE):
+        if migratetype == MT_ISOLATE or (mode == MIGRATE_ASYNC and migratetype != MT_MOVABLE) or fills_block(mem, block + claimed):
             break
         if not claim_block(mem, cpu, block + claimed):
             break
@@ -90,6 +104,7 @@ def compact_block(mem, cpu, block, end, mode, reason):
     """
     base_pfn = block << mem.pageblock_order
     if mem.cc_pages[cpu] == 0:
+        want_targets(mem, cpu, CLUSTER_MAX)
         isolate_freepages(mem, cpu, nid_of(mem, base_pfn))
         if mem.cc_pages[cpu] == 0:  # the scanners have met: nothing is isolated that has nowhere to go
             return 1
@@ -115,7 +130,7 @@ def reset_scanners(mem, nid):
     """
     first = nid * mem.frames_per_node
     store_relaxed(mem.zone_migrate_pfn, nid, first)
-    store_relaxed(mem.zone_free_pfn, nid, first + mem.frames_per_node - 1)
+    store_relaxed(mem.zone_free_pfn, nid, first + mem.frames_per_node - (1 << mem.pageblock_order))
     for block in range(first >> mem.pageblock_order, first + mem.frames_per_node >> mem.pageblock_order):
         # ORDER: acq_rel as claim_block; a block that is being scanned keeps its scanner
         cas_acq_rel(mem.block_skip, block, SKIP, 0)
@@ -184,6 +199,20 @@ def compact_zone(mem, cpu, nid, order, mode, max_blocks):
     cc_release(mem, cpu)
     trace(mem, cpu, EV_COMPACTION_END, load_relaxed(mem.zone_migrate_pfn, nid), outcome)
     return outcome
+
+
+@kernel
+def compact_memory(mem, cpu, nid):
+    """Compact a zone from end to end, synchronously and whatever its skip bits say.
+
+    Models      compact_node() of `echo 1 > /proc/sys/vm/compact_memory`: order -1, MIGRATE_SYNC, whole_zone, ignore_skip_hint;
+                mm/compaction.c
+    Differs     the LRU batches of this CPU are drained, not those of all
+    Returns     as compact_zone
+    Progress    one pass over the zone
+    """
+    reset_scanners(mem, nid)
+    return compact_zone(mem, cpu, nid, -1, MIGRATE_SYNC, mem.frames_per_node >> mem.pageblock_order)
 
 
 @kernel

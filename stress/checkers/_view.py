@@ -32,7 +32,6 @@ from kernels.base.layout import (
     ORDER_MASK,
     ORDER_SHIFT,
     PARAM,
-    PCP_CAPACITY,
     PCP_LISTS,
     PCP_STRIDE,
     PIN_CAPACITY,
@@ -298,7 +297,8 @@ class View(dict[str, npt.NDArray[Any]]):
     def pcp(self) -> Entries:
         """Blocks on per-CPU lists; owner: (cpu * nodes + node) * PCP_LISTS + list."""
         counts = self.row("pcp_nr", PCP_STRIDE)[:, :PCP_LISTS].reshape(-1)
-        return self._entries("pcp_frames", counts, PCP_CAPACITY, PCP_CAPACITY)
+        capacity = self.param("pcp_capacity")
+        return self._entries("pcp_frames", counts, capacity, capacity)
 
     @cached_property
     def pcp_order(self) -> Ints:

@@ -11,7 +11,6 @@ from kernels.base.layout import (
     LRU_BATCH,
     NET_CACHE,
     NR_ORDERS,
-    PCP_CAPACITY,
     PCP_LISTS,
     PCP_STRIDE,
     PIN_CAPACITY,
@@ -45,7 +44,7 @@ def _check(view: View, report: Report) -> None:
         counts = view.wide(name)
         beyond = np.flatnonzero((counts < 0) | (counts > capacity))
         report.add(f"{name} is outside of 0..{capacity}", cpus=beyond, count=counts[beyond])
-    _check_table(view, report, "pcp_nr", PCP_STRIDE, PCP_LISTS, PCP_CAPACITY)
+    _check_table(view, report, "pcp_nr", PCP_STRIDE, PCP_LISTS, view.param("pcp_capacity"))
     _check_table(view, report, "cc_count", CC_STRIDE, NR_ORDERS, CC_CAPACITY)
     for name, capacity in (("desc_top", view.nr_desc), ("udesc_top", view.nr_udesc)):
         top = view.wide(name)

@@ -36,9 +36,15 @@ def _check(view: View, report: Report) -> None:
 
 
 def _check_reserved(view: View, report: Report) -> None:
-    """The first frames of each node are what boot reserved, and no others."""
+    """The first frames of each node are what boot reserved, and no others; a recorded machine has them anywhere, but as many."""
+    reserved = view.is_misc & (view.subtype == M_RESERVED)
+    anywhere = view.param("reserved_anywhere")
+    if anywhere:
+        found = np.array([np.count_nonzero(reserved)])
+        report.add("recorded machine has another number of reserved frames", found=found[found != anywhere])
+        return
     here = np.arange(view.nr_frames) % view.param("frames_per_node") < view.param("reserved_frames")
-    wrong = np.flatnonzero(here != (view.is_misc & (view.subtype == M_RESERVED)))
+    wrong = np.flatnonzero(here != reserved)
     report.add("reserved frame was given away, or another is called reserved", pfn=wrong, word=view.wide("memdesc")[wrong])
 
 

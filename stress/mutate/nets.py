@@ -110,9 +110,8 @@ def storm_once(scenario: str, seconds: float, settings: Sequence[str]) -> Findin
     """Storm the machine that NUMBER makes; every ending but a clean one is a finding."""
     from stress import run
 
-    options = run.Options(
-        scenario, seconds, WORKERS, None, MEMORY, FRAME_BYTES, 1, "full", tuple(settings), CHAOS, trace=None, json=None, save=False
-    )
+    words = (scenario, seconds, WORKERS, None, MEMORY, FRAME_BYTES, 1, "full", tuple(settings), CHAOS)
+    options = run.Options(*words, trace=None, snapshot=None, json=None, save=False)
     machines: list[Any] = []
     create = vars(run)["create_machine"]
 

@@ -12,7 +12,6 @@ from kernels.base.layout import (
     INCARNATION_SHIFT,
     MT_MOVABLE,
     NR_PCPTYPES,
-    PCP_CAPACITY,
     PCP_ORDERS,
     PCP_STRIDE,
     PIN_CAPACITY,
@@ -46,7 +45,7 @@ def pick_fresh_pfn(mem, cpu):
     pcp = target_cpu * mem.nr_nodes + cpu_node(mem, target_cpu)
     which = random_below(mem, cpu, PCP_ORDERS - 1) * NR_PCPTYPES + MT_MOVABLE
     top = load_relaxed(mem.pcp_nr, pcp * PCP_STRIDE + which) + random_below(mem, cpu, 2)
-    return load_relaxed(mem.pcp_frames, pcp_frames_base(mem, pcp, which) + min(top, PCP_CAPACITY - 1))
+    return load_relaxed(mem.pcp_frames, pcp_frames_base(mem, pcp, which) + min(top, mem.pcp_capacity - 1))
 
 
 @kernel

@@ -82,7 +82,7 @@ def test_a_block_that_is_isolated_under_a_free_scanner(machine, once):
     pins = [m.buddy_alloc(0, 0, 1) for _ in range(2)]
     block = pins[0] >> 3
     done = once(targets, "chaos_point", lambda: m.on(1).isolate_pageblock(block))
-    m.isolate_freepages_block(block)
+    m.isolate_freepages_block(block << 3, 1)
     assert done
     captured = int(m["cc_pages"][0])
     m.cc_release()
@@ -97,7 +97,7 @@ def test_a_block_that_vanished_under_a_free_scanner(machine, once):
     pin = m.buddy_alloc(0, 0, 1)
     taken = []
     once(targets, "chaos_point", lambda: taken.append(m.on(1).buddy_alloc(0, 0, 1)))
-    m.isolate_freepages_block(pin >> 3)
+    m.isolate_freepages_block(pin & ~7, 1)
     assert m.counter("met_free_block_vanished") == 1
     assert taken[0] == pin ^ 1
     m.cc_release()

@@ -21,6 +21,7 @@ DEFAULTS = Options(
     settings=(),
     chaos=0.0,
     trace=None,
+    snapshot=None,
     json=None,
     save=False,
 )

@@ -120,7 +120,7 @@ def test_batches_that_fail_half_way_put_everything_back(filled, interface):
     left = migrate_window(m, first, 4)
     assert m.counter("migrated_contig_range") == 5
     assert left == nr_folios - 5
-    assert m.counter("failed_contig_range") == left
+    assert m.counter("failed_contig_range") == 1, "the one that got no target; those after it were not tried"
     for pfn in free[5:]:
         m.free_to_zone(pfn, 0, SH_OWNED)
 

@@ -59,22 +59,29 @@ def _prepare(mem):
         return ((at["held_kind"][held] == COUNTED) & (at["held_order"][held] > 0)).any()
 
     wanted = {
+        "hotplug": at["offline_first"].any,
         "kernel": counted_block,
         "hugetlb": lambda: at["huge_count"].any() and at["huge_free"].any(),
         "hwpoison": at["poison_count"].any,
         "netpool": lambda: at["net_slot"].any() and at["net_cached"].any(),
         "contig": at["contig_held"].any,
-        "hotplug": at["offline_first"].any,
-        "compactor": at["isolated_block"].any,  # last: other roles' compaction leaves it alone
+        # last: other roles' compaction leaves an isolated block alone; the per-CPU lists of its node are disabled
+        "compactor": lambda: at["isolated_block"].any() and not at["zone_pcp_disabled"].all(),
     }
     for role, there in wanted.items():
         for _ in range(1000):
             if there():
                 break
             roles.run_batch(mem, 0, roles.ROLE_INDEX[role], 1)
+            if role == "hotplug":  # which wants free memory, and others come and go
+                for other in ("anon", "kernel", "balloon", "numa"):
+                    roles.run_batch(mem, 0, roles.ROLE_INDEX[other], 20)
         assert there(), f"role {role} never left what the corruptions need"
-    for cpu in range(GEOMETRY.nr_cpus):
-        roles.run_batch(mem, cpu, roles.ROLE_INDEX["filecache"], 20)
+    for turn in range(1000):
+        for cpu in range(GEOMETRY.nr_cpus):
+            roles.run_batch(mem, cpu, roles.ROLE_INDEX["anon" if turn % 2 else "filecache"], 20)
+        if len(View(dict(at)).pcp.at) and at["nr_free"].max() > 2:
+            break
     assert not mem.arrays["bug_count"][0]
 
 

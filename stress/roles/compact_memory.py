@@ -1,0 +1,20 @@
+"""Role compact_memory: every zone compacted whole, as by `echo 1 > /proc/sys/vm/compact_memory`. One operation is all of it."""
+
+from kernels.base.jit import kernel
+from kernels.policy.compaction import compact_memory
+from stress.role import Role
+
+
+@kernel
+def compact_memory_step(mem, cpu):
+    """Compact the whole machine, zone after zone.
+
+    Returns     0
+    Progress    one pass over each zone
+    """
+    for nid in range(mem.nr_nodes):
+        compact_memory(mem, cpu, nid)
+    return 0
+
+
+ROLE = Role("compact_memory", "all zones compacted whole and synchronously, as by /proc/sys/vm/compact_memory", compact_memory_step)

@@ -1,0 +1,270 @@
+"""What `pfnstorm compact` does: a recorded zone compacted whole, and the comparison with what the recorded kernel did.
+
+Nothing is drawn at random and one CPU does all of it, so a recording gives the same figures every time, times apart.
+"""
+
+import gc
+import mmap
+import os
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from kernels.base import jit
+from kernels.base.layout import EXIT_BUG
+from kernels.policy import boot
+from stress import build, checkers, roles
+from stress.checkers import Violation
+from stress.errors import EXIT_OF_VERDICT, HostError
+from stress.fragmentation import read_buddyinfo
+from stress.host import describe_host, usable_cpus
+from stress.machine import calibrate_cycles, create_machine, segment_bytes, set_param
+from stress.outcome import read_counters
+from stress.scenario import chosen_values, parse_policies, policy_params
+from stress.snapshot import compare
+from stress.snapshot.load import Start, load, start_from
+from stress.snapshot.show import render
+from stress.soak import check_json_path, write_json
+from stress.supervisor import read_bugs
+from stress.workers import EXIT_PYTHON_ERROR, die_with
+
+SCHEMA = "pfnstorm-compact/1"
+ROLE = "compact_memory"
+_POLL_S, _SAY_EVERY_S, _QUIET_S = 0.02, 1.0, 2.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said."""
+
+    snapshot: Path
+    settings: tuple[str, ...]
+    check: str
+    frame_bytes: int | None
+    move_page_tables: bool
+    json: Path | None
+
+
+def execute(options: Options) -> int:
+    """Compact, print, save.
+
+    Returns     the exit code
+    Raises      UserError, HostError
+    """
+    if options.json is not None:
+        check_json_path(options.json)
+    policies = parse_policies(options.settings)
+    progress = _Progress()
+    progress(f"reading {options.snapshot}")
+    chosen = policy_params(policies)
+    start = start_from(options.snapshot, 1, options.frame_bytes, chosen["window_blocks"])
+    params = start.params | chosen | {"seed": 1, "shadow_on": int(options.check == "full")}
+    params["tables_stay"] = int(not options.move_page_tables)
+    build.build_entries(build.entries_of(build.RUN_MODULES))
+    progress(f"loading {start.recording.nr_frames:,} frames")
+    mem = machine_of(start, params)
+    result = _run(mem, start, options, policies, progress)
+    progress.done()
+    try:
+        if options.json is not None:
+            write_json(options.json, result)
+    except OSError as error:
+        raise HostError(f"--json {options.json}: {error.strerror}") from error
+    finally:
+        print(render(result), flush=True)
+    return EXIT_OF_VERDICT[result["verdict"]]
+
+
+def machine_of(start: Start, params: dict[str, int]) -> Any:
+    """A machine in the state of a recording."""
+    mem = create_machine(start.geometry, params)
+    set_param(mem, "cycles_per_us", calibrate_cycles(mem, boot.read_cycles))
+    boot.boot(mem, 0)
+    load(mem, start)
+    return mem
+
+
+class _Progress:
+    """One line on stderr that is drawn over; on a pipe, lines from the second second on."""
+
+    def __init__(self) -> None:
+        self._start_s = time.monotonic()
+        self._tty = sys.stderr.isatty()
+
+    def __call__(self, what: str) -> None:
+        elapsed_s = time.monotonic() - self._start_s
+        if self._tty:
+            sys.stderr.write(f"\r\x1b[Kcompact: {elapsed_s:4.0f} s, {what}")
+        elif elapsed_s > _QUIET_S:
+            sys.stderr.write(f"compact: {elapsed_s:4.0f} s, {what}\n")
+        sys.stderr.flush()
+
+    def done(self) -> None:
+        if self._tty:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+# ------------------------------------------------------------------------------------------------------------------ the run
+
+
+def _run(mem: Any, start: Start, options: Options, policies: dict[str, str], progress: _Progress) -> dict[str, Any]:
+    before = read_buddyinfo(mem)[0]
+    words = compare.words(mem)
+    verdict, reason, violations = _check(mem, options, progress, "the machine as it was loaded")
+    elapsed_ns, figures, went = 0, {}, []
+    if verdict == "clean":
+        verdict, reason, violations, elapsed_ns = _compact(mem, progress)
+    if verdict == "clean":
+        verdict, reason, violations = _check(mem, options, progress, "the compacted machine")
+    if elapsed_ns:
+        figures, went = compare.figures(mem, start, elapsed_ns), compare.where_frames_went(mem, start)
+    if verdict == "clean":
+        reason = _judge(figures)
+    recording = start.recording
+    return {
+        "schema": SCHEMA,
+        "verdict": verdict,
+        "reason": reason,
+        "violations": [violation.to_json() for violation in violations],
+        "recording": {
+            "path": str(recording.path),
+            "first_pfn": recording.first_pfn,
+            "frames": recording.nr_frames,
+            "pageblocks": recording.nr_frames >> recording.pageblock_order,
+            "kernel": recording.kernel,
+            "elapsed_ns": recording.elapsed_ns,
+        },
+        "config": {
+            "check": options.check,
+            "frame_bytes": start.frame_bytes,
+            "segment_bytes": segment_bytes(start.geometry),
+            "policies": chosen_values(policies),
+            "page_tables": "move" if options.move_page_tables else "stay",
+            "flavour": jit.FLAVOUR + (" interpreted" if jit.INTERPRETED else ""),
+            "source_hash": jit.source_hash(),
+        },
+        "host": describe_host(),
+        "notes": _notes(start),
+        "classes": compare.classes(start.frames),
+        "words": words,
+        "elapsed_ns": elapsed_ns,
+        "figures": figures,
+        "went": went,
+        "vmstat": {name: value for name, value in read_counters(mem).items() if value},
+        "buddyinfo_before": {"model": before, "kernel": recording.buddyinfo_before},
+        "buddyinfo_after": {"model": read_buddyinfo(mem)[0], "kernel": recording.buddyinfo_after},
+    }
+
+
+def _check(mem: Any, options: Options, progress: _Progress, what: str) -> tuple[str, str, list[Violation]]:
+    if options.check == "none":
+        return "clean", "", []
+    progress(f"checking {what}")
+    violations = checkers.check_all(mem)
+    if not violations:
+        return "clean", "", []
+    first = violations[0]
+    return "violated", f"{first.invariant} broke in {what}, found by {first.checker}: pfn {first.pfn}, {first.message}", violations
+
+
+def _judge(figures: dict[str, dict[str, Any]]) -> str:
+    """What the comparison shows, in one line."""
+    outside = [name for name, row in figures.items() if row["within"] is False]
+    judged = [name for name, row in figures.items() if row["within"] is not None]
+    if outside:
+        return f"no invariant broke; {' and '.join(outside)} outside of {compare.TOLERANCE:.0%} of the kernel's"
+    if not judged:
+        return "no invariant broke; the recording does not say what the kernel did"
+    return f"no invariant broke; {' and '.join(judged)} within {compare.TOLERANCE:.0%} of the kernel's"
+
+
+def _notes(start: Start) -> list[str]:
+    """What of the recording had to be guessed, or could not be kept."""
+    recording, frames = start.recording, start.frames
+    notes = []
+    if recording.heads_only:
+        notes.append("BUDDY is on the first frames of free blocks alone: their sizes are taken from buddyinfo and the frames after them")
+    if not recording.has_counts:
+        notes.append("no count_before: what has MMAP is mapped once")
+    if recording.blocks_not_movable is None:
+        notes.append("no pagetypeinfo_before: every pageblock with memory that never moves is taken to be Unmovable")
+    if frames.nr_clipped:
+        notes.append(f"{frames.nr_clipped:,} frames are mapped more or less often than the model can map them")
+    return notes
+
+
+def _compact(mem: Any, progress: _Progress) -> tuple[str, str, list[Violation], int]:
+    """Compact in a process of its own, since a kernel that meets a broken invariant leaves its process.
+
+    Returns     (verdict, reason, violations, ns of CPU time)
+    """
+    elapsed = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64, count=1)
+    gc.collect()
+    gc.freeze()
+    supervisor_pid = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _be_worker(mem, elapsed, supervisor_pid)
+    status = _await(pid, mem, progress)
+    if status == 0:
+        return "clean", "", [], int(elapsed[0])
+    violations = read_bugs(mem)
+    if status == EXIT_BUG and violations:
+        first = violations[0]
+        return "violated", f"{first.invariant} broke in the act, found by {first.checker}: pfn {first.pfn}", violations, 0
+    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
+    return "died", f"the process that compacted {how}", violations, 0
+
+
+def _await(pid: int, mem: Any, progress: _Progress) -> int:
+    """Wait for the child, saying how far it is; whatever happens, it is gone afterwards."""
+    next_say_s = time.monotonic() + _SAY_EVERY_S
+    reaped = False
+    try:
+        while True:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                reaped = True
+                return os.waitstatus_to_exitcode(status)
+            if time.monotonic() >= next_say_s:
+                next_say_s += _SAY_EVERY_S
+                scanners = (int(mem.arrays[name][0]) >> mem.pageblock_order for name in ("zone_migrate_pfn", "zone_free_pfn"))
+                progress("compacting: the scanners are at pageblocks {} and {}".format(*scanners))
+            time.sleep(_POLL_S)
+    finally:
+        if not reaped:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _touch(mem: Any) -> None:
+    """Have every page of the segment mapped, so that no page fault of the host's is timed."""
+    for array in mem.arrays.values():
+        array[:: max(1, mmap.PAGESIZE // array.strides[0])].sum()
+
+
+def _be_worker(mem: Any, elapsed: Any, supervisor_pid: int) -> NoReturn:
+    status = EXIT_PYTHON_ERROR
+    try:
+        die_with(supervisor_pid)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # the parent answers for both
+        os.sched_setaffinity(0, {usable_cpus()[0]})
+        _touch(mem)
+        begin_ns = time.thread_time_ns()
+        roles.run_batch(mem, 0, roles.ROLE_INDEX[ROLE], 1)
+        elapsed[0] = time.thread_time_ns() - begin_ns
+        status = 0
+    except SystemExit as left:  # interpreted kernels leave this way
+        status = left.code if isinstance(left.code, int) else EXIT_PYTHON_ERROR
+    except BaseException:  # noqa: BLE001  # the process ends here; nobody above could handle it
+        sys.stderr.write(traceback.format_exc())
+    finally:
+        os._exit(status)
