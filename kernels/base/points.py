@@ -2,8 +2,9 @@
 
 A task is a kernel on a stack of its own. Before every access, plain or atomic, it leaves a request in `STATE` (operation, address,
 operands) and calls the scheduler, which may answer at once. If it does not, the task switches to the scheduler's stack by a few
-x86-64 instructions, and goes on when the scheduler has chosen it, made the access in its name and switched back. So the point stands before the effect, the scheduler knows what every task is about to
-do, and a memory model (store buffers) is the scheduler's business alone. Interpreted, the same requests go through a hook.
+x86-64 instructions, and goes on when the scheduler has chosen it, made the access in its name and switched back. So the point stands
+before the effect, the scheduler knows what every task is about to do, and a memory model (store buffers) is the scheduler's
+business alone. Interpreted, the same requests go through a hook.
 
 Not points, since nothing that another CPU does depends on them: parameters of the header (constant); UNSCHEDULED, which are
 rows that their CPU alone writes and nobody's decisions read (statistics, flight recorder, random state), what is constant
