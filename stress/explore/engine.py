@@ -136,6 +136,7 @@ class GreenletTasks(points.Interpreter):
             kind, result = LEAVE, int(leaving.code or 0)
         at = REQUESTS + REQUEST_WORDS * task
         words[at : at + 3] = (kind, 0, result)
+        self.serve()
 
     def start(self, task: int) -> None:
         self._pending.pop(task, None)
@@ -144,15 +145,12 @@ class GreenletTasks(points.Interpreter):
         self._tasks[task] = self._greenlet.greenlet(self._run, self._scheduler)
 
     def resume(self, task: int) -> None:
-        words = points.STATE
-        assert words is not None
-        if (
-            self._phase == state.STEPS
-            and task in self._pending
-            and words[REQUESTS + REQUEST_WORDS * task] & points.KIND_MASK != points.PEEK
-        ):
+        if self._phase == state.STEPS and task in self._pending:
             self.passed[task].append(self._pending[task])
         self._tasks[task].switch()
+
+    def serve(self) -> bool:
+        return bool(scheduler.serve(points.STATE))
 
     def suspend(self) -> None:
         if self.watching:
@@ -217,7 +215,7 @@ class Engine:
             points.interpreter = self.tasks  # type: ignore[assignment]
         else:
             self._give_stacks()
-            words[state.CODE] = compiled_task(model)
+            words[state.CODE], words[points.SERVE] = compiled_task(model), scheduler.serve_code()
         if scheduler.prepare_machine(words, state.PREPARE) != state.UNDECIDED:
             raise AssertionError(f"model {model.name}: its preparation breaks: {self.found()}")
         self._remember()
@@ -316,7 +314,7 @@ class Engine:
         words, lanes = self.words, self.words[state.NR_LANES]
         steps: Counter[int] = Counter()
         touches: dict[int, Counter[int]] = defaultdict(Counter)
-        written = set()
+        written, awaited = set(), set()
         for number in range(PROFILED_SCHEDULES):
             words[state.LOGGING], words[state.NOTING] = 1, NOTE_NO_STATES
             scheduler.explore_batch(words, number, 1)
@@ -329,10 +327,13 @@ class Engine:
                     touches[step.offset][step.chosen] += 1
                     if kind != points.LOAD:
                         written.add(step.offset)
+                    if kind == points.AWAIT:  # creation, join: whose turn it is there is no choice
+                        awaited.add(step.offset)
         words[state.POINTS_EXPECTED] = words[state.MOST_POINTS]
         self._touched_by = words[state.TOUCHED_BY : state.TOUCHED_BY + state.KNOWN_CAPACITY] * 1
         self._write_counts(state.PROFILE_STEPS, steps)
-        shared = [offset for offset, by in touches.items() if offset in written and len({self.task_of(who) for who in by}) > 1]
+        drawable = written - awaited
+        shared = [offset for offset, by in touches.items() if offset in drawable and len({self.task_of(who) for who in by}) > 1]
         shared = sorted(sorted(shared), key=lambda offset: -touches[offset].total())[: state.PROFILED_MAX]
         words[state.NR_PROFILED] = len(shared)
         for k, offset in enumerate(shared):
