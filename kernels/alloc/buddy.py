@@ -5,7 +5,7 @@ Differs     one zone per node; a free list's migratetype is that of the block's 
             links are pfn + 1 in frame_next/frame_prev, 0 ends a list
 Invariants  I1, I2; I17: a free block lies on the list of its pageblock's migratetype; NR_FREE does not count ISOLATE
 Protocol    the migratetype of a pageblock changes only under zone->lock, together with its free blocks; whoever frees reads it
-            there, never before
+            there, never before. zone_free is read without the lock, so each free and each allocation moves it once
 """
 
 from kernels.base import counter
@@ -73,8 +73,8 @@ def account_free(mem, nid, migratetype, nr_frames):
 
 
 @kernel
-def add_to_free_list(mem, pfn, order, migratetype):
-    """Make the frames at `pfn` a free block; zone->lock held.
+def link_free_block(mem, pfn, order, migratetype):
+    """Make the frames at `pfn` a free block that the caller counts; zone->lock held.
 
     Models      __add_to_free_list(), mm/page_alloc.c
     Progress    wait-free
@@ -89,12 +89,22 @@ def add_to_free_list(mem, pfn, order, migratetype):
     mem.free_head[area] = pfn + 1
     mem.nr_free[area] += 1
     store_relaxed(mem.memdesc, pfn, buddy_word(order))
-    account_free(mem, nid, migratetype, 1 << order)
 
 
 @kernel
-def del_from_free_list(mem, cpu, pfn, order, migratetype):
-    """Take a free block off its list, its word back to NONE; zone->lock held.
+def add_to_free_list(mem, pfn, order, migratetype):
+    """Make the frames at `pfn` a free block, and count them; zone->lock held.
+
+    Models      add_to_free_list(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    link_free_block(mem, pfn, order, migratetype)
+    account_free(mem, nid_of(mem, pfn), migratetype, 1 << order)
+
+
+@kernel
+def unlink_free_block(mem, cpu, pfn, order, migratetype):
+    """Take a free block off its list, its word back to NONE; the caller counts it; zone->lock held.
 
     Models      __del_page_from_free_list(), mm/page_alloc.c
     Progress    wait-free; a bug if the word or a neighbour disagrees
@@ -117,7 +127,17 @@ def del_from_free_list(mem, cpu, pfn, order, migratetype):
         mem.frame_prev[after - 1] = before
     mem.nr_free[area] -= 1
     store_relaxed(mem.memdesc, pfn, NONE_WORD)
-    account_free(mem, nid, migratetype, -(1 << order))
+
+
+@kernel
+def del_from_free_list(mem, cpu, pfn, order, migratetype):
+    """Take a free block off its list, its word back to NONE, and count it; zone->lock held.
+
+    Models      del_page_from_free_list(), mm/page_alloc.c
+    Progress    as unlink_free_block
+    """
+    unlink_free_block(mem, cpu, pfn, order, migratetype)
+    account_free(mem, nid_of(mem, pfn), migratetype, -(1 << order))
 
 
 @kernel
@@ -153,6 +173,7 @@ def free_one_piece(mem, cpu, pfn, order):
     """
     nid = nid_of(mem, pfn)
     migratetype = get_pageblock_migratetype(mem, pfn)
+    account_free(mem, nid, migratetype, 1 << order)
     while order < NR_ORDERS - 1:
         buddy = pfn ^ (1 << order)
         if buddy < nid * mem.frames_per_node or buddy + (1 << order) > (nid + 1) * mem.frames_per_node:
@@ -164,15 +185,15 @@ def free_one_piece(mem, cpu, pfn, order):
             if other != migratetype:
                 if other == MT_ISOLATE or migratetype == MT_ISOLATE:
                     break
-                del_from_free_list(mem, cpu, buddy, order, other)
+                unlink_free_block(mem, cpu, buddy, order, other)
                 set_range_migratetype(mem, buddy, order, migratetype)
             else:
-                del_from_free_list(mem, cpu, buddy, order, migratetype)
+                unlink_free_block(mem, cpu, buddy, order, migratetype)
         else:
-            del_from_free_list(mem, cpu, buddy, order, migratetype)
+            unlink_free_block(mem, cpu, buddy, order, migratetype)
         pfn = min(pfn, buddy)
         order += 1
-    add_to_free_list(mem, pfn, order, migratetype)
+    link_free_block(mem, pfn, order, migratetype)
 
 
 @kernel
@@ -189,14 +210,14 @@ def set_range_migratetype(mem, pfn, order, migratetype):
 
 @kernel
 def expand(mem, pfn, low, high, migratetype):
-    """Give back the upper halves of a block of order `high`, of which the first 2^low frames are taken; zone->lock held.
+    """Give back the upper halves of a block of order `high`, the first 2^low frames being taken, which the caller counts; zone->lock held.
 
     Models      expand(), mm/page_alloc.c
     Progress    wait-free
     """
     while high > low:
         high -= 1
-        add_to_free_list(mem, pfn + (1 << high), high, migratetype)
+        link_free_block(mem, pfn + (1 << high), high, migratetype)
 
 
 @kernel
@@ -259,8 +280,9 @@ def take_smallest(mem, cpu, nid, order, migratetype):
         head = mem.free_head[area_of(nid, high, migratetype)]
         if head:
             pfn = head - 1
-            del_from_free_list(mem, cpu, pfn, high, migratetype)
+            unlink_free_block(mem, cpu, pfn, high, migratetype)
             expand(mem, pfn, order, high, migratetype)
+            account_free(mem, nid, migratetype, -(1 << order))
             return pfn
     return -1
 
@@ -287,9 +309,10 @@ def steal(mem, cpu, nid, pfn, high, order, migratetype, other):
     trace(mem, cpu, EV_EXTFRAG, pfn, other * NR_MIGRATETYPES + migratetype)
     count(mem, cpu, counter.PAGEBLOCK_STEAL, 1)
     if high >= mem.pageblock_order:
-        del_from_free_list(mem, cpu, pfn, high, other)
+        unlink_free_block(mem, cpu, pfn, high, other)
         set_range_migratetype(mem, pfn, high, migratetype)
         expand(mem, pfn, order, high, migratetype)
+        account_free(mem, nid, migratetype, -(1 << order))
         return pfn
     if claims_block(mem, high, migratetype):
         block = pfn >> mem.pageblock_order
@@ -303,8 +326,9 @@ def steal(mem, cpu, nid, pfn, high, order, migratetype, other):
         if free >= 1 << mem.pageblock_order >> 1:
             move_freepages_block(mem, cpu, block, migratetype)
             other = migratetype
-    del_from_free_list(mem, cpu, pfn, high, other)
+    unlink_free_block(mem, cpu, pfn, high, other)
     expand(mem, pfn, order, high, other)
+    account_free(mem, nid, other, -(1 << order))
     return pfn
 
 

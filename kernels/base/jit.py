@@ -66,6 +66,8 @@ CHECKED = FLAVOUR != "fast"
 BOUNDS = FLAVOUR == "bounds"
 EXPLORED = FLAVOUR == "explored"
 CHAOS = CHECKED and not EXPLORED  # a scheduler widens windows by itself
+if EXPLORED:  # the loops of a scheduler are over two or three tasks
+    config.LOOP_VECTORIZE = config.SLP_VECTORIZE = 0
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -303,8 +305,10 @@ def entry(function) -> Entry:
 
 
 def state_entry(function) -> Entry:
-    """Declare a kernel that Python calls with an array of int64 words first: the explorer's scheduler."""
-    made = Entry(function, types.int64[::1])
+    """Declare a kernel that Python calls with the scheduler's words (points.STATE) first: the explorer's scheduler."""
+    from kernels.base.points import state_type
+
+    made = Entry(function, state_type)
     ENTRIES[made.name] = made
     return made
 
@@ -320,8 +324,8 @@ class _TaskCache(FunctionCache):
         return (sig, codegen.magic_tuple(), (self._name, ""))
 
 
-def task_code(function, name: str, module: str) -> int:
-    """Compile, or load from the disk cache, a kernel without parameters that a scheduler starts on a stack of its own; its address.
+def task_code(function, name: str, module: str, result=types.void) -> int:
+    """Compile, or load from the disk cache, a kernel without parameters that runs on the stack of a task; its address.
 
     Parameters  name: tells it from others of the same function; module: where its kernels come from, for the key of the cache
     """
@@ -329,7 +333,7 @@ def task_code(function, name: str, module: str) -> int:
     config.CACHE_DIR = str(cache_root() / "kernels" / cache_key(module))
     try:
         options = {name: value for name, value in _COMMON.items() if name != "no_cfunc_wrapper"}
-        code = CFunc(function, ((), types.void), {}, options, pipeline_class=_EntryCompiler)
+        code = CFunc(function, ((), result), {}, options, pipeline_class=_EntryCompiler)
         code._cache = _TaskCache(function, name)
         code.compile()
     finally:

@@ -1,9 +1,10 @@
 """Scheduling points: in the explored flavour a kernel asks a scheduler for each access to shared memory instead of making it.
 
 A task is a kernel on a stack of its own. Before every access, plain or atomic, it leaves a request in `STATE` (operation, address,
-operands), switches to the scheduler's stack by a few x86-64 instructions, and goes on when the scheduler has chosen it, made the
-access in its name and switched back. So the point stands before the effect, the scheduler knows what every task is about to
-do, and a memory model (store buffers) is the scheduler's business alone. Interpreted, the same requests go through a hook.
+operands) and calls the scheduler, which may answer at once. If it does not, the task switches to the scheduler's stack by a few
+x86-64 instructions, and goes on when the scheduler has chosen it, made the access in its name and switched back. So the point stands
+before the effect, the scheduler knows what every task is about to do, and a memory model (store buffers) is the scheduler's
+business alone. Interpreted, the same requests go through a hook.
 
 Not points, since nothing that another CPU does depends on them: parameters of the header (constant); UNSCHEDULED, which are
 rows that their CPU alone writes and nobody's decisions read (statistics, flight recorder, random state), what is constant
@@ -15,13 +16,17 @@ chosen before it can succeed: what a sleeping lock, a join and a thread that is 
 """
 
 import ctypes
+import operator
 import platform
 from abc import ABC, abstractmethod
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 
 from kernels.base import jit
 from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS
@@ -49,7 +54,7 @@ UNSCHEDULED = frozenset(name for name, (slot, *_) in FIELDS.items() if ARRAYS[sl
 
 MAX_TASKS = 22  # they, and the flushes of their store buffers, are the bits of one word
 # what tasks and scheduler share; the words after SCHEDULER_WORDS are the scheduler's own (stress/explore/state.py)
-CURRENT, RESULT, BASE, PHASE, SCHEDULER_SP, TASK_SP = 0, 1, 2, 3, 4, 8
+CURRENT, RESULT, BASE, PHASE, SCHEDULER_SP, SERVE, TASK_SP = 0, 1, 2, 3, 4, 5, 8  # SERVE: the address of what tasks call
 REQUESTS, REQUEST_WORDS = 32, 4
 SCHEDULER_WORDS = 128
 STATE_WORDS = 1 << 21
@@ -69,6 +74,10 @@ class Interpreter(ABC):
     @abstractmethod
     def resume(self, task):
         """Run a task until its next request; called by the scheduler."""
+
+    @abstractmethod
+    def serve(self):
+        """Whether the scheduler answers the request of the current task at once; called by the task."""
 
     @abstractmethod
     def suspend(self):
@@ -103,7 +112,8 @@ def ask(op, address, first, second):
     """Interpreted: one request, and its answer."""
     at = REQUESTS + REQUEST_WORDS * STATE[CURRENT]
     STATE[at : at + REQUEST_WORDS] = (op, address, first, second)
-    interpreter.suspend()
+    if not interpreter.serve():
+        interpreter.suspend()
     return STATE[RESULT]
 
 
@@ -131,6 +141,61 @@ def _state_word(builder, index):
     return builder.gep(state, [_I64(0), _I64(index) if isinstance(index, int) else index])
 
 
+class StateWords(np.ndarray):
+    """STATE, as Python sees it when kernels are compiled."""
+
+    __numba_array_subtype_dispatch__ = True
+
+
+class StateType(types.Type):
+    """STATE, as the compiled scheduler is handed it: it stands at a symbol, so the value says nothing, and nobody passes it on.
+
+    An array would be seven parameters of every kernel that is not inlined, and every index might be negative.
+    """
+
+    def __init__(self):
+        super().__init__("State")
+
+
+state_type = StateType()
+register_model(StateType)(models.OpaqueModel)
+
+
+@typeof_impl.register(StateWords)
+def _typeof_state(value, context):
+    return state_type
+
+
+@unbox(StateType)
+def _unbox_state(typ, obj, c):
+    return NativeValue(c.context.get_dummy_value())
+
+
+@infer_global(operator.getitem)
+class _GetWord(AbstractTemplate):
+    def generic(self, args, kws):
+        if isinstance(args[0], StateType) and isinstance(args[1], types.Integer):
+            return signature(types.int64, args[0], types.int64)
+
+
+@infer_global(operator.setitem)
+class _SetWord(AbstractTemplate):
+    def generic(self, args, kws):
+        if isinstance(args[0], StateType) and isinstance(args[1], types.Integer):
+            return signature(types.none, args[0], types.int64, types.int64)
+
+
+@lower_builtin(operator.getitem, StateType, types.Integer)
+def _lower_get_word(context, builder, sig, args):
+    return builder.load(_state_word(builder, args[1]))
+
+
+@lower_builtin(operator.setitem, StateType, types.Integer, types.Integer)
+def _lower_set_word(context, builder, sig, args):
+    builder.store(args[2], _state_word(builder, args[1]))
+    return context.get_dummy_value()
+
+
 def _emit_switch(builder, save, load):
     """Leave the stack pointer in one word, go on where another one says."""
     kind = ir.FunctionType(ir.LiteralStructType([_I64, _I64]), [_I64, _I64])
@@ -150,12 +215,21 @@ def _function(module, name, nr_parameters, body):
     return function
 
 
+def _leave_body(builder):
+    task = builder.load(_state_word(builder, CURRENT))
+    _emit_switch(builder, _state_word(builder, builder.add(task, _I64(TASK_SP))), _state_word(builder, SCHEDULER_SP))
+    return _I64(0)
+
+
 def _point_body(builder, op, address, first, second):
     task = builder.load(_state_word(builder, CURRENT))
     at = builder.add(builder.mul(task, _I64(REQUEST_WORDS)), _I64(REQUESTS))
     for k, value in enumerate((op, address, first, second)):
         builder.store(value, _state_word(builder, builder.add(at, _I64(k))))
-    _emit_switch(builder, _state_word(builder, builder.add(task, _I64(TASK_SP))), _state_word(builder, SCHEDULER_SP))
+    serve = builder.inttoptr(builder.load(_state_word(builder, SERVE)), ir.FunctionType(_I64, []).as_pointer())
+    with builder.if_then(builder.icmp_signed("==", builder.call(serve, []), _I64(0))):
+        # a function of its own: the switch clobbers every register, which the others need not save
+        builder.call(_function(builder.module, "pfnstorm_leave", 0, _leave_body), [])
     return builder.load(_state_word(builder, RESULT))
 
 
@@ -269,6 +343,12 @@ else:
 
 
 @intrinsic
+def shared_state(typing):
+    """STATE, for what tasks call."""
+    return state_type(), lambda c, b, s, a: c.get_dummy_value()
+
+
+@intrinsic
 def shared_word(typing, index):
     """A word of STATE, for a task that begins."""
     return types.int64(types.int64), lambda c, b, s, a: b.load(_state_word(b, a[0]))
@@ -300,9 +380,7 @@ def provide_state():
             f"compiled exploration switches stacks in x86-64 assembly, this is {platform.machine()}: "
             "set NUMBA_DISABLE_JIT=1 to explore interpreted"
         )
-    import numpy as np
-
     llvm.initialize_native_asmparser()
-    STATE = np.zeros(STATE_WORDS, np.int64)
+    STATE = np.zeros(STATE_WORDS, np.int64).view(StateWords)
     llvm.add_symbol(_SYMBOL, STATE.ctypes.data)
     return STATE

@@ -23,6 +23,7 @@ from kernels.policy.boot import boot_machine
 from stress.checkers import check_all
 from stress.errors import HostError
 from stress.explore import scheduler, state
+from stress.explore.linearizability import Operation, history_of, not_linearizable
 from stress.explore.model import PARAMS, Model
 from stress.explore.operations import word_at
 from stress.explore.strategies import NAMED, STRATEGIES
@@ -135,6 +136,7 @@ class GreenletTasks(points.Interpreter):
             kind, result = LEAVE, int(leaving.code or 0)
         at = REQUESTS + REQUEST_WORDS * task
         words[at : at + 3] = (kind, 0, result)
+        self.serve()
 
     def start(self, task: int) -> None:
         self._pending.pop(task, None)
@@ -143,15 +145,12 @@ class GreenletTasks(points.Interpreter):
         self._tasks[task] = self._greenlet.greenlet(self._run, self._scheduler)
 
     def resume(self, task: int) -> None:
-        words = points.STATE
-        assert words is not None
-        if (
-            self._phase == state.STEPS
-            and task in self._pending
-            and words[REQUESTS + REQUEST_WORDS * task] & points.KIND_MASK != points.PEEK
-        ):
+        if self._phase == state.STEPS and task in self._pending:
             self.passed[task].append(self._pending[task])
         self._tasks[task].switch()
+
+    def serve(self) -> bool:
+        return bool(scheduler.serve(points.STATE))
 
     def suspend(self) -> None:
         if self.watching:
@@ -206,6 +205,7 @@ class Engine:
         self._zero(0, points.STATE_WORDS)
         self.mem = create_machine(model.geometry, PARAMS | model.params)
         self._keep: list[Any] = []
+        self._judged: dict[tuple[Operation, ...], tuple[Operation, ...] | None] = {}  # histories
         self._privacy = privacy
         words[points.BASE] = self.mem.base
         words[state.NR_TASKS], words[state.STEP_LIMIT], words[state.RACES] = model.nr_cpus, STEP_LIMIT, int(races)
@@ -215,7 +215,7 @@ class Engine:
             points.interpreter = self.tasks  # type: ignore[assignment]
         else:
             self._give_stacks()
-            words[state.CODE] = compiled_task(model)
+            words[state.CODE], words[points.SERVE] = compiled_task(model), scheduler.serve_code()
         if scheduler.prepare_machine(words, state.PREPARE) != state.UNDECIDED:
             raise AssertionError(f"model {model.name}: its preparation breaks: {self.found()}")
         self._remember()
@@ -314,7 +314,7 @@ class Engine:
         words, lanes = self.words, self.words[state.NR_LANES]
         steps: Counter[int] = Counter()
         touches: dict[int, Counter[int]] = defaultdict(Counter)
-        written = set()
+        written, awaited = set(), set()
         for number in range(PROFILED_SCHEDULES):
             words[state.LOGGING], words[state.NOTING] = 1, NOTE_NO_STATES
             scheduler.explore_batch(words, number, 1)
@@ -327,10 +327,13 @@ class Engine:
                     touches[step.offset][step.chosen] += 1
                     if kind != points.LOAD:
                         written.add(step.offset)
+                    if kind == points.AWAIT:  # creation, join: whose turn it is there is no choice
+                        awaited.add(step.offset)
         words[state.POINTS_EXPECTED] = words[state.MOST_POINTS]
         self._touched_by = words[state.TOUCHED_BY : state.TOUCHED_BY + state.KNOWN_CAPACITY] * 1
         self._write_counts(state.PROFILE_STEPS, steps)
-        shared = [offset for offset, by in touches.items() if offset in written and len({self.task_of(who) for who in by}) > 1]
+        drawable = written - awaited
+        shared = [offset for offset, by in touches.items() if offset in drawable and len({self.task_of(who) for who in by}) > 1]
         shared = sorted(sorted(shared), key=lambda offset: -touches[offset].total())[: state.PROFILED_MAX]
         words[state.NR_PROFILED] = len(shared)
         for k, offset in enumerate(shared):
@@ -416,7 +419,10 @@ class Engine:
         return Found(name, code.name, BUG_INVARIANT[code], cpu, pfn, seen, wanted)
 
     def at_rest(self) -> Found | None:
-        """What the checkers of stress/checkers say about the final state in which the machine is now."""
+        """What the oracle and the checkers of stress/checkers say about the final state in which the machine is now."""
+        found = self._not_linearizable()
+        if found is not None or not self.model.at_rest:
+            return found
         violations = check_all(self.mem)
         if not violations:
             return None
@@ -425,6 +431,20 @@ class Engine:
         words = ", ".join(f"{name} {word}" for name, word in first.words.items())
         more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
         return Found(AT_REST, first.checker, first.invariant, cpu, first.pfn, message=f"{first.message}: {words}{more}")
+
+    def _not_linearizable(self) -> Found | None:
+        """What the model's oracle says about the history of the last schedule."""
+        oracle = self.model.oracle
+        if oracle is None:
+            return None
+        history = history_of(self.mem.arrays, self.model.nr_cpus, oracle)
+        if history not in self._judged:
+            self._judged[history] = not_linearizable(history, oracle)
+        guilty = self._judged[history]
+        if guilty is None:
+            return None
+        told = ", ".join(f"{each} from {each.invoked} to {each.returned}" for each in sorted(guilty, key=lambda each: each.invoked))
+        return Found(AT_REST, "linearizability", oracle.invariant, message=f"no order of one at a time has these results: {told}")
 
     def _race(self) -> Found:
         """The two accesses that nothing orders: the last step, and an earlier one."""
@@ -468,6 +488,11 @@ class Engine:
         """The hashes of all final states so far."""
         table = self.words[state.STATES : state.STATES + state.STATES_CAPACITY]
         return [int(each) for each in table if each]
+
+    @property
+    def nr_states_free(self) -> int:
+        """How many more final states can be told from those before."""
+        return state.STATES_CAPACITY // 2 - int(self.words[state.NR_STATES])
 
     def final_state(self) -> int:
         """The hash of the state in which the last schedule ended."""

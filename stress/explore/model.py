@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernels.base.layout import Geometry
+from stress.explore.linearizability import Oracle
 
 #: parameters of a machine for exploration: per-CPU lists that fill and drain within a few calls, nothing that takes time
 PARAMS = {
@@ -55,6 +56,7 @@ class Model:
     breaks      what of Linux's conditions it does without, if it is the other side of an open question: it is to be violated, and
                 explored only if it is named
     at_rest     whether the checkers of stress/checkers judge final states: not if the model is no machine at rest at its end
+    oracle      that judges the history of every schedule, if the tasks record one (models/_history.py)
     """
 
     name: str
@@ -68,10 +70,16 @@ class Model:
     meetings: tuple[str, ...] = ()
     breaks: str = ""
     at_rest: bool = True
+    oracle: Oracle | None = None
 
     @property
     def nr_cpus(self) -> int:
         return self.geometry.nr_cpus
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether somebody looks at final states."""
+        return self.at_rest or self.oracle is not None
 
     @property
     def module(self) -> str:

@@ -6,11 +6,15 @@ half of the steps. The first schedules do not know yet who touches what, so rand
 When a word turns out to be shared later, its accesses are points from then on, an exhaustive strategy begins anew, and samplers know
 it until their block of schedules ends, so that a block's result does not depend on what its process did before.
 
+A private store that has entered a store buffer reaches memory as soon as those before it have: that is one of the orders in which the
+machine may do it, whoever looks, and no other could be told from it.
+
 Schedules are written down with all their steps, and a given one is asked for each of them: files and stories do not depend on this.
 """
 
 from kernels.base.jit import kernel
 from kernels.base.points import FENCE, KIND_MASK, LOAD, REQUEST_WORDS, REQUESTS
+from stress.explore.races import known_slot
 from stress.explore.state import GREW, NR_LANES, READ_BY_MANY, SHARED, SLOT, TOUCHED_BY
 
 
@@ -24,6 +28,12 @@ def is_private(s, task):
     if by == 0 or by >> 1 == task + 1:
         return True
     return kind == LOAD and (by == READ_BY_MANY or (by != SHARED and by & 1 == 0))
+
+
+@kernel
+def is_own_word(s, task, address):
+    """Whether a word has been touched by a task alone, so that nobody else could tell when its stores reach memory."""
+    return s[TOUCHED_BY + known_slot(s, address)] >> 1 == task + 1
 
 
 @kernel

@@ -8,7 +8,9 @@ Verdicts    an invariant broke (bug() was called), an access was out of bounds, 
             has not ended can go on: each waits for a change of what it read, and nobody is left to make one), a livelock (too many steps)
 """
 
-from kernels.base.jit import kernel, state_entry
+from numba import types
+
+from kernels.base.jit import kernel, state_entry, task_code
 from kernels.base.points import (
     BASE,
     BYTES_MASK,
@@ -28,15 +30,18 @@ from kernels.base.points import (
     REQUEST_WORDS,
     REQUESTS,
     RESULT,
+    STORE,
     WAIT,
     load_word,
     resume,
+    shared_state,
     start,
     store_word,
 )
 from stress.explore.memory_models import (
     MASK48,
     apply,
+    can_flush,
     drain,
     empty_buffer,
     entry_at,
@@ -51,7 +56,7 @@ from stress.explore.memory_models import (
     visible_word,
 )
 from stress.explore.pending import pending_address, pending_word, pending_writes
-from stress.explore.privacy import is_private, note_touch
+from stress.explore.privacy import is_own_word, is_private, note_touch
 from stress.explore.races import begin_clocks, known_slot, note_access, note_flush
 from stress.explore.state import (
     B_ADDRESS,
@@ -91,6 +96,8 @@ from stress.explore.state import (
     MOST_STEPS,
     NOTE_FIRST,
     NOTING,
+    NR_BUFFERED,
+    NR_LANES,
     NR_POINTS,
     NR_PRUNED,
     NR_RESTORED,
@@ -102,6 +109,7 @@ from stress.explore.state import (
     OUT_OF_BOUNDS,
     PREPARE,
     PRIVACY,
+    PRIVATE_IN_A_ROW,
     PRUNED,
     RACE,
     RACE_STEP,
@@ -153,29 +161,10 @@ def in_bounds(s, op, address):
 
 @kernel
 def go_on(s, task):
-    """Run a task, whose last request has been answered, until its next one; a checker's own loads are answered on the way."""
-    at = REQUESTS + REQUEST_WORDS * task
+    """Run a task, whose last request has been answered, until its next one that is not answered at once."""
     s[CURRENT] = task
+    s[PRIVATE_IN_A_ROW] = 0
     resume(task)
-    while s[at] & KIND_MASK == PEEK and in_bounds(s, s[at], s[at + 1]):
-        s[RESULT] = visible_word(s, task, s[at + 1], s[at] >> BYTES_SHIFT & BYTES_MASK)
-        resume(task)
-    kind = s[at] & KIND_MASK
-    if kind == WAIT:
-        s[STATUS + task] = WAITING
-    elif kind == END:
-        s[STATUS + task] = DONE
-        if s[PHASE] == STEPS:  # what the check returns, as task 0, is no part of the final state
-            s[RESULTS + task] = s[at + 2]
-    elif kind == LEAVE:
-        s[VERDICT] = BROKEN
-    else:
-        s[STATUS + task] = RUNNING
-        if kind != FENCE:
-            if not in_bounds(s, s[at], s[at + 1]):
-                s[VERDICT] = OUT_OF_BOUNDS
-            elif s[PHASE] == STEPS and (s[RACES] or s[PRIVACY]):
-                s[SLOT + task] = known_slot(s, s[at + 1])
 
 
 @kernel
@@ -235,49 +224,120 @@ def log_step(s, chosen, mask):
 
 
 @kernel
-def step(s, chosen, mask):
-    """Make the one access that was chosen, and let its task go on to its next request.
+def make_access(s, task, mask):
+    """Make the access that a task asked for.
 
     Parameters  mask: from whom it was chosen; 0 if nobody chose
     """
     if s[LOGGING]:
-        log_step(s, chosen, mask)
-    s[CHOICES + s[NR_STEPS]] = chosen
-    if mask != 0:
-        s[NR_POINTS] += 1
-        s[LAST_TASK], s[LAST_ADDRESS], s[LAST_WRITES] = chosen, pending_address(s, chosen), pending_writes(s, chosen)
-        s[LAST_WORD] = pending_word(s, chosen)
-    if chosen >= FLUSH:
-        if s[RACES]:
-            note_flush(s, s[LAST_ADDRESS], entry_number(s, chosen - FLUSH, 0))
-        flush_oldest(s, chosen - FLUSH)
-        s[NR_STEPS] += 1
-        return
-    at = REQUESTS + REQUEST_WORDS * chosen
+        log_step(s, task, mask)
+    s[CHOICES + s[NR_STEPS]] = task
+    at = REQUESTS + REQUEST_WORDS * task
     op, address, first = s[at], s[at + 1], s[at + 2]
     if s[PRIVACY] and op & KIND_MASK != WAIT:
-        note_touch(s, chosen)
-    s[RESULT] = apply(s, chosen, op, address, first, s[at + 3])
+        note_touch(s, task)
+    s[RESULT] = apply(s, task, op, address, first, s[at + 3])
     if s[LOGGING]:
         s[LOG + s[NR_STEPS] * LOG_WORDS + LOG_RESULT] = s[RESULT]
     if s[RACES] and (mask != 0 or op >> ORDER_SHIFT & ORDER_MASK != PLAIN):  # a private plain access races with nobody
-        note_access(s, chosen, op, first, s[RESULT], op & KIND_MASK == LOAD and newest_own(s, chosen, address) >= 0)
+        note_access(s, task, op, first, s[RESULT], op & KIND_MASK == LOAD and newest_own(s, task, address) >= 0)
     s[NR_STEPS] += 1
-    go_on(s, chosen)
-    if s[RACES] and s[RACE_STEP] != 0:
-        s[VERDICT] = RACE
 
 
 @kernel
-def make_private_steps(s, task):
-    """Let a task make the accesses that nobody else could tell from others; not for ever, since it may wait for one who is yet to come."""
+def make_flush(s, chosen, mask):
+    """The oldest store of a lane, by the number of its flush, reaches memory."""
+    if s[LOGGING]:
+        log_step(s, chosen, mask)
+    s[CHOICES + s[NR_STEPS]] = chosen
+    if s[RACES]:
+        note_flush(s, pending_address(s, chosen), entry_number(s, chosen - FLUSH, 0))
+    flush_oldest(s, chosen - FLUSH)
+    s[NR_STEPS] += 1
+
+
+@kernel
+def flush_private_stores(s, task):
+    """Let a task's stores that nobody else could tell apart reach memory, as soon as those before them have."""
+    for lane in range(s[NR_LANES]):
+        buffer = lane * s[NR_TASKS] + task
+        while can_flush(s, buffer) and is_own_word(s, task, pending_address(s, FLUSH + buffer)) and s[NR_STEPS] < s[STEP_LIMIT]:
+            make_flush(s, FLUSH + buffer, 0)
+
+
+@kernel
+def may_be_served(s, task):
+    """Whether a request is made at once; not for ever, since a task may wait for one who is yet to come."""
+    if not s[PRIVACY] or s[VERDICT] != UNDECIDED or s[NR_STEPS] >= s[STEP_LIMIT] or s[PRIVATE_IN_A_ROW] == PRIVATE_STEPS_MAX:
+        return False
     at = REQUESTS + REQUEST_WORDS * task
-    for _ in range(PRIVATE_STEPS_MAX):
-        if s[VERDICT] != UNDECIDED or s[STATUS + task] != RUNNING or s[NR_STEPS] >= s[STEP_LIMIT]:
-            return
-        if not is_private(s, task) or not is_ready(s, task, s[at], s[at + 1], s[at + 2]):
-            return
-        step(s, task, 0)
+    return is_private(s, task) and is_ready(s, task, s[at], s[at + 1], s[at + 2])
+
+
+@kernel
+def serve(s):
+    """The request of the current task, on its own stack: what nobody else could tell from others is answered at once.
+
+    Returns     1 if it was answered; 0 if the task must leave to the scheduler, for now or for good
+    """
+    task = s[CURRENT]
+    at = REQUESTS + REQUEST_WORDS * task
+    kind = s[at] & KIND_MASK
+    s[STATUS + task] = WAITING if kind == WAIT else DONE if kind == END else RUNNING
+    if kind == WAIT:
+        return 0
+    if kind == END:
+        if s[PHASE] == STEPS:  # what the check returns, as task 0, is no part of the final state
+            s[RESULTS + task] = s[at + 2]
+        return 0
+    if kind == LEAVE:
+        s[VERDICT] = BROKEN
+        return 0
+    if kind != FENCE:
+        if not in_bounds(s, s[at], s[at + 1]):
+            s[VERDICT] = OUT_OF_BOUNDS
+            return 0
+        if kind == PEEK:  # a checker's own load
+            s[RESULT] = visible_word(s, task, s[at + 1], s[at] >> BYTES_SHIFT & BYTES_MASK)
+            return 1
+        if s[PHASE] == STEPS and (s[RACES] or s[PRIVACY]):
+            s[SLOT + task] = known_slot(s, s[at + 1])
+    if s[PHASE] != STEPS or not may_be_served(s, task):
+        return 0
+    s[PRIVATE_IN_A_ROW] += 1
+    make_access(s, task, 0)
+    if kind == STORE and s[NR_BUFFERED + task] > 0:
+        flush_private_stores(s, task)
+    return 1
+
+
+def serve_code():
+    """The address of the machine code of serve(), for tasks to call."""
+
+    def served():
+        return serve(shared_state())
+
+    return task_code(served, "serve", __name__, types.int64)
+
+
+@kernel
+def step(s, chosen, mask):
+    """Make the one access that was chosen, and let its task go on to its next request."""
+    s[NR_POINTS] += 1
+    s[LAST_TASK], s[LAST_ADDRESS], s[LAST_WRITES] = chosen, pending_address(s, chosen), pending_writes(s, chosen)
+    s[LAST_WORD] = pending_word(s, chosen)
+    if chosen >= FLUSH:
+        make_flush(s, chosen, mask)
+        if s[PRIVACY]:
+            flush_private_stores(s, (chosen - FLUSH) % s[NR_TASKS])
+        return
+    make_access(s, chosen, mask)
+    raced = s[RACES] and s[RACE_STEP] != 0
+    if raced:
+        s[VERDICT] = RACE  # so that no step follows
+    go_on(s, chosen)
+    if raced:
+        s[VERDICT] = RACE
 
 
 @kernel
@@ -297,9 +357,6 @@ def start_tasks(s):
         s[RESULTS + task] = 0
         if s[VERDICT] == UNDECIDED:
             start_task(s, task)
-    if s[PRIVACY]:
-        for task in range(s[NR_TASKS]):
-            make_private_steps(s, task)
 
 
 @kernel
@@ -318,8 +375,6 @@ def run_schedule(s):
             s[VERDICT] = PRUNED
             return
         step(s, chosen, mask)
-        if s[PRIVACY] and chosen < FLUSH:
-            make_private_steps(s, chosen)
     if s[VERDICT] == UNDECIDED:
         if not all_done(s):
             s[VERDICT] = DEADLOCK

@@ -90,6 +90,9 @@ class Session:
         start, number, end = time.monotonic(), first, first + nr_schedules
         told = start
         while number < end and not tally.complete:
+            if engine.model.oracle is not None and engine.nr_states_free < SLICE_SCHEDULES:  # none may go unseen
+                tally.states.update(engine.final_states())
+                engine.forget_states()
             number = engine.explore(number, min(SLICE_SCHEDULES, end - number), note_every=self._note_every(number))
             tally.complete = engine.stop == state.STOP_COMPLETE
             found = self._judge()
@@ -107,7 +110,7 @@ class Session:
         tally.nr_steps, tally.most_steps = int(words[state.TOTAL_STEPS]), int(words[state.MOST_STEPS])
         tally.nr_points = int(words[state.TOTAL_POINTS])
         tally.seconds = time.monotonic() - start
-        tally.states = set(engine.final_states())
+        tally.states.update(engine.final_states())
         tally.met = {name: times - met_before[name] for name, times in self._met().items()}
         return tally
 
@@ -117,7 +120,9 @@ class Session:
         return {name: counters[name] for name in self.engine.model.meetings}
 
     def _note_every(self, number: int) -> int:
-        """Of how many new final states one is judged, beside the first ones; 0: none."""
+        """Of how many new final states one is judged, beside the first ones; 0: none. An oracle judges every history."""
+        if self.engine.model.oracle is not None:
+            return 1
         if not self.engine.model.at_rest:
             return 0
         return next(every for below, every in AT_REST_EVERY if number < below)
@@ -125,7 +130,7 @@ class Session:
     def _judge(self) -> Found | None:
         """How the last schedule failed, by itself or in the eyes of the checkers at rest."""
         found = self.engine.found()
-        if found is None and self.engine.model.at_rest and self.engine.verdict == "clean" and self.engine.stop != state.STOP_BUDGET:
+        if found is None and self.engine.model.is_judged and self.engine.verdict == "clean" and self.engine.stop != state.STOP_BUDGET:
             reached = self.engine.final_state()
             if reached not in self._good:
                 found = self.engine.at_rest()

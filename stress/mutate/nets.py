@@ -85,7 +85,7 @@ def _explore_memory(engine: Any, model: Any, scale: float) -> Finding:
         engine.begin(strategy, 1)
         at, end = 0, max(1, int(SCHEDULES[strategy] * scale))
         while at < end:
-            at = engine.explore(at, end - at, note_every=AT_REST_EVERY if model.at_rest and len(good) < AT_REST_MAX else 0)
+            at = engine.explore(at, end - at, note_every=AT_REST_EVERY if model.is_judged and len(good) < AT_REST_MAX else 0)
             found = judge(engine, good)
             if found is not None:
                 return _shown(found), f"{engine.memory} {strategy}", at
@@ -97,7 +97,7 @@ def judge(engine: Any, good: set[int]) -> Any:
     from stress.explore import state
 
     found = engine.found()
-    if found is None and engine.model.at_rest and engine.verdict == "clean" and engine.stop != state.STOP_BUDGET:
+    if found is None and engine.model.is_judged and engine.verdict == "clean" and engine.stop != state.STOP_BUDGET:
         reached = engine.final_state()
         if reached not in good:
             found = engine.at_rest()
@@ -238,7 +238,7 @@ def first_detection(engine: Any, strategy: str, seed: int, cap: int, deadline: f
     engine.words[state.NOTE_FIRST] = AT_REST_FIRST
     at = 0
     while at < cap:
-        every = next(each for below, each in AT_REST_EVERY if at < below) if engine.model.at_rest else 0
+        every = next(each for below, each in AT_REST_EVERY if at < below) if engine.model.is_judged else 0
         at = engine.explore(at, min(SLICE_SCHEDULES, cap - at), note_every=every)
         found = judge(engine, good)
         if found is not None:

@@ -1,8 +1,9 @@
 """SURW: the accesses to one word, drawn anew for each schedule, are interleaved uniformly; everything else is a random walk.
 
 H. Zhao, D. Wolff, U. Mathur, A. Roychoudhury, "Selectively uniform concurrency testing", ASPLOS 2025. The words that several touch and one
-writes, and how often each touches them, are counted on random walks first. Whose turn it is at the word is drawn in proportion to
-the accesses that each has left; who comes there out of turn waits until that one has had it.
+writes, and how often each touches them, are counted on random walks first; words that somebody awaits (points.AWAIT) are not drawn, since
+the order of a creation and of a join is no choice. Whose turn it is at the word is drawn in proportion to the accesses that each
+has left; who comes there out of turn waits until that one has had it.
 """
 
 from kernels.base.atomics import ctz

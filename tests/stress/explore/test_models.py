@@ -34,7 +34,6 @@ SEEDED = (
     ("dissolved_before_it_is_free", "hugetlb-dissolve", "pct-3", 20),
     ("frozen_bit_cleared", "refcount-frozen-bit", "random", 5),
     ("handle_left_behind", "zspage-migration", "pct-3", 5),
-    ("lookup_without_recheck", "pagecache-removal", "pct-3", 40),
     ("lookup_without_recheck", "pagecache-split", "pct-3", 60),
     ("offline_freed_while_isolated", "offline-deflate", "pct-3", 10),
     ("offline_freed_while_isolated", "range-type-change", "pct-3", 20),
@@ -43,11 +42,25 @@ SEEDED = (
     ("undo_keeps_lock", "two-scanners", "pct-3", 40),
     ("zspage_freed_while_isolated", "zspage-migration", "pct-3", 20),
 )
+#: what is left behind at the end, and a descriptor that is used after it became another object's: by which detector they are told
+TOLD = (
+    ("clean_writeback_leaks", "file-writeback", 5, "at rest, refcounts (I3)"),
+    ("target_descriptor_lost", "pagecache-migration", 20, "at rest, descriptors (I1)"),
+    ("lookup_without_recheck", "pagecache-removal", 40, "FOLIO_RANGE (I10)"),
+)
 #: orderings that no x86 needs: only the race detector tells that they are missing. (file, as it is, weakened, model, strategy, schedules)
 WEAKENED = (
     ("migrate/folio.py", "load_acquire(mem.refcount, src) !=", "load_relaxed(mem.refcount, src) !=", "gup-migration", "pos", 60),
     ("policy/ksm.py", "load_acquire(mem.pincount, old)", "load_relaxed(mem.pincount, old)", "ksm-merge", "random", 20),
 )
+#: results that break no invariant and that no order of the operations has: a get that gives up at the first collision, a CPU that is
+#: refused because its list is being drained. (file, as it is, broken, model with the oracle, one without, schedules)
+NOT_LINEARIZABLE = (
+    ("page/refcount.py", "            return True\n        count_failed_cmpxchg(mem, cpu)", "            return True\n        return False",
+     "refcount-linearizable", "refcount-cas", 200),
+    ("alloc/pages.py", "    if pfn < 0:\n        pfn = buddy_alloc(", "    if pfn < 0 and order >= PCP_ORDERS:\n        pfn = buddy_alloc(",
+     "allocator-linearizable", "pcp-isolation", 60),
+)  # fmt: skip
 
 
 def run(*words, cwd=ROOT, root=ROOT, timeout=280, **environment):
@@ -117,6 +130,26 @@ def test_a_seeded_bug_is_found(bug, model, strategy, schedules, copy):
     assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-1000:]
 
 
+@pytest.mark.parametrize(("bug", "model", "schedules", "told"), TOLD, ids=[each[0] for each in TOLD])
+def test_what_leaks_and_what_outlives_its_type_is_told(bug, model, schedules, told, copy):
+    from stress.patches import apply_patch
+
+    apply_patch(copy / "tests" / "bugs" / f"{bug}.patch", copy)
+    done = explore_interpreted(copy, model, "pct-3", schedules)
+    assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-1000:]
+    assert f"violated: {told}" in done.stdout
+
+
+def test_frames_that_nobody_frees_are_told(copy):
+    path = copy / "kernels" / "alloc" / "release.py"
+    freed = "    chaos_point(mem, cpu)\n    free_frozen_pages(mem, cpu, pfn, order)\n"
+    assert path.read_text().count(freed) == 1
+    path.write_text(path.read_text().replace(freed, ""))
+    done = explore_interpreted(copy, "refcount-cas", "pct-3", 5)
+    assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-1000:]
+    assert "violated: at rest, conservation" in done.stdout
+
+
 @pytest.mark.parametrize(("file", "strong", "weak", "model", "strategy", "schedules"), WEAKENED, ids=[each[0] for each in WEAKENED])
 def test_a_missing_acquire_is_a_race(file, strong, weak, model, strategy, schedules, copy):
     path = copy / "kernels" / file
@@ -126,3 +159,18 @@ def test_a_missing_acquire_is_a_race(file, strong, weak, model, strategy, schedu
     done = explore_interpreted(copy, model, strategy, schedules)
     assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-1000:]
     assert "violated: race: contents" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "model", "other", "schedules"), NOT_LINEARIZABLE, ids=[each[3] for each in NOT_LINEARIZABLE]
+)
+def test_only_the_oracle_finds_a_result_that_is_not_linearizable(file, right, wrong, model, other, schedules, copy):
+    path = copy / "kernels" / file
+    text = path.read_text()
+    assert text.count(right) == 1
+    path.write_text(text.replace(right, wrong))
+    done = explore_interpreted(copy, model, "random", schedules)
+    assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-1000:]
+    assert "violated: at rest, linearizability" in done.stdout
+    done = explore_interpreted(copy, other, "pct-3", schedules)
+    assert done.returncode in (0, 5), done.stdout[-2000:] + done.stderr[-1000:]  # 5: so few schedules do not meet everything

@@ -29,10 +29,10 @@ def machine():
 
 def interleavings(machine, threads, strategy, nr_schedules=NR_SCHEDULES, seed=5):
     """The schedules that a strategy runs; `threads` says for each access of each whether it is to x."""
-    from stress.explore import programs, state
-    from stress.explore.programs import Operation
+    from stress.explore import state, tape
+    from stress.explore.tape import Operation
 
-    program = [[Operation(programs.STORE, X if shared else number, 1) for shared in thread] for number, thread in enumerate(threads)]
+    program = [[Operation(tape.STORE, X if shared else number, 1) for shared in thread] for number, thread in enumerate(threads)]
     machine.load(program, [])
     engine = machine.engine
     engine.begin(strategy, seed)

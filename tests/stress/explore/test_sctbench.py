@@ -1,14 +1,10 @@
-"""Ports of SCTBench programs are found and not found as published, per strategy. The whole table: sctbench/table.py, which says how.
-
-SURW is measured and judged by found and not found alone: its choice of interesting words is the explorer's own, and on twostage and
-stringbuffer it does as the random walk does, where the published one needs ten schedules. That is not explained yet.
-"""
+"""Ports of SCTBench programs are found and not found as published, per strategy, and about as soon. The whole table: sctbench/table.py."""
 
 import json
 
 import pytest
 
-from tests.stress.explore.sctbench.published import DISAGREEMENTS, FACTOR, FACTORS, PUBLISHED, STRATEGIES, TRIALS
+from tests.stress.explore.sctbench.published import DISAGREEMENTS, FACTOR, FACTORS, PUBLISHED, STRATEGIES, SURW_FACTOR, TRIALS
 from tests.stress.explore.test_explored import EXPLORED, pytestmark, run  # noqa: F401
 
 CELLS = [(name, strategy) for name in PUBLISHED for strategy in STRATEGIES]
@@ -36,11 +32,12 @@ def test_the_means_are_near_the_published_ones(measured):
     compared = 0
     for name, strategy in CELLS:
         published, firsts = PUBLISHED[name][strategy], measured[name].get(strategy, [])
-        if strategy != "surw" and published is not None and published[0] == TRIALS == len(firsts) and None not in firsts:
+        if published is not None and published[0] == TRIALS == len(firsts) and None not in firsts:
             ratio = sum(firsts) / len(firsts) / published[1]
+            factor = SURW_FACTOR if strategy == "surw" else FACTOR
             compared += 1
-            assert (1 / FACTOR <= ratio <= FACTOR) != ((name, strategy) in FACTORS), (name, strategy, ratio)
-    assert compared >= 40
+            assert (1 / factor <= ratio <= factor) != ((name, strategy) in FACTORS), (name, strategy, ratio)
+    assert compared >= 58
 
 
 def test_every_disagreement_has_a_reason():

@@ -7,7 +7,9 @@ testing" (github.com/zhaohuanqdcn/SURW, stats/period).
 
 STRATEGIES = ("random", "pct-3", "pct-10", "pos", "surw")
 TRIALS, SCHEDULES = 20, 10_000
-FACTOR = 10  # between the means, either way, where both find it in all trials; the programs are the same, the points are not quite
+# between the means, either way, where both find it in all trials; the programs are the same, the points are not quite, and SURW, which
+# draws one word and orders its accesses, depends on them least
+FACTOR, SURW_FACTOR = 10, 4
 _ROWS = {
     "CB/stringbuffer-jdk1.4": ((19, 2242.6), (20, 280.7), (20, 25.7), (20, 23.4), (20, 8.5)),
     "CS/account": ((20, 18.1), (20, 4.3), (20, 4.5), (20, 4.1), (20, 5.8)),
@@ -42,14 +44,14 @@ DISAGREEMENTS = {
         "pos",
     ): "not in the first three trials here, in all of 20 there: a thread that waits for its turn at a mutex keeps its "
     "priority here, and is told there by the one who unlocks, whom the strategy chooses",
-    (
-        "CS/twostage_20",
-        "surw",
-    ): "not in 20 trials here, in all of 20 there: SURW spends its choices otherwise here (see test_sctbench.py) and does "
-    "as the random walk does, which nobody finds it with",
 }
-#: cells found in all trials by both whose means differ by more than FACTOR
+#: cells found in all trials by both whose means differ by more than that
 FACTORS = {
+    (
+        "CS/reorder_20",
+        "surw",
+    ): "51 here, 6 there, and 17 there for half as many threads: one of two words is drawn, and there the last of twenty threads must come "
+    "first; that it is more likely with more threads, the definition does not say",
     (
         "CS/queue",
         "pct-3",

@@ -16,8 +16,8 @@ from kernels.base.layout import BUG_WORD_CHANGED
 STRIDE = 16  # words between variables
 NR_THREADS_MAX = 21
 # variables of a program begin at 0; behind them, by number
-OWN, CREATED, ENDED = 64, 96, 128
-NR_VARIABLES, NR_MUTEXES = 160, 2
+OWN, CREATED, ENDED, MUTEX = 64, 96, 128, 160
+NR_VARIABLES, NR_MUTEXES = 162, 2
 AWAIT_OP = points.operation(points.AWAIT, 1, "contents")
 CONTENTS_AT = points.field_address(0, "contents", 0)
 # tickets given and ticket served, of each mutex: words that the scheduler does not see, as that tool's mutexes are no memory to it
@@ -69,12 +69,17 @@ def join(mem, cpu, thread):
 def no_mutex_is_held(mem):
     for k in range(2 * NR_MUTEXES):
         mem.ring_result[k] = 0
+    for k in range(NR_MUTEXES):
+        put(mem, MUTEX + k, 0)
 
 
 @kernel
 def lock(mem, cpu, mutex):
-    """pthread_mutex_lock(): a point, and another one if it must wait; first come, first served."""
-    own(mem, cpu, 1)
+    """pthread_mutex_lock(): a point, and another one if it must wait; first come, first served.
+
+    The point is a load of a word that stands for the mutex: SURW may draw it, as that tool's does a mutex, and POS sees no race.
+    """
+    get(mem, MUTEX + mutex)
     ticket = mem.ring_result[2 * mutex]
     mem.ring_result[2 * mutex] = ticket + 1
     if mem.ring_result[2 * mutex + 1] != ticket:

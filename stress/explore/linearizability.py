@@ -1,0 +1,123 @@
+"""Linearizability: the operations of a schedule, as the tasks of a model recorded them, against an oracle that does one at a time.
+
+Tasks read a clock before an operation and advance it after it (models/_history.py), so one operation comes before another if it returned
+before that one was invoked. A history is linearizable if its operations can be put in an order that keeps this and in which the
+oracle gives the same results (M. Herlihy, J. Wing, TOPLAS 1990). The search is Wing and Gong's with the memory of G. Lowe ("Testing
+for linearizability", 2017): never the same operations done and the same state twice. Each key, a descriptor or a frame, is searched alone.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kernels.base.layout import GANG
+
+#: a record, one word of gang_word: number of the operation's name, object, result + 1, moments of call and return
+NAME_MASK, VALUE_MASK, TIME_MASK = 0xFF, 0xFFFF, 0x7FF
+KEY_SHIFT, RESULT_SHIFT, INVOKED_SHIFT, RETURNED_SHIFT = 8, 24, 40, 51
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call: by whom, of what, on which object, what came out, between which moments."""
+
+    cpu: int
+    name: str
+    key: int
+    result: int
+    invoked: int
+    returned: int
+
+    def __str__(self) -> str:
+        return f"cpu {self.cpu} {self.name}({self.key}) = {self.result}"
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """What an object does if nobody is beside.
+
+    names       of the operations, by number
+    invariant   that is broken if it does not
+    initial     the state of every object
+    following   (state, name, result) -> the state after an operation with that result, or None if it cannot have it
+    """
+
+    names: tuple[str, ...]
+    invariant: str
+    initial: Hashable
+    following: Callable[[Any, str, int], Any]
+
+
+def history_of(arrays: Any, nr_cpus: int, oracle: Oracle) -> tuple[Operation, ...]:
+    """What the tasks of a schedule have recorded, and before them the model's preparation."""
+    words = arrays["gang_word"]
+    found = []
+    for cpu in range(nr_cpus):
+        for k in range(int(words[cpu * GANG])):
+            word = int(words[cpu * GANG + 1 + k])
+            name, key, result = word & NAME_MASK, word >> KEY_SHIFT & VALUE_MASK, (word >> RESULT_SHIFT & VALUE_MASK) - 1
+            invoked, returned = word >> INVOKED_SHIFT & TIME_MASK, word >> RETURNED_SHIFT & TIME_MASK
+            found.append(Operation(cpu, oracle.names[name], key, result, invoked, returned))
+    return tuple(found)
+
+
+def not_linearizable(history: Sequence[Operation], oracle: Oracle) -> tuple[Operation, ...] | None:
+    """The operations on the first object whose results have no order; None if every object's have one."""
+    for key in sorted({operation.key for operation in history}):
+        operations = tuple(operation for operation in history if operation.key == key)
+        if not _has_order(operations, oracle):
+            return operations
+    return None
+
+
+def _has_order(operations: Sequence[Operation], oracle: Oracle) -> bool:
+    everything = (1 << len(operations)) - 1
+    seen, todo = {(0, oracle.initial)}, [(0, oracle.initial)]
+    while todo:
+        done, state = todo.pop()
+        if done == everything:
+            return True
+        left = [(k, operation) for k, operation in enumerate(operations) if not done >> k & 1]
+        deadline = min(operation.returned for _, operation in left)
+        for k, operation in left:
+            if operation.invoked >= deadline:  # somebody had returned before
+                continue
+            after = oracle.following(state, operation.name, operation.result)
+            reached = (done | 1 << k, after)
+            if after is not None and reached not in seen:
+                seen.add(reached)
+                todo.append(reached)
+    return False
+
+
+# --------------------------------------------------------------------------------------------------------------- oracles
+
+
+def _refcount(count: int, name: str, result: int) -> int | None:
+    """A count that is frozen at 0; result: whether it was had, the last, frozen."""
+    if name == "try_get":
+        return (count + 1 if result else count) if bool(result) == (count > 0) else None
+    if name == "put":
+        return count - 1 if count > 0 and bool(result) == (count == 1) else None
+    if name == "freeze":  # from exactly one reference
+        return (0 if result else count) if bool(result) == (count == 1) else None
+    if name == "unfreeze":
+        return 1 if count == 0 else None
+    raise ValueError(f"no operation of a count: {name}")
+
+
+REFCOUNT_NAMES = ("try_get", "put", "freeze", "unfreeze")
+REFCOUNT = Oracle(REFCOUNT_NAMES, "I3", 0, _refcount)
+
+
+def _frame(owned: bool, name: str, result: int) -> bool | None:
+    """A frame that is handed out once; an allocation that fails is nobody's frame, and never right, since models leave frames to spare."""
+    if name == "alloc":
+        return True if result >= 0 and not owned else None
+    if name == "free":
+        return False if owned else None
+    raise ValueError(f"no operation of an allocator: {name}")
+
+
+ALLOCATOR_NAMES = ("alloc", "free")
+ALLOCATOR = Oracle(ALLOCATOR_NAMES, "I1", False, _frame)

@@ -1,0 +1,77 @@
+"""The page allocator against an oracle of each frame: handed out once, and never refused while there are frames to spare.
+
+CPU 0 frees a frame and allocates one, through its list. CPU 1 drains all lists, as whoever isolates or offlines does, then allocates a
+frame and frees it: perhaps the one that CPU 0 has freed. While it drains, CPU 0 cannot have its list, and must go to the zone.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, drain_all_pages, free_frozen_pages
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_MOVABLE
+from stress.explore.linearizability import ALLOCATOR, ALLOCATOR_NAMES
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._history import invoke, record
+
+ALLOC, FREE = range(len(ALLOCATOR_NAMES))
+
+
+@kernel
+def alloc(mem, cpu):
+    """Allocate a frame; one that was refused is recorded as frame 0, which boot keeps.
+
+    Returns     pfn or -1
+    """
+    begin = invoke(mem)
+    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    record(mem, cpu, begin, ALLOC, max(pfn, 0), pfn)
+    return pfn
+
+
+@kernel
+def free(mem, cpu, pfn):
+    """Free a frame."""
+    begin = invoke(mem)
+    free_frozen_pages(mem, cpu, pfn, 0)
+    record(mem, cpu, begin, FREE, pfn, 0)
+
+
+@kernel
+def prepare(mem, cpu):
+    """CPU 0 owns a frame."""
+    mem.gang_pfn[0] = alloc(mem, cpu)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Free and allocate; drain, allocate and free.
+
+    Returns     the frame
+    """
+    if cpu == 0:
+        free(mem, cpu, mem.gang_pfn[0])
+        return alloc(mem, cpu)
+    drain_all_pages(mem, cpu, 0)
+    pfn = alloc(mem, cpu)
+    if pfn >= 0:
+        free(mem, cpu, pfn)
+    return pfn
+
+
+@kernel
+def check(mem, cpu):
+    """The oracle says what holds."""
+    return 0
+
+
+MODEL = Model(
+    "allocator-linearizable",
+    "frees and allocations against a drain of all lists, and an oracle of each frame: every result is that of one at a time",
+    "linux-mm.md 2.1; I1",
+    small_geometry(2),
+    prepare,
+    steps,
+    check,
+    meetings=("pcp_drain", "met_pcp_lock_contended"),
+    at_rest=False,  # CPU 0 keeps a frame
+    oracle=ALLOCATOR,
+)
