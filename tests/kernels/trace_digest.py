@@ -13,7 +13,7 @@ from stress.machine import create_machine
 from stress.roles import ROLES, run_batch
 from tests.kernels.kit import PARAMS
 
-TIMES = {"hist", "ring_cycles", "role_cycles", "zone_numa_window", "zone_numa_pages", "bug_ns"}
+TIMES = {"hist", "waits", "ring_cycles", "role_cycles", "zone_numa_window", "zone_numa_pages", "bug_ns"}
 ONE_CPU = Geometry(
     nr_cpus=1,
     nr_nodes=2,

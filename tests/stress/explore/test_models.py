@@ -39,7 +39,7 @@ SEEDED = (
     ("offline_freed_while_isolated", "range-type-change", "pct-3", 20),
     ("table_source_freed_at_once", "table-migration", "pct-3", 60),
     ("undo_keeps_lock", "numa-compaction", "pct-3", 10),
-    ("undo_keeps_lock", "two-scanners", "pct-3", 40),
+    ("undo_keeps_lock", "two-scanners", "pct-3", 400),
     ("zspage_freed_while_isolated", "zspage-migration", "pct-3", 20),
 )
 #: what is left behind at the end, and a descriptor that is used after it became another object's: by which detector they are told
@@ -50,7 +50,7 @@ TOLD = (
 )
 #: orderings that no x86 needs: only the race detector tells that they are missing. (file, as it is, weakened, model, strategy, schedules)
 WEAKENED = (
-    ("migrate/folio.py", "load_acquire(mem.refcount, src) !=", "load_relaxed(mem.refcount, src) !=", "gup-migration", "pos", 60),
+    ("migrate/folio.py", "load_acquire(mem.refcount, src) !=", "load_relaxed(mem.refcount, src) !=", "gup-migration", "pos", 600),
     ("policy/ksm.py", "load_acquire(mem.pincount, old)", "load_relaxed(mem.pincount, old)", "ksm-merge", "random", 20),
 )
 #: results that break no invariant and that no order of the operations has: a get that gives up at the first collision, a CPU that is
