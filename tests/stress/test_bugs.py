@@ -252,12 +252,13 @@ def test_an_interrupt_leaves_nothing(tmp_path):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(command(*END_TO_END), cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("*/*/build.log")) and time.monotonic() < deadline:
+    children = []
+    while not (children and list(tmp_path.glob("*/*/build.log"))) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    children = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
-    assert children
+        children = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
     process.send_signal(signal.SIGTERM)  # not SIGINT: what runs the tests in the background has it ignored, and children inherit that
     process.communicate(timeout=60)
+    assert children
     assert process.returncode == 130
     assert not list(tmp_path.iterdir())
     deadline = time.monotonic() + 5  # one that was being started goes by the death of its parent, which is a signal on its way
