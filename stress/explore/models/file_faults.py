@@ -1,7 +1,7 @@
 """Read faults on a file's page that is truncated and read in anew.
 
-The page is cached. CPU 0 faults on it and reads it; CPU 1 does so too, in the same task. CPU 2 truncates it, which unmaps it, and writes it,
-which reads it in anew.
+The page is cached. CPU 0 faults on it and reads it; CPU 1 does so too, in the same task. CPU 2 truncates it, which unmaps it, and writes
+it, which reads it in anew.
 """
 
 from kernels.base.jit import kernel
