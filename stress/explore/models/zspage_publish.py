@@ -1,7 +1,7 @@
-"""A zspage is made while somebody who has found its frame wants to isolate it.
+"""A zspage is made while somebody who has found its frame wants to isolate it, and somebody else an object of it.
 
-CPU 0 makes a zspage, writes the object that it has taken of it, and takes the other one. CPU 1 isolates the frame as soon as its word
-says that it can be, and migrates it.
+CPU 0 makes a zspage, writes the object that it has taken of it, and frees it. CPU 1 isolates the frame as soon as its word says that it
+can be, and migrates it. CPU 2 takes an object, if there is room, writes it and frees it, and may be who ends the zspage.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -9,9 +9,7 @@ from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
 from kernels.types.zspage import zs_access, zs_free, zs_malloc, zs_malloc_new
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.zspage_migration import FIRST, move
-
-OTHER = FIRST + 1
+from stress.explore.models.zspage_migration import FIRST, SECOND, move
 
 
 @kernel
@@ -24,24 +22,26 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Make it and use it; isolate and migrate it.
+    """Make it, use it and leave; isolate and migrate it; use it and leave.
 
-    Returns     what became of the migration
+    Returns     what became of the migration; whether there was room
     """
     if cpu == 1:
         return move(mem, cpu, mem.gang_pfn[0])
-    zs_malloc_new(mem, cpu, 0, FIRST, mem.gang_pfn[0])
-    zs_access(mem, cpu, FIRST, 1)
-    return 1 if zs_malloc(mem, cpu, 0, OTHER) else 0
+    handle, had = (FIRST if cpu == 0 else SECOND), True
+    if cpu == 0:
+        zs_malloc_new(mem, cpu, 0, handle, mem.gang_pfn[0])
+    else:
+        had = zs_malloc(mem, cpu, 0, handle)
+    if had:
+        zs_access(mem, cpu, handle, 1)
+        zs_free(mem, cpu, handle)
+    return 1 if had else 0
 
 
 @kernel
 def check(mem, cpu):
-    """Its objects are as they were written; and no zspage is left."""
-    zs_access(mem, cpu, FIRST, 0)
-    zs_access(mem, cpu, OTHER, 0)
-    zs_free(mem, cpu, FIRST)
-    zs_free(mem, cpu, OTHER)
+    """The checkers at rest say it all: no zspage is left."""
     return 0
 
 
@@ -49,7 +49,7 @@ MODEL = Model(
     "zspage-publish",
     "a zspage is made and used while compaction isolates and migrates it",
     "linux-mm.md 2.7; I13, I16",
-    small_geometry(2, words_per_frame=8),
+    small_geometry(3, words_per_frame=8),
     prepare,
     steps,
     check,
