@@ -1,33 +1,38 @@
 """LRU batches: filled by their CPU while others empty them, and kept empty for a while.
 
-CPU 0 maps two new pages, which queue for the LRU. CPU 1 empties all batches and keeps them empty, as who evacuates a range does. CPU 2
-empties CPU 0's batch.
+CPU 0 queues two new folios for the LRU. CPU 1 empties all batches and keeps them empty, as who evacuates a range does. CPU 2 empties
+CPU 0's batch.
 """
 
-from kernels.alloc.release import lru_add_drain_cpu, lru_cache_disable, lru_cache_enable
+from kernels.alloc.pages import alloc_frozen_pages
+from kernels.alloc.release import folio_add_lru, folio_put, lru_add_drain_cpu, lru_cache_disable, lru_cache_enable
 from kernels.base.jit import kernel
-from kernels.map.access import task_access
-from kernels.map.rmap import zap_range
-from kernels.policy.fault import do_anonymous_page
+from kernels.base.layout import MT_MOVABLE, T_ANON
+from kernels.map.access import anon_mapping
+from kernels.page.folio import folio_prepare, folio_publish
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all
 
 
 @kernel
 def prepare(mem, cpu):
-    """Nothing is mapped."""
+    """Two folios that nobody maps."""
+    for k in range(2):
+        desc = folio_prepare(mem, cpu, T_ANON, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0, anon_mapping(0), k)
+        folio_publish(mem, cpu, desc, 1)
+        mem.gang_desc[k] = desc
     return 0
 
 
 @kernel
 def steps(mem, cpu):
-    """Map two pages; empty all batches; empty one.
+    """Queue two folios; empty all batches; empty one.
 
     Returns     0
     """
     if cpu == 0:
-        do_anonymous_page(mem, cpu, 0, 0, 0)
-        do_anonymous_page(mem, cpu, 0, 1, 0)
+        for k in range(2):
+            folio_add_lru(mem, cpu, mem.gang_desc[k])
     elif cpu == 1:
         lru_cache_disable(mem, cpu)
         lru_cache_enable(mem)
@@ -38,11 +43,10 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Both pages are there, and are unmapped, so that a reference too many or too few is seen."""
+    """Both are put for the last time, so that a reference too many or too few is seen."""
     drain_all(mem)
-    for vpage in range(2):
-        task_access(mem, cpu, 0, vpage, 0)
-    zap_range(mem, cpu, 0, 0, 2)
+    for k in range(2):
+        folio_put(mem, cpu, mem.gang_desc[k])
     return 0
 
 

@@ -1,12 +1,11 @@
-"""A page is migrated while its task writes it, unmaps it and faults another one in at the same place.
+"""A page is migrated while its task writes it and unmaps it.
 
-CPU 0 migrates the page of task 0. CPU 1 unmaps it, faults anew, and writes what is there. CPU 2 writes, twice.
+CPU 0 migrates the page of task 0. CPU 1 unmaps it. CPU 2 writes it, twice.
 """
 
 from kernels.base.jit import kernel
 from kernels.map.access import task_access
 from kernels.map.rmap import zap_range
-from kernels.policy.fault import do_anonymous_page
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all, migrate_one, new_page
 
@@ -22,16 +21,14 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Migrate; unmap, fault and write; write.
+    """Migrate; unmap; write.
 
     Returns     what became of it
     """
     if cpu == 0:
         return migrate_one(mem, cpu, mem.gang_pfn[0])
     if cpu == 1:
-        zapped = zap_range(mem, cpu, 0, VPAGE, 1)
-        do_anonymous_page(mem, cpu, 0, VPAGE, 0)
-        return zapped * 2 - task_access(mem, cpu, 0, VPAGE, 1)
+        return zap_range(mem, cpu, 0, VPAGE, 1)
     return task_access(mem, cpu, 0, VPAGE, 1) + task_access(mem, cpu, 0, VPAGE, 1)
 
 
@@ -46,7 +43,7 @@ def check(mem, cpu):
 
 MODEL = Model(
     "unmap-migration",
-    "a page is migrated while its task writes it, unmaps it and faults another one in",
+    "a page is migrated while its task writes it and unmaps it",
     "linux-mm.md 2.3-2.5; I12, I13, I14",
     small_geometry(3, nr_tasks=4),
     prepare,
