@@ -13,7 +13,6 @@ from kernels.base import counter
 from kernels.base.atomics import load_acquire, load_relaxed, store_relaxed
 from kernels.base.jit import kernel
 from kernels.base.layout import (
-    CAUSE_LOCK,
     CAUSE_NOMEM,
     CAUSE_RELEASED,
     CAUSE_STATE,
@@ -29,11 +28,9 @@ from kernels.base.vmstat import count
 from kernels.map.tlb import flush_deferred
 from kernels.migrate.folio import count_cause, count_migrated, folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
 from kernels.migrate.movable import (
-    alloc_movable_target,
-    free_movable_target,
     is_wanted,
     isolate_movable,
-    migrate_movable,
+    migrate_isolated_movable,
     movable_order,
     putback_movable,
 )
@@ -203,22 +200,10 @@ def migrate_listed_movable(mem, cpu, desc, reason, targets):
     Returns     0: gone from all lists; or a negated errno
     Progress    as migrate_movable
     """
-    pfn = mem.folio_pfn[desc]
-    word = load_relaxed(mem.memdesc, pfn)
-    dst_pfn = alloc_movable_target(mem, cpu, pfn, word, targets)
-    if dst_pfn < 0:
-        count_cause(mem, cpu, reason, CAUSE_NOMEM)
-        return -ENOMEM
-    result = migrate_movable(mem, cpu, pfn, dst_pfn, word)
-    if result <= 0:
-        free_movable_target(mem, cpu, dst_pfn, word, targets)
-        count_cause(mem, cpu, reason, CAUSE_RELEASED if result == 0 else CAUSE_LOCK)
-    else:
-        count_migrated(mem, cpu, reason, movable_order(word), True)
-    if result < 0:
-        return result
-    desc_free(mem, cpu, desc)
-    return 0
+    result = migrate_isolated_movable(mem, cpu, mem.folio_pfn[desc], reason, targets)
+    if result == 0:
+        desc_free(mem, cpu, desc)
+    return result
 
 
 @kernel

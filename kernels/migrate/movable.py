@@ -7,8 +7,21 @@ Protocol    a type's own transitions stand in kernels/types/<type>.py; here each
             last type, since whoever calls them has asked is_movable().
 """
 
+from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import MR_COMPACTION, OFF_INFLATED, T_COUNTED, T_MISC, T_MOVABLE, T_PAGETABLE
+from kernels.base.layout import (
+    CAUSE_LOCK,
+    CAUSE_NOMEM,
+    CAUSE_RELEASED,
+    ENOMEM,
+    MR_COMPACTION,
+    OFF_INFLATED,
+    T_COUNTED,
+    T_MISC,
+    T_MOVABLE,
+    T_PAGETABLE,
+)
+from kernels.migrate.folio import count_cause, count_migrated
 from kernels.migrate.targets import alloc_target_frames, free_target_frames
 from kernels.page.memdesc import is_offline_head, offline_state, word_order, word_type
 from kernels.page.udesc import udesc_idle
@@ -118,6 +131,27 @@ def migrate_movable(mem, cpu, src_pfn, dst_pfn, word):
     if word_type(word) == T_COUNTED:
         return migrate_balloon_page(mem, cpu, src_pfn, dst_pfn, word)
     return migrate_offline(mem, cpu, src_pfn, dst_pfn)
+
+
+@kernel
+def migrate_isolated_movable(mem, cpu, pfn, reason, targets):
+    """The whole migration of one isolated block: target, move, and the counts of what became of it.
+
+    Returns     0: moved, or its owner had released it, and it is freed. A negated errno: still isolated
+    Progress    as migrate_movable
+    """
+    word = load_relaxed(mem.memdesc, pfn)
+    dst_pfn = alloc_movable_target(mem, cpu, pfn, word, targets)
+    if dst_pfn < 0:
+        count_cause(mem, cpu, reason, CAUSE_NOMEM)
+        return -ENOMEM
+    result = migrate_movable(mem, cpu, pfn, dst_pfn, word)
+    if result > 0:
+        count_migrated(mem, cpu, reason, movable_order(word), True)
+        return 0
+    free_movable_target(mem, cpu, dst_pfn, word, targets)
+    count_cause(mem, cpu, reason, CAUSE_RELEASED if result == 0 else CAUSE_LOCK)
+    return result
 
 
 @kernel

@@ -18,7 +18,6 @@ from kernels.base.jit import kernel
 from kernels.base.layout import (
     BUG_ISOLATED_TYPE,
     CANDIDATES,
-    CAUSE_LOCK,
     CAUSE_NOMEM,
     CAUSE_RELEASED,
     CAUSE_STATE,
@@ -35,12 +34,10 @@ from kernels.base.vmstat import count
 from kernels.map.tlb import flush_deferred
 from kernels.migrate.folio import count_cause, count_migrated, folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
 from kernels.migrate.movable import (
-    alloc_movable_target,
-    free_movable_target,
     is_movable,
     is_wanted,
     isolate_movable,
-    migrate_movable,
+    migrate_isolated_movable,
     movable_order,
     putback_movable,
 )
@@ -157,29 +154,16 @@ def unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
 
 
 @kernel
-def migrate_isolated_movable(mem, cpu, base_pfn, at, reason, targets):
+def migrate_window_movable(mem, cpu, base_pfn, at, reason, targets):
     """The whole migration of one movable block of the window that is no folio.
 
     Returns     0, or a negated errno with the block still isolated
     Progress    as migrate_movable
     """
-    pfn = base_pfn + at
-    word = load_relaxed(mem.memdesc, pfn)
-    dst_pfn = alloc_movable_target(mem, cpu, pfn, word, targets)
-    if dst_pfn < 0:
-        count_cause(mem, cpu, reason, CAUSE_NOMEM)
-        return -ENOMEM
     clear_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)  # a migration gives the isolation up
-    result = migrate_movable(mem, cpu, pfn, dst_pfn, word)
-    if result > 0:
-        count_migrated(mem, cpu, reason, movable_order(word), True)
-        return 0
-    free_movable_target(mem, cpu, dst_pfn, word, targets)
-    if result == 0:
-        count_cause(mem, cpu, reason, CAUSE_RELEASED)
-    else:
+    result = migrate_isolated_movable(mem, cpu, base_pfn + at, reason, targets)
+    if result < 0:
         set_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)
-        count_cause(mem, cpu, reason, CAUSE_LOCK)
     return result
 
 
@@ -197,7 +181,7 @@ def unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets):
     while at < end:
         if not test_bit(mem, failed, at) and not test_bit(mem, done, at):
             if is_movable(mem, load_relaxed(mem.memdesc, base_pfn + at)):
-                result = migrate_isolated_movable(mem, cpu, base_pfn, at, reason, targets)
+                result = migrate_window_movable(mem, cpu, base_pfn, at, reason, targets)
             else:
                 result = unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
                 pending = result if result >= 0 else pending

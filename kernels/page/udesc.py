@@ -163,6 +163,19 @@ def udesc_settle(mem, cpu, pfn, word, dst_pfn):
 
 
 @kernel
+def udesc_putback(mem, cpu, pfn, word):
+    """End an isolation where it began: LIVE again, at the same frame.
+
+    Returns     False if the owner has released it meanwhile, and it is the caller's to free
+    Progress    wait-free; a bug if it is neither this CPU's nor released
+    """
+    if not udesc_isolated(mem, cpu, pfn, word):
+        return False
+    # released between the look and the move, or a bug
+    return udesc_settle(mem, cpu, pfn, word, pfn) or udesc_isolated(mem, cpu, pfn, word)
+
+
+@kernel
 def udesc_take(mem, cpu, kind, udesc):
     """The owner takes an object apart, its lock held: its own to free, or its isolator's.
 

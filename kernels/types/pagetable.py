@@ -36,7 +36,16 @@ from kernels.base.rcu import rcu_read_lock, rcu_read_unlock, synchronize_rcu
 from kernels.base.vmstat import count
 from kernels.map.access import COUNT_MASK, stamp_frame, write_frame
 from kernels.page.memdesc import word_desc
-from kernels.page.udesc import udesc_alloc, udesc_free, udesc_isolate, udesc_isolated, udesc_publish, udesc_settle, udesc_take
+from kernels.page.udesc import (
+    udesc_alloc,
+    udesc_free,
+    udesc_isolate,
+    udesc_isolated,
+    udesc_publish,
+    udesc_putback,
+    udesc_settle,
+    udesc_take,
+)
 
 TABLE_STAMP = 1 << 58  # of a table; its upper entry stands below it
 
@@ -174,9 +183,8 @@ def putback_pagetable(mem, cpu, pfn, word):
     Returns     True if it went back, False if it was freed
     Progress    wait-free unless it is freed
     """
-    if udesc_isolated(mem, cpu, pfn, word) and udesc_settle(mem, cpu, pfn, word, pfn):
+    if udesc_putback(mem, cpu, pfn, word):
         return True
-    udesc_isolated(mem, cpu, pfn, word)
     free_released_pagetable(mem, cpu, pfn, word)
     return False
 

@@ -39,6 +39,7 @@ from kernels.page.udesc import (
     udesc_isolate,
     udesc_isolated,
     udesc_publish,
+    udesc_putback,
     udesc_settle,
     udesc_take,
     ulist_add,
@@ -244,9 +245,8 @@ def putback_zspage(mem, cpu, pfn, word):
     Returns     True if it went back, False if it was freed
     Progress    wait-free unless it is freed
     """
-    if udesc_isolated(mem, cpu, pfn, word) and udesc_settle(mem, cpu, pfn, word, pfn):
+    if udesc_putback(mem, cpu, pfn, word):
         return True
-    udesc_isolated(mem, cpu, pfn, word)
     free_released_zspage(mem, cpu, pfn, word)
     return False
 

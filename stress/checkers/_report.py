@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.checkers import Arrays, Checker, Violation
-from stress.checkers._view import Ints, View
+from stress.checkers._view import Bools, Ints, View
 
 SHOWN = 16  # violations in full; the rest is counted, since one broken frame may break thousands of others
 
@@ -27,9 +27,13 @@ class Report:
         pfn: npt.NDArray[np.int64] | None = None,
         cpus: npt.NDArray[np.int64] | None = None,
         invariant: str = "",
+        where: Bools | Ints | slice = slice(None),
         **words: npt.NDArray[np.int64],
     ) -> None:
-        """One violation for each element of the arrays given, which are of one length; none if they are empty."""
+        """One violation for each element that `where` selects of the arrays given, which are of one length; none if there is none."""
+        words = {name: values[where] for name, values in words.items()}
+        pfn = None if pfn is None else pfn[where]
+        cpus = None if cpus is None else cpus[where]
         columns = [each for each in (pfn, cpus, *words.values()) if each is not None]
         nr_found = len(columns[0])
         nr_shown = min(nr_found, max(0, SHOWN - len(self._found)))

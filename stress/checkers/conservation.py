@@ -46,14 +46,12 @@ def _counted_tails(view: View) -> Ints:
 
 def _check_pcp(view: View, report: Report) -> None:
     outside = ~within(view.pcp.value, view.nr_frames)
-    report.add("per-CPU list holds a frame that does not exist", pfn=view.pcp.value[outside], cpus=view.pcp_cpu[outside])
+    report.add("per-CPU list holds a frame that does not exist", where=outside, pfn=view.pcp.value, cpus=view.pcp_cpu)
     nid = view.pcp.owner // PCP_LISTS % view.param("nr_nodes")
     stray = ~outside & (view.pcp.value // view.param("frames_per_node") != nid)
-    report.add("frame is on another node's per-CPU list", pfn=view.pcp.value[stray], cpus=view.pcp_cpu[stray], node=nid[stray])
+    report.add("frame is on another node's per-CPU list", where=stray, pfn=view.pcp.value, cpus=view.pcp_cpu, node=nid)
     crooked = ~outside & (view.pcp.value & (order_size(view.pcp_order) - 1) != 0)
-    report.add(
-        "block on a per-CPU list is not aligned", pfn=view.pcp.value[crooked], cpus=view.pcp_cpu[crooked], order=view.pcp_order[crooked]
-    )
+    report.add("block on a per-CPU list is not aligned", where=crooked, pfn=view.pcp.value, cpus=view.pcp_cpu, order=view.pcp_order)
     said = view.row("pcp_nr", PCP_STRIDE)[:, PCP_TOTAL]
     blocks = np.bincount(view.pcp.owner // PCP_LISTS, weights=order_size(view.pcp_order), minlength=len(said)).astype(np.int64)
     wrong = np.flatnonzero(said != blocks)

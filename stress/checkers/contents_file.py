@@ -37,42 +37,18 @@ def _check_cached(view: View, report: Report) -> None:
     owner, version, mirror = view.owner[pfn], view.version[pfn], view.mirror[pfn]
     written, disk = view.wide("file_oracle")[slot] & _COUNT_MASK, view.wide("disk")[slot]
     wrong = owner != stamp
-    report.add(
-        "cached page holds somebody else's contents",
-        pfn=pfn[wrong],
-        file=file[wrong],
-        index=index[wrong],
-        owner=owner[wrong],
-        wanted=stamp[wrong],
-    )
+    report.add("cached page holds somebody else's contents", where=wrong, pfn=pfn, file=file, index=index, owner=owner, wanted=stamp)
     torn = ~wrong & (version != mirror)
     report.add(
-        "page is torn: its first words and its last disagree",
-        pfn=pfn[torn],
-        file=file[torn],
-        index=index[torn],
-        version=version[torn],
-        mirror=mirror[torn],
+        "page is torn: its first words and its last disagree", where=torn, pfn=pfn, file=file, index=index, version=version, mirror=mirror
     )
     wrong |= torn
     off = ~wrong & (version != written)
     report.add(
-        "cached page has not the writes that were counted",
-        pfn=pfn[off],
-        file=file[off],
-        index=index[off],
-        version=version[off],
-        written=written[off],
+        "cached page has not the writes that were counted", where=off, pfn=pfn, file=file, index=index, version=version, written=written
     )
     stale = ~wrong & (flags & (FL_DIRTY | FL_WRITEBACK) == 0) & (disk != version)
-    report.add(
-        "clean page is not what the disk has",
-        pfn=pfn[stale],
-        file=file[stale],
-        index=index[stale],
-        version=version[stale],
-        disk=disk[stale],
-    )
+    report.add("clean page is not what the disk has", where=stale, pfn=pfn, file=file, index=index, version=version, disk=disk)
 
 
 CHECKER = checking("contents_file", ("I13",), "files hold every write that was counted, in the cache or on the disk", _check)

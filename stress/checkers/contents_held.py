@@ -23,15 +23,9 @@ def _check(view: View, report: Report) -> None:
     pfn, holder = pfn[known], holder[known]
     owner, version, mirror = view.owner[pfn], view.version[pfn], view.mirror[pfn]
     wrong = owner != holder
-    report.add("kernel's allocation holds somebody else's contents", pfn=pfn[wrong], owner=owner[wrong], wanted=holder[wrong])
+    report.add("kernel's allocation holds somebody else's contents", where=wrong, pfn=pfn, owner=owner, wanted=holder)
     written = ~wrong & ((version != 0) | (mirror != 0))
-    report.add(
-        "somebody wrote to a kernel's allocation",
-        pfn=pfn[written],
-        holder=holder[written],
-        version=version[written],
-        mirror=mirror[written],
-    )
+    report.add("somebody wrote to a kernel's allocation", where=written, pfn=pfn, holder=holder, version=version, mirror=mirror)
 
 
 CHECKER = checking("contents_held", ("I13",), "nobody writes to what the kernel and replay roles hold", _check)

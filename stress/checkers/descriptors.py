@@ -27,9 +27,7 @@ def _check_words(view: View, report: Report) -> None:
     )
     first, order = view.wide("folio_pfn")[desc], view.wide("folio_order")[desc]
     outside = (pfn < first) | (pfn >= first + order_size(order))
-    report.add(
-        "descriptor does not cover the frame", pfn=pfn[outside], desc=desc[outside], folio_pfn=first[outside], folio_order=order[outside]
-    )
+    report.add("descriptor does not cover the frame", where=outside, pfn=pfn, desc=desc, folio_pfn=first, folio_order=order)
 
 
 def _check_live(view: View, report: Report) -> None:
@@ -39,15 +37,16 @@ def _check_live(view: View, report: Report) -> None:
     wrong = named != order_size(order)
     report.add(
         "descriptor's order is not the number of its words",
-        pfn=first[wrong],
+        where=wrong,
+        pfn=first,
         invariant="I5",
-        desc=desc[wrong],
-        folio_order=order[wrong],
-        words=named[wrong],
+        desc=desc,
+        folio_order=order,
+        words=named,
     )
     crooked = (order < 0) | (order >= NR_ORDERS) | (first & (order_size(order) - 1) != 0)
     crooked |= (view.wide("folio_type")[desc] == T_COUNTED) & (order != np.where(view.hugetlb[desc], view.param("pageblock_order"), 0))
-    report.add("order that a put cannot free", pfn=first[crooked], invariant="I5", desc=desc[crooked], folio_order=order[crooked])
+    report.add("order that a put cannot free", where=crooked, pfn=first, invariant="I5", desc=desc, folio_order=order)
 
 
 def _check_free(view: View, report: Report) -> None:

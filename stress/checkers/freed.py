@@ -28,7 +28,7 @@ def _check(view: View, report: Report) -> None:
     for name, entries in (("pin", view.pins), ("LRU batch entry", view.batch)):
         gone = ~within(entries.value, view.nr_desc)
         gone[~gone] = ~view.live[entries.value[~gone]]
-        report.add(f"{name} of a descriptor that is free", cpus=entries.owner[gone], desc=entries.value[gone])
+        report.add(f"{name} of a descriptor that is free", where=gone, cpus=entries.owner, desc=entries.value)
 
 
 CHECKER = checking("freed", ("I8",), "freed objects keep no lock, list, mapping or isolation, and nothing leads to them", _check)

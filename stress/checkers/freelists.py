@@ -26,7 +26,7 @@ def _check_shape(view: View, report: Report) -> None:
     pfn, order, size = view.free_heads, view.free_orders, order_size(view.free_orders)
     frames_per_node = view.param("frames_per_node")
     wrong = (order >= NR_ORDERS) | (pfn & (size - 1) != 0) | (pfn // frames_per_node != (pfn + size - 1) // frames_per_node)
-    report.add("free block is not aligned, crosses its node, or has an order that cannot be", pfn=pfn[wrong], order=order[wrong])
+    report.add("free block is not aligned, crosses its node, or has an order that cannot be", where=wrong, pfn=pfn, order=order)
     migratetype = view.wide("block_migratetype")
     bad = np.flatnonzero((migratetype < 0) | (migratetype >= NR_MIGRATETYPES))
     report.add("pageblock has a migratetype that there is not", pfn=bad << view.param("pageblock_order"), migratetype=migratetype[bad])
@@ -34,7 +34,7 @@ def _check_shape(view: View, report: Report) -> None:
     changes = np.concatenate(([0], np.cumsum(np.diff(migratetype) != 0)))
     last = np.minimum(pfn + size - 1, view.nr_frames - 1) >> view.param("pageblock_order")
     mixed = changes[pfn >> view.param("pageblock_order")] != changes[last]
-    report.add("free block spans pageblocks of different migratetypes", pfn=pfn[mixed], order=order[mixed])
+    report.add("free block spans pageblocks of different migratetypes", where=mixed, pfn=pfn, order=order)
 
 
 def _check_lists(view: View, report: Report, area: Ints) -> None:
@@ -76,7 +76,7 @@ def _check_merged(view: View, report: Report) -> None:
     pfn, order = view.free_heads[small], view.free_orders[small]
     buddy = pfn ^ order_size(order)
     apart = (lookup(order_of, buddy, -2) == order) & (pfn < buddy)
-    report.add("free buddies that were not merged", pfn=pfn[apart], order=order[apart], buddy=buddy[apart])
+    report.add("free buddies that were not merged", where=apart, pfn=pfn, order=order, buddy=buddy)
 
 
 CHECKER = checking(

@@ -63,7 +63,7 @@ def _check_held_frames(view: View, report: Report, kind: Ints) -> None:
     word = lookup(view.wide("memdesc"), pfn)
     percpu = kind[plain] == PERCPU
     wrong = np.where(percpu, word != T_PERCPU, ~_head(view, pfn, HELD_SUBTYPES) | (lookup(view.misc_order, pfn) != order))
-    report.add("held block is not what its word says", pfn=pfn[wrong], cpus=cpu[wrong], word=word[wrong], order=order[wrong])
+    report.add("held block is not what its word says", where=wrong, pfn=pfn, cpus=cpu, word=word, order=order)
     replayed = view.wide("ev_pfn")
     replayed = replayed[replayed >= 0]
     wrong = ~_head(view, replayed, (M_KMALLOC_LARGE, M_UNKNOWN))
@@ -95,7 +95,7 @@ def _check_counted(view: View, report: Report, kind: Ints) -> None:
     wrong = ~within(desc, view.nr_desc)
     wrong[~wrong] = ~counted[desc[~wrong]]
     pfn = lookup(view.wide("folio_pfn"), desc)
-    report.add("held counted allocation is gone", pfn=pfn[wrong], cpus=cpu[wrong], desc=desc[wrong])
+    report.add("held counted allocation is gone", where=wrong, pfn=pfn, cpus=cpu, desc=desc)
     held = tally(desc, view.nr_desc)
     twice = np.flatnonzero(held > 1)
     report.add("counted allocation is held twice", pfn=view.wide("folio_pfn")[twice], invariant="I2", desc=twice)
@@ -111,16 +111,12 @@ def _check_balloons(view: View, report: Report) -> None:
     else:
         desc = np.maximum(lookup(view.word_desc, pfn), 0)
         wrong = (word & TYPE_MASK != T_COUNTED) | ~view.in_balloon[desc] | (view.wide("cpupid")[desc] != balloon)
-    report.add("balloon's block is not Offline, or another balloon's", pfn=pfn[wrong], cpus=balloon[wrong], word=word[wrong])
+    report.add("balloon's block is not Offline, or another balloon's", where=wrong, pfn=pfn, cpus=balloon, word=word)
     place = view.balloon.at % HELD_CAPACITY
     believed = lookup(view.wide("frame_next"), pfn)
     astray = ~wrong & (believed != place)
     report.add(
-        "balloon's block believes to be elsewhere in the inventory",
-        pfn=pfn[astray],
-        cpus=balloon[astray],
-        place=place[astray],
-        believed=believed[astray],
+        "balloon's block believes to be elsewhere in the inventory", where=astray, pfn=pfn, cpus=balloon, place=place, believed=believed
     )
     held = tally(pfn, view.nr_frames)
     twice = np.flatnonzero(held > 1)

@@ -23,7 +23,7 @@ def _check(view: View, report: Report) -> None:
     state = word >> STATE_SHIFT & STATE_MASK
     moving = state != OFF_INFLATED
     cpu = word >> CPU_SHIFT & CPU_MASK
-    report.add("Offline block is on its way at rest", pfn=heads[moving], cpus=cpu[moving], word=word[moving], state=state[moving])
+    report.add("Offline block is on its way at rest", where=moving, pfn=heads, cpus=cpu, word=word, state=state)
     skip = view.wide("block_skip")
     claimed = np.flatnonzero(skip & _SCANNER_MASK != 0)
     report.add(

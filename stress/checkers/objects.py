@@ -50,7 +50,7 @@ def _check_lists(view: View, report: Report) -> None:
         (chains.astray | chains.torn | chains.ring, "list of zspages or slabs is torn"),
         (~chains.ring & (chains.list_of != wanted), "zspage or slab with room is not on its list"),
     ):
-        report.add(message, pfn=pfn[wrong], invariant="I9", udesc=listed[wrong], list=chains.list_of[wrong], wanted=wanted[wrong])
+        report.add(message, where=wrong, pfn=pfn, invariant="I9", udesc=listed, list=chains.list_of, wanted=wanted)
     counted, found = view.wide("u_listed"), np.bincount(wanted[wanted < len(view["u_listed"])], minlength=len(view["u_listed"]))
     wrong = np.flatnonzero(counted != found[: len(counted)])
     report.add("list has another length than it counts", invariant="I9", list=wrong, counted=counted[wrong], found=found[wrong])

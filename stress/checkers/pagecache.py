@@ -17,20 +17,13 @@ def _check(view: View, report: Report) -> None:
     file, index, entry = slot // file_pages, slot % file_pages, entry[slot]
     pfn, first = view.wide("folio_pfn")[desc], view.wide("folio_index")[desc]
     stranger = ~view.live[desc] | (view.wide("folio_type")[desc] != T_FILE) | (view.wide("mapping")[desc] != (file + 1) << 1)
-    report.add(
-        "slot leads to a folio of something else", pfn=pfn[stranger], file=file[stranger], index=index[stranger], desc=desc[stranger]
-    )
+    report.add("slot leads to a folio of something else", where=stranger, pfn=pfn, file=file, index=index, desc=desc)
     outside = ~stranger & ((index < first) | (index >= first + order_size(view.wide("folio_order")[desc])))
-    report.add("folio does not cover the index", pfn=pfn[outside], file=file[outside], index=index[outside], folio_index=first[outside])
+    report.add("folio does not cover the index", where=outside, pfn=pfn, file=file, index=index, folio_index=first)
     wanted = np.where(index == first, (desc + 1) << 1, first << 1 | SIBLING_BIT)
     odd = ~stranger & ~outside & (entry != wanted)
     report.add(
-        "slot is neither the folio's head nor a sibling of it",
-        pfn=pfn[odd],
-        file=file[odd],
-        index=index[odd],
-        entry=entry[odd],
-        wanted=wanted[odd],
+        "slot is neither the folio's head nor a sibling of it", where=odd, pfn=pfn, file=file, index=index, entry=entry, wanted=wanted
     )
     _check_folios(view, report)
 

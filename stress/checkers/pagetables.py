@@ -16,7 +16,7 @@ def _check(view: View, report: Report) -> None:
     udesc = lookup(view.word_udesc, pfn)
     wrong = (lookup(view.word_type, pfn) != T_PAGETABLE) | (lookup(view.wide("u_owner"), udesc) != slot)
     word = lookup(view.wide("memdesc"), pfn)
-    report.add("upper entry leads to no table of its own", pfn=pfn[wrong], slot=slot[wrong], word=word[wrong], udesc=udesc[wrong])
+    report.add("upper entry leads to no table of its own", where=wrong, pfn=pfn, slot=slot, word=word, udesc=udesc)
     table = np.flatnonzero(view.word_type == T_PAGETABLE)
     orphan = table[tally(pfn, view.nr_frames)[table] != 1]
     report.add("page table that not exactly one upper entry leads to", pfn=orphan, word=view.wide("memdesc")[orphan])
@@ -30,12 +30,13 @@ def _check(view: View, report: Report) -> None:
         wrong = ~wrong & ((version != written) | (mirror != written))
         report.add(
             "table has not the writes that were counted",
-            pfn=pfn[wrong],
+            where=wrong,
+            pfn=pfn,
             invariant="I13",
-            slot=slot[wrong],
-            version=version[wrong],
-            mirror=mirror[wrong],
-            written=written[wrong],
+            slot=slot,
+            version=version,
+            mirror=mirror,
+            written=written,
         )
 
 

@@ -14,7 +14,7 @@ def _check(view: View, report: Report) -> None:
     slots = np.flatnonzero(flying != 0)
     pfn = flying[slots] - 1
     stray = lookup(view.word_type, pfn) != T_NETPOOL
-    report.add("fragment in flight of what is no pool's frame", pfn=pfn[stray], slot=slots[stray])
+    report.add("fragment in flight of what is no pool's frame", where=stray, pfn=pfn, slot=slots)
     fragments, cached = tally(pfn, view.nr_frames), tally(view.recycled.value, view.nr_frames)
     frame = np.flatnonzero((view.word_type == T_NETPOOL) & (view.word_udesc >= 0))
     counted = view.wide("u_inuse")[view.word_udesc[frame]]
@@ -32,7 +32,7 @@ def _check(view: View, report: Report) -> None:
         cached=cached[frame[wrong]],
     )
     stray = lookup(view.word_type, view.recycled.value) != T_NETPOOL
-    report.add("pool keeps what is no frame of a pool", pfn=view.recycled.value[stray], invariant="I1", cpus=view.recycled.owner[stray])
+    report.add("pool keeps what is no frame of a pool", where=stray, pfn=view.recycled.value, invariant="I1", cpus=view.recycled.owner)
     if view.has_contents:
         wrong = view.owner[frame] != NET_STAMP | frame
         report.add("pool's frame holds somebody else's contents", pfn=frame[wrong], invariant="I13", owner=view.owner[frame[wrong]])

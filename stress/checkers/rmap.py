@@ -2,16 +2,7 @@
 
 import numpy as np
 
-from kernels.base.layout import (
-    FAMILY_TASKS,
-    MAPPING_ANON,
-    PTE_EXCLUSIVE,
-    PTE_PRESENT,
-    PTE_WRITE,
-    T_ANON,
-    T_FILE,
-    T_KSM,
-)
+from kernels.base.layout import FAMILY_TASKS, MAPPING_ANON, PTE_EXCLUSIVE, PTE_PRESENT, PTE_WRITE, T_ANON, T_FILE, T_KSM
 from stress.checkers._report import Report, checking
 from stress.checkers._view import View, tally
 
@@ -49,9 +40,9 @@ def _check_rights(view: View, report: Report) -> None:
     pte = view.wide("pte")[at]
     file = at % task_pages >= view.param("anon_pages")
     loose = (pte & PTE_WRITE != 0) & ((pte & PTE_EXCLUSIVE == 0) | file)
-    report.add("writable entry of a page that is not the task's alone", pfn=pfn[loose], invariant="I13", at=at[loose], pte=pte[loose])
+    report.add("writable entry of a page that is not the task's alone", where=loose, pfn=pfn, invariant="I13", at=at, pte=pte)
     ksm = (view.word_type[pfn] == T_KSM) & (pte & (PTE_EXCLUSIVE | PTE_WRITE) != 0)
-    report.add("KSM page that a task may write", pfn=pfn[ksm], invariant="I13", at=at[ksm], pte=pte[ksm])
+    report.add("KSM page that a task may write", where=ksm, pfn=pfn, invariant="I13", at=at, pte=pte)
     shared = (pte & PTE_EXCLUSIVE != 0) & (tally(pfn, view.nr_frames)[pfn] > 1)
     report.add(
         "exclusive page is mapped more than once",

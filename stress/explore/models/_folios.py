@@ -1,12 +1,12 @@
-"""What several models do with folios: map a new page; migrate one as compaction does; empty the LRU batches."""
+"""What several models do with folios: map a new page; migrate one as compaction does; empty the LRU batches; read and unmap a page."""
 
 from kernels.alloc.pages import alloc_frozen_pages
 from kernels.alloc.release import lru_add_drain
 from kernels.base.atomics import load_acquire
 from kernels.base.jit import kernel
 from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, PTE_ACCESSED, PTE_EXCLUSIVE, PTE_WRITE, T_ANON
-from kernels.map.access import anon_mapping, owner_stamp, stamp_frame
-from kernels.map.rmap import map_page
+from kernels.map.access import anon_mapping, owner_stamp, stamp_frame, task_access
+from kernels.map.rmap import map_page, zap_range
 from kernels.map.tlb import flush_deferred
 from kernels.migrate.folio import folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
 from kernels.migrate.targets import FROM_ALLOCATOR, alloc_target_folio, free_target_folio
@@ -64,3 +64,12 @@ def drain_all(mem):
     """Empty every CPU's LRU batch: what is left has no references but its own."""
     for cpu in range(mem.nr_cpus):
         lru_add_drain(mem, cpu)
+
+
+@kernel
+def read_and_unmap(mem, cpu, nr_spaces, vpage):
+    """Every task finds what was written, and unmaps it, so that a reference too many or too few is seen."""
+    drain_all(mem)
+    for space in range(nr_spaces):
+        task_access(mem, cpu, space, vpage, 0)
+        zap_range(mem, cpu, space, vpage, 1)

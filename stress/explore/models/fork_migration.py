@@ -5,10 +5,9 @@ CPU 0 migrates a page of task 0. CPU 1 forks it to task 1, and then writes it as
 
 from kernels.base.jit import kernel
 from kernels.map.access import task_access
-from kernels.map.rmap import zap_range
 from kernels.policy.fault import fork_range
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import drain_all, migrate_one
+from stress.explore.models._folios import migrate_one, read_and_unmap
 from stress.explore.models.gup_migration import VPAGE, prepare, write_through_pin
 
 
@@ -30,10 +29,7 @@ def steps(mem, cpu):
 @kernel
 def check(mem, cpu):
     """Every write is found by both, and both are unmapped."""
-    drain_all(mem)
-    for space in range(2):
-        task_access(mem, cpu, space, VPAGE, 0)
-        zap_range(mem, cpu, space, VPAGE, 1)
+    read_and_unmap(mem, cpu, 2, VPAGE)
     return 0
 
 

@@ -8,9 +8,8 @@ from kernels.base.atomics import load_acquire
 from kernels.base.jit import kernel
 from kernels.base.layout import INCARNATION_SHIFT
 from kernels.map.access import anon_mapping, check_stamp, gup_fast, owner_stamp, raise_oracle, task_access, unpin_folio, write_frame
-from kernels.map.rmap import zap_range
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import drain_all, migrate_one, new_page
+from stress.explore.models._folios import migrate_one, new_page, read_and_unmap
 
 VPAGE = 2
 
@@ -58,9 +57,7 @@ def steps(mem, cpu):
 @kernel
 def check(mem, cpu):
     """Every write is found, and the page is unmapped, so that a reference too many or too few is seen."""
-    drain_all(mem)
-    task_access(mem, cpu, 0, VPAGE, 0)
-    zap_range(mem, cpu, 0, VPAGE, 1)
+    read_and_unmap(mem, cpu, 1, VPAGE)
     return 0
 
 

@@ -6,10 +6,9 @@ task 1's.
 
 from kernels.base.jit import kernel
 from kernels.map.access import task_access
-from kernels.map.rmap import zap_range
 from kernels.policy.ksm import ksm_merge
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import drain_all, new_page
+from stress.explore.models._folios import new_page, read_and_unmap
 from stress.explore.models.gup_migration import VPAGE, write_through_pin
 
 
@@ -37,10 +36,7 @@ def steps(mem, cpu):
 @kernel
 def check(mem, cpu):
     """Every write is found, and both are unmapped."""
-    drain_all(mem)
-    for space in range(2):
-        task_access(mem, cpu, space, VPAGE, 0)
-        zap_range(mem, cpu, space, VPAGE, 1)
+    read_and_unmap(mem, cpu, 2, VPAGE)
     return 0
 
 

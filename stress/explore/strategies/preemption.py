@@ -6,13 +6,12 @@ while the last one could is a preemption; where it waits or has ended the choice
 
 from kernels.base.jit import kernel
 from stress.explore.chance import lowest_member
-from stress.explore.state import LAST_TASK, MAX_STEPS, NR_POINTS, STRATEGY_WORDS
+from stress.explore.state import LAST_TASK, NR_POINTS
+from stress.explore.strategies._tree import CHOSEN, LEFT, PREFIX, TREE_END, settle_deepest
 from stress.explore.strategy import Strategy
 
-PREFIX, BOUND, REFUSED = (STRATEGY_WORDS + k for k in range(3))  # steps whose choice is settled; whether the bound left anything out
-CHOSEN = STRATEGY_WORDS + 16
-LEFT = CHOSEN + MAX_STEPS
-COST = LEFT + MAX_STEPS  # preemptions before a step
+BOUND, REFUSED = PREFIX + 1, PREFIX + 2  # preemptions that are allowed; whether that left anything out
+COST = TREE_END  # preemptions before a step, for each depth
 
 
 @kernel
@@ -40,14 +39,8 @@ def end(s):
 
     Returns     whether the bound left nothing out
     """
-    depth = s[NR_POINTS] - 1
-    while depth >= 0:
-        if s[LEFT + depth] != 0:
-            s[CHOSEN + depth] = lowest_member(s[LEFT + depth])
-            s[LEFT + depth] &= ~(1 << s[CHOSEN + depth])
-            s[PREFIX] = depth + 1
-            return False
-        depth -= 1
+    if settle_deepest(s):
+        return False
     if not s[REFUSED]:
         return True
     s[BOUND] += 1
