@@ -43,6 +43,13 @@ def test_in_the_explored_flavour(name):
     assert "skipped" not in done.stdout
 
 
+@pytest.mark.nightly
+def test_dpor_at_length():
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "nightly", "tests/stress/explore/test_dpor.py", **EXPLORED)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "9 passed" in done.stdout
+
+
 def test_a_release_that_is_none_is_a_race_under_sequential_consistency(tmp_path):
     """spin_unlock() with a relaxed store does no harm on any schedule here, and is told."""
     shutil.copy(ROOT / "pfnstorm.py", tmp_path)
