@@ -1,9 +1,9 @@
 """Programs that are data: each CPU's operations lie with what they load in its flight recorder, a tape that nobody shares.
 
 Operations compile to what they are on x86: a store and a load to plain moves (relaxed), a fence to mfence or its like (seq_cst), an
-exchange to a locked xchg. `cas` and `add` are locked, too; `lock` waits for a word as spin_lock() does, `unlock` releases it, `spin` waits until a word is
-not 0. Under PSO a store that releases and an exchange that orders nothing are something else than the plain ones. The explored flavour schedules them
-(programs.py), the fast one makes them on real processors (litmus_host.py).
+exchange to a locked xchg. `cas` and `add` are locked, too; `lock` waits for a word as spin_lock() does, `unlock` releases it, `spin`
+waits until a word is not 0. Under PSO a store that releases and an exchange that orders nothing are something else than the plain ones.
+The explored flavour schedules them (programs.py), the fast one makes them on real processors (litmus_host.py).
 """
 
 from collections.abc import Sequence
