@@ -10,7 +10,7 @@ import pytest
 
 from stress.errors import UserError
 from stress.explore.reach import reached_by
-from stress.mutate.command import Net, Report, chosen_mutants, model_nets
+from stress.mutate.command import Net, Report, chosen_mutants, model_nets, storm_nets
 from stress.mutate.detect import Cell, Outcome, table_of, weave_bugs
 from stress.mutate.nets import FOUND_NOTHING, in_child
 from stress.mutate.operators import Mutant, mutants_of
@@ -133,6 +133,13 @@ def test_what_is_brief_decides_nothing(tmp_path, two):
         assert report.verdict(two[0]) == SURVIVED
         results.add(trial(two[1], brief.name, "race"))
         assert report.verdict(two[1]) == KILLED
+
+
+def test_one_storm_is_for_those_only_to_whom_no_model_leads():
+    models = model_nets(MUTANTS, 1, ("pcp-isolation",))
+    whole, far = storm_nets(MUTANTS, models)[0], storm_nets(MUTANTS, models)[-1]
+    assert set(far.mutants) < set(whole.mutants)
+    assert not set(far.mutants) & set(models[0].mutants)
 
 
 def test_models_are_asked_briefly_for_a_part_of_their_schedules():
