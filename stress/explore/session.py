@@ -88,13 +88,14 @@ class Session:
         engine.words[state.NOTE_FIRST] = AT_REST_FIRST if first == 0 else AT_REST_FIRST_LATER
         met_before = self._met()
         start, number, end = time.monotonic(), first, first + nr_schedules
-        told = start
-        while number < end and not tally.complete:
+        told, ended = start, False
+        while number < end and not ended:
             if engine.model.oracle is not None and engine.nr_states_free < SLICE_SCHEDULES:  # none may go unseen
                 tally.states.update(engine.final_states())
                 engine.forget_states()
             number = engine.explore(number, min(SLICE_SCHEDULES, end - number), note_every=self._note_every(number))
-            tally.complete = engine.stop == state.STOP_COMPLETE
+            ended = engine.stop == state.STOP_COMPLETE
+            tally.complete = bool(engine.words[state.COMPLETE])
             found = self._judge()
             if found is not None:
                 self._fail(tally, found, strategy, seed, number - 1)

@@ -108,3 +108,63 @@ def test_a_failure_is_refused_when_kernels_or_words_do_not_fit(engine_of, tmp_pa
         path.write_text(json.dumps(good.to_json() | change))
         with pytest.raises(UserError, match=said):
             load_failure(path)
+
+
+def explore_variant(engine, variant, strategy, nr_schedules, nr_tasks=2):
+    """Explore one variant of livelock_model, from the first schedule on."""
+    engine.put_back()
+    engine.mem.arrays["gang_pfn"][0] = variant
+    engine.set_tasks(nr_tasks)
+    engine.begin(strategy, 1)
+    engine.explore(0, nr_schedules)
+    return engine.found()
+
+
+@pytest.mark.parametrize(
+    ("memory", "strategy"), [("sc", "random"), ("sc", "pct-3"), ("sc", "dpor"), ("tso", "random"), ("tso", "dfs"), ("pso", "pos")]
+)
+def test_a_livelock_is_told_with_its_loop_shrinks_and_replays(engine_of, memory, strategy):
+    from stress.explore.shrink import shrink
+    from tests.stress.explore.livelock_model import MODEL, NEVER_END, UNDO
+
+    engine = engine_of(MODEL, memory)
+    for variant in NEVER_END:
+        found = explore_variant(engine, variant, strategy, 1)
+        assert found.verdict == "livelock", variant
+        assert "times back in" in found.message
+        assert found.message.count("gang_word") == 2
+        choices = engine.choices()
+        assert engine.replay(choices) == found
+        if variant == UNDO:
+            small = shrink(engine, choices, found)
+            assert engine.replay([]).same_failure(found)  # no switch is needed before it is made fair
+            assert engine.choices() == small
+
+
+@pytest.mark.parametrize("memory", ["sc", "tso"])
+@pytest.mark.parametrize("strategy", ["random", "pct-3", "dpor", "dfs", "preemption"])
+def test_who_spins_until_another_goes_on_is_no_livelock(engine_of, memory, strategy):
+    from stress.explore import state
+    from tests.stress.explore.livelock_model import END, MODEL, POLL_ENDS
+
+    engine = engine_of(MODEL, memory)
+    for variant in END:
+        assert explore_variant(engine, variant, strategy, 200) is None
+    if strategy == "dfs":  # lets CPU 0 spin first
+        assert explore_variant(engine, POLL_ENDS, strategy, 1) is None
+        assert engine.words[state.CUT]
+        assert engine.words[state.MOST_STEPS] > 1024
+
+
+def test_a_search_that_cut_schedules_is_not_complete(engine_of):
+    from stress.explore import state
+    from tests.stress.explore.livelock_model import COUNT, MODEL
+
+    engine = engine_of(MODEL, privacy=False)
+    for strategy, complete in (("dfs", True), ("dpor", False)):  # the one schedule of one CPU is more than dpor can remember
+        assert explore_variant(engine, COUNT, strategy, 1, nr_tasks=1) is None
+        assert engine.stop == state.STOP_COMPLETE
+        assert bool(engine.words[state.COMPLETE]) == complete
+    found = explore_variant(engine, COUNT, "random", 1)
+    assert found.verdict == "livelock"
+    assert "no end after 5,000 steps" in found.message
