@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from stress.explore import state
 from stress.explore.engine import Engine, Found
 from stress.explore.failure import Failure, failure_of
-from stress.explore.shrink import shrink
+from stress.explore.shrink import nr_preemptions, shrink
 from stress.explore.strategies import NAMED, STRATEGIES
 
 BLOCK_SCHEDULES = 4096
@@ -36,7 +36,7 @@ class Tally:
     seconds: float = 0.0
     complete: bool = False
     failure: Failure | None = None
-    original: int = 0  # steps of the failing schedule before it was shrunk
+    original: tuple[int, int] = (0, 0)  # preemptions and steps of the failing schedule before it was shrunk
     states: set[int] = field(default_factory=set)
     met: dict[str, int] = field(default_factory=dict)  # the model's meetings, and how often they happened
 
@@ -143,7 +143,7 @@ class Session:
         words = self.engine.words
         counted = [int(words[word]) for word in (state.TOTAL_STEPS, state.MOST_STEPS, state.TOTAL_POINTS)]
         choices = self.engine.choices()
-        tally.original = len(choices)
+        tally.original = nr_preemptions(choices), len(choices)
         choices = shrink(self.engine, choices, found)
         tally.failure = failure_of(self.engine, choices, found, strategy, seed, number)
         words[state.TOTAL_STEPS], words[state.MOST_STEPS], words[state.TOTAL_POINTS] = counted

@@ -1,4 +1,4 @@
-"""DPOR visits the same final states as brute force, on random programs with stores, exchanges, compare-and-swap, additions, locks, spins."""
+"""DPOR visits the same final states as brute force, on random programs: stores, exchanges, compare-and-swap, additions, locks, spins."""
 
 import random
 
