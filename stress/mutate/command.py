@@ -35,6 +35,8 @@ SCHEMA = "pfnstorm-mutate/1"
 STORM_SECONDS = 6.0
 #: what is stormed for whoever is left, in this order
 STORMS = (("zoo",), ("storm", "migration=list", "offline=zero", "refcount=frozen-bit"))
+#: and beside them for those only to whom no model leads
+FAR_STORMS = (("hotplug",),)
 LEFT = (SURVIVED, UNREACHED)
 _EXPLORER_SHARE = 0.6  # of the budget, at most, before storms begin
 _BRIEFLY = 0.1  # of a model's schedules, before any model makes all of them
@@ -93,10 +95,13 @@ def model_nets(mutants: Sequence[Mutant], scale: float, names: Sequence[str], *,
     return nets
 
 
-def storm_nets(mutants: Sequence[Mutant]) -> list[Net]:
+def storm_nets(mutants: Sequence[Mutant], models: Sequence[Net]) -> list[Net]:
     """The storms, for everybody whom this processor lets differ: on x86-64 only a fence and the compiler do anything for an ordering."""
     seen = [each for each in mutants if each.kind != "order" or "fence" in each.text or platform.machine() != "x86_64"]
-    return [Net(f"storm {' '.join(words)}", ("storm", words[0], f"{STORM_SECONDS:g}", *words[1:]), seen) for words in STORMS]
+    led_to = {each for net in models for each in net.mutants}
+    far = [each for each in seen if each not in led_to]
+    about = [*((words, seen) for words in STORMS), *((words, far) for words in FAR_STORMS)]
+    return [Net(f"storm {' '.join(words)}", ("storm", words[0], f"{STORM_SECONDS:g}", *words[1:]), whom) for words, whom in about]
 
 
 class Asked(Server):
@@ -193,7 +198,7 @@ def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) ->
             mutants = chosen_mutants(make_woven(folder), options.only, options.sample, options.seed)
             names = options.models or tuple(all_models())
             briefly, models = (model_nets(mutants, options.scale, names, brief=brief) for brief in (True, False))
-            storms = storm_nets(mutants) if options.storms else []
+            storms = storm_nets(mutants, models) if options.storms else []
             nets = [*briefly, *models, *storms]
             progress = Progress(out, len(mutants))
             progress.say(f"{len(mutants)} mutants, {len(models)} models, {len(storms)} storms; results in {results.path}")
@@ -248,7 +253,7 @@ class Report:
             if verdict != KILLED or (why and why.why == "equivalent"):
                 lines.append(f"{verdict}{f', explained: {why.why}' if why else ''}: {mutant.name}")
         width = max(map(len, KINDS))
-        title = "mutants  killed  survived  not reached  explained  not tried  killed of all judged  of those not explained"
+        title = "mutants  killed  survived  not reached  explained  not tried  killed of all  of those not explained"
         lines.append(f"{'kind'.ljust(width)}  {title}")
         of_kinds = {kind: [each for each in self.mutants if kind in (each.kind, "all")] for kind in (*KINDS, "all")}
         return lines + [self._line(kind.ljust(width), mutants) for kind, mutants in of_kinds.items()]
@@ -256,10 +261,9 @@ class Report:
     def _line(self, title: str, mutants: Sequence[Mutant]) -> str:
         count = Counter(map(self.verdict, mutants))
         known = sum(self.verdict(each) != KILLED and each.name in self.table for each in mutants)
-        unknown = sum(self.verdict(each) in LEFT and each.name not in self.table for each in mutants)
         killed = count[KILLED]
         left = f"{count[SURVIVED]:8}  {count[UNREACHED]:11}  {known:9}  {count[UNTRIED]:9}"
-        shares = f"{_share(killed, len(mutants) - count[UNTRIED]):>20}  {_share(killed, killed + unknown):>22}"
+        shares = f"{_share(killed, len(mutants)):>13}  {_share(killed, len(mutants) - known):>22}"
         return f"{title}  {len(mutants):7}  {killed:6}  {left}  {shares}"
 
     def to_json(self) -> dict[str, Any]:

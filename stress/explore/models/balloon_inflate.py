@@ -6,8 +6,9 @@ into the same balloon, and gives back whatever comes first.
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
 from kernels.base.atomics import load_acquire
+from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import MT_MOVABLE
+from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE
 from kernels.types.offline import balloon_deflate, balloon_inflate, is_offline_head, isolate_offline, migrate_offline
 from stress.explore.model import Model, small_geometry
 
@@ -47,14 +48,20 @@ def steps(mem, cpu):
     if cpu == 1:
         return move(mem, cpu, mem.gang_pfn[0], mem.gang_pfn[1])
     balloon_inflate(mem, cpu, BALLOON, mem.gang_pfn[cpu], ORDER)
-    return balloon_deflate(mem, cpu, BALLOON, 0) if cpu == 2 else 0
+    if cpu == 2:
+        mem.gang_pfn[3] = balloon_deflate(mem, cpu, BALLOON, 0)
+        return mem.gang_pfn[3]
+    return 0
 
 
 @kernel
 def check(mem, cpu):
-    """The balloon is emptied."""
-    while balloon_deflate(mem, cpu, BALLOON, 0) > 0:
-        pass
+    """The balloon gives back what is left, and no more than it was given."""
+    given_back = mem.gang_pfn[3]
+    for _ in range(3):
+        given_back += balloon_deflate(mem, cpu, BALLOON, 0)
+    if given_back != 2 << ORDER:
+        bug(mem, cpu, BUG_BALLOON_LOST, -1, given_back, 2 << ORDER)
     return 0
 
 

@@ -1,7 +1,7 @@
 """The pool of free huge folios: taken from and put back by two CPUs, while a third puts one more than the pool wants.
 
 The pool wants one folio and has it. CPUs 0 and 1 take a free one, if there is, and put it. CPU 2 makes a surplus one of its pageblock
-and puts it: whoever puts last finds a full pool and gives its pageblock back.
+and puts it: whoever puts last finds a full pool and gives its pageblock back. Then it dissolves the first one, if that is free.
 """
 
 from kernels.alloc.hugetlb import huge_add_surplus, huge_dequeue, huge_dissolve
@@ -10,6 +10,7 @@ from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
 from stress.explore.model import Model, small_geometry
+from stress.explore.models.hugetlb_dissolve import dissolve
 
 
 @kernel
@@ -32,12 +33,13 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Take and put; add and put.
+    """Take and put; add and put, and dissolve.
 
     Returns     what there was
     """
     if cpu == 2:
-        return 1 if add(mem, cpu, mem.gang_pfn[1]) else 0
+        add(mem, cpu, mem.gang_pfn[1])
+        return dissolve(mem, cpu)
     desc = huge_dequeue(mem, cpu, 0)
     if desc < 0:
         return 0

@@ -1,7 +1,7 @@
 """Slabs are made while others take objects of them and free them.
 
-CPU 0 makes a slab, takes an object of it and frees it. CPU 1 takes an object, from whatever slab has room, writes it and frees it. CPU 2
-makes a slab, too, and shrinks the cache.
+A slab has two objects. CPU 0 makes one, takes an object of it and frees it. CPU 1 frees an object of a slab that was full; twice it takes
+one, from whatever slab has room, writes it and frees it. CPU 2 frees the other object of that slab, and shrinks the cache.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -14,26 +14,40 @@ from stress.explore.models.slab_shrink import drop, hold
 
 @kernel
 def prepare(mem, cpu):
-    """CPUs 0 and 2 have a frame each."""
-    for k in range(2):
-        mem.gang_pfn[k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_RECLAIMABLE)
+    """CPU 0 has a frame; CPUs 1 and 2 have an object each of one slab, which is full."""
+    mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, 0, MT_RECLAIMABLE)
+    hold(mem, 1, slab_alloc_new(mem, cpu, alloc_frozen_pages(mem, cpu, 0, 0, MT_RECLAIMABLE), 1))
+    hold(mem, 2, slab_alloc(mem, cpu, 0, 2))
     return 0
 
 
 @kernel
-def steps(mem, cpu):
-    """Make and free; take and free; make and shrink.
+def take_and_free(mem, cpu):
+    """Take an object, write it and free it.
 
-    Returns     what there was to take, or frames that were freed
+    Returns     whether there was one
     """
-    if cpu == 1:
-        obj = slab_alloc(mem, cpu, 0, cpu)
-        if obj >= 0:
-            hold(mem, cpu, obj)
-            drop(mem, cpu, cpu)
-        return 1 if obj >= 0 else 0
-    slab_free(mem, cpu, slab_alloc_new(mem, cpu, mem.gang_pfn[cpu // 2], cpu), cpu)
-    return slab_shrink(mem, cpu, 0) if cpu == 2 else 0
+    obj = slab_alloc(mem, cpu, 0, cpu)
+    if obj < 0:
+        return 0
+    hold(mem, cpu, obj)
+    drop(mem, cpu, cpu)
+    return 1
+
+
+@kernel
+def steps(mem, cpu):
+    """Make and free; free, take and free; free and shrink.
+
+    Returns     how often there was something to take, or frames that were freed
+    """
+    if cpu == 0:
+        slab_free(mem, cpu, slab_alloc_new(mem, cpu, mem.gang_pfn[0], cpu), cpu)
+        return 0
+    drop(mem, cpu, cpu)
+    if cpu == 2:
+        return slab_shrink(mem, cpu, 0)
+    return take_and_free(mem, cpu) + take_and_free(mem, cpu)
 
 
 @kernel
@@ -47,7 +61,7 @@ MODEL = Model(
     "slab-new",
     "slabs are made while others take and free their objects, and against reclaim",
     "design 3, descriptors without a count; I2, I9",
-    small_geometry(3),
+    small_geometry(3, words_per_frame=8),
     prepare,
     steps,
     check,

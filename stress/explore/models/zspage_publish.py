@@ -1,7 +1,8 @@
-"""A zspage is made while somebody who has found its frame wants to isolate it, and somebody else an object of it.
+"""A zspage is ended and made anew while somebody who has found its frame wants to isolate it, and somebody else an object of it.
 
-CPU 0 makes a zspage, writes the object that it has taken of it, and frees it. CPU 1 isolates the frame as soon as its word says that it
-can be, and migrates it. CPU 2 takes an object, if there is room, writes it and frees it, and may be who ends the zspage.
+CPU 0 frees the only object of a zspage, and with it the zspage; it makes another one, mostly of the same frame and with the same
+descriptor, writes the object that it has taken of it, and frees it. CPU 1 isolates the frame as soon as its word says that it can be,
+and migrates it. CPU 2 takes an object, if there is room, writes it and frees it, and may be who ends the zspage.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -14,15 +15,16 @@ from stress.explore.models.zspage_migration import FIRST, SECOND, move
 
 @kernel
 def prepare(mem, cpu):
-    """CPU 0 has a frame; and there is one on CPU 1's list."""
+    """A zspage with one object, and a frame on CPU 1's list."""
     mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    zs_malloc_new(mem, cpu, 0, FIRST, mem.gang_pfn[0])
     free_frozen_pages(mem, 1, alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE), 0)
     return 0
 
 
 @kernel
 def steps(mem, cpu):
-    """Make it, use it and leave; isolate and migrate it; use it and leave.
+    """End it, make another one, use it and leave; isolate and migrate it; use it and leave.
 
     Returns     what became of the migration; whether there was room
     """
@@ -30,7 +32,8 @@ def steps(mem, cpu):
         return move(mem, cpu, mem.gang_pfn[0])
     handle, had = (FIRST if cpu == 0 else SECOND), True
     if cpu == 0:
-        zs_malloc_new(mem, cpu, 0, handle, mem.gang_pfn[0])
+        zs_free(mem, cpu, handle)
+        zs_malloc_new(mem, cpu, 0, handle, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE))
     else:
         had = zs_malloc(mem, cpu, 0, handle)
     if had:
@@ -47,7 +50,7 @@ def check(mem, cpu):
 
 MODEL = Model(
     "zspage-publish",
-    "a zspage is made and used while compaction isolates and migrates it",
+    "a zspage is ended, made anew and used while compaction isolates and migrates it",
     "linux-mm.md 2.7; I13, I16",
     small_geometry(3, words_per_frame=8),
     prepare,
