@@ -348,7 +348,7 @@ _TASK_CODES: list = []
 
 
 #: packages whose modules are found by scanning: to import one of these is to stand on all of it
-_SCANNED = ("kernels", "stress.roles")
+_SCANNED = ("kernels", "stress.roles", "stress.explore.strategies")
 
 
 @cache

@@ -127,8 +127,7 @@ def schedules():
 _I64 = ir.IntType(64)
 # What a call may change; what it must not the switch itself keeps, on the stack that it leaves.
 _CLOBBERED = "rax rcx rdi r8 r9 r10 r11 memory cc dirflag fpsr flags".split() + [f"xmm{k}" for k in range(16)]
-if llvm.get_host_cpu_features().get("avx512f"):
-    _CLOBBERED += [f"xmm{k}" for k in range(16, 32)] + [f"k{k}" for k in range(8)]
+_CLOBBERED_AVX512 = [f"xmm{k}" for k in range(16, 32)] + [f"k{k}" for k in range(8)]
 _KEPT = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 # The 128 bytes below the stack pointer may be LLVM's (the red zone). Operands are outputs too: the other stack changes those registers.
 # Not a function of its own: the processor predicts where a `ret` goes from the calls before it, and one behind a switch goes elsewhere.
@@ -204,7 +203,8 @@ def _lower_set_word(context, builder, sig, args):
 def _emit_switch(builder, save, load):
     """Leave the stack pointer in one word, go on where another one says."""
     kind = ir.FunctionType(ir.LiteralStructType([_I64, _I64]), [_I64, _I64])
-    constraints = "={rsi},={rdx},0,1" + "".join(f",~{{{register}}}" for register in _CLOBBERED)
+    clobbered = _CLOBBERED + (_CLOBBERED_AVX512 if llvm.get_host_cpu_features().get("avx512f") else [])
+    constraints = "={rsi},={rdx},0,1" + "".join(f",~{{{register}}}" for register in clobbered)
     builder.call(ir.InlineAsm(kind, _SWITCH, constraints, side_effect=True), [builder.ptrtoint(save, _I64), builder.ptrtoint(load, _I64)])
 
 

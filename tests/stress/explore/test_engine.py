@@ -170,3 +170,8 @@ def test_a_search_that_cut_schedules_is_not_complete(engine_of):
     found = explore_variant(engine, COUNT, "random", 1)
     assert found.verdict == "livelock"
     assert "no end after 5,000 steps" in found.message
+
+
+def test_an_edit_of_a_strategy_compiles_the_scheduler_anew():
+    files = {path.name for path in jit.import_closure("stress.explore.scheduler")}
+    assert {"scheduler.py", "dpor.py", "random_walk.py", "_tree.py", "livelock.py", "points.py"} <= files
