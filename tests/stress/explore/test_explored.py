@@ -44,8 +44,10 @@ def test_in_the_explored_flavour(name):
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(1200)
 def test_dpor_at_length():
-    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "nightly", "tests/stress/explore/test_dpor.py", **EXPLORED)
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "nightly", "tests/stress/explore/test_dpor.py")
+    done = run(*words, timeout=1100, **EXPLORED)
     assert done.returncode == 0, done.stdout[-4000:]
     assert "9 passed" in done.stdout
 
