@@ -13,18 +13,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
-from types import FrameType
 from typing import Any, TextIO
 
 from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
 from stress.patches import PatchError, apply_patch
 from stress.seeded import ENDINGS, SeededBug, Story, scenario_text
 from stress.soak import write_json
-from stress.workers import die_with
+from stress.workers import die_with, hangup_interrupts
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = "pfnstorm-bugs/1"
@@ -198,25 +196,9 @@ def controls_of(bugs: Sequence[SeededBug]) -> list[SeededBug]:
     return [SeededBug(f"{CONTROL} {k}", None, story.model_copy(update=changed)) for k, story in enumerate(ways, 1)]
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """A terminal that closes ends this as Ctrl-C does, with everything cleaned up; under nohup it goes on."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGHUP)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
 def storm_all(bugs: Sequence[SeededBug], tries: int, seconds: float, say: Callable[[str], None]) -> Iterator[Outcome]:
     """Storm one bug after the other, each outcome as soon as it is known."""
-    with _interruptible(), tempfile.TemporaryDirectory(prefix="pfnstorm-bugs-") as name:
+    with hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-bugs-") as name:
         folder, waiting = Path(name), list(bugs)
         ahead: list[tuple[SeededBug, Copy | PatchError]] = []
         try:

@@ -17,9 +17,11 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
+from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -113,6 +115,22 @@ def die_with(supervisor_pid: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != supervisor_pid:  # it went before we asked
         os._exit(EXIT_ORPHAN)
+
+
+@contextmanager
+def hangup_interrupts() -> Iterator[None]:
+    """A terminal that closes ends this as Ctrl-C does; under nohup it goes on."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _work(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch) -> None:

@@ -122,14 +122,14 @@ def unset_migratetype_isolate(mem, cpu, block):
     nid = nid_of(mem, block << mem.pageblock_order)
     spin_lock(mem, cpu, nid, LC_ZONE)
     store_release(mem.block_drained, block, 0)  # ORDER: release, pairs with the checker's read of the count before it
-    move_freepages_block(mem, cpu, block, mem.block_saved[block])
-    first = block << mem.pageblock_order
+    saved, first = mem.block_saved[block], block << mem.pageblock_order  # the next isolator writes it as soon as the lock is free
+    move_freepages_block(mem, cpu, block, saved)
     if is_buddy_block(mem, first, mem.pageblock_order):  # free as a whole: merge with the neighbour it was kept from
-        del_from_free_list(mem, cpu, first, mem.pageblock_order, mem.block_saved[block])
+        del_from_free_list(mem, cpu, first, mem.pageblock_order, saved)
         free_one_block(mem, cpu, first, mem.pageblock_order)
     mem.zone_nr_isolate[nid] -= 1
     spin_unlock(mem, cpu, nid)
-    trace(mem, cpu, EV_SET_MIGRATETYPE, block << mem.pageblock_order, mem.block_saved[block])
+    trace(mem, cpu, EV_SET_MIGRATETYPE, first, saved)
 
 
 @kernel

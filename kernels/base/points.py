@@ -125,12 +125,17 @@ def schedules():
 # ---------------------------------------------------------------------------------------------------------- compiled side
 
 _I64 = ir.IntType(64)
-_CLOBBERED = "rax rbx rcx r8 r9 r10 r11 r12 r13 r14 r15 memory cc dirflag fpsr flags".split() + [f"xmm{k}" for k in range(16)]
+# What a call may change; what it must not the switch itself keeps, on the stack that it leaves.
+_CLOBBERED = "rax rcx rdi r8 r9 r10 r11 memory cc dirflag fpsr flags".split() + [f"xmm{k}" for k in range(16)]
+if llvm.get_host_cpu_features().get("avx512f"):
+    _CLOBBERED += [f"xmm{k}" for k in range(16, 32)] + [f"k{k}" for k in range(8)]
+_KEPT = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 # The 128 bytes below the stack pointer may be LLVM's (the red zone). Operands are outputs too: the other stack changes those registers.
-_SWITCH = (
-    "leaq -128(%rsp), %rsp; pushq %rbp; leaq 1f(%rip), %rax; pushq %rax; movq %rsp, (%rsi);"
-    "movq (%rdx), %rsp; popq %rax; jmpq *%rax; 1: popq %rbp; leaq 128(%rsp), %rsp"
-)
+# Not a function of its own: the processor predicts where a `ret` goes from the calls before it, and one behind a switch goes elsewhere.
+_SWITCH = "; ".join([
+    "leaq -128(%rsp), %rsp", *(f"pushq %{register}" for register in _KEPT), "leaq 1f(%rip), %rax", "pushq %rax", "movq %rsp, (%rsi)",
+    "movq (%rdx), %rsp", "popq %rax", "jmpq *%rax", "1:", *(f"popq %{register}" for register in reversed(_KEPT)), "leaq 128(%rsp), %rsp",
+])  # fmt: skip
 
 
 def _state_word(builder, index):
@@ -215,12 +220,6 @@ def _function(module, name, nr_parameters, body):
     return function
 
 
-def _leave_body(builder):
-    task = builder.load(_state_word(builder, CURRENT))
-    _emit_switch(builder, _state_word(builder, builder.add(task, _I64(TASK_SP))), _state_word(builder, SCHEDULER_SP))
-    return _I64(0)
-
-
 def _point_body(builder, op, address, first, second):
     task = builder.load(_state_word(builder, CURRENT))
     at = builder.add(builder.mul(task, _I64(REQUEST_WORDS)), _I64(REQUESTS))
@@ -228,8 +227,7 @@ def _point_body(builder, op, address, first, second):
         builder.store(value, _state_word(builder, builder.add(at, _I64(k))))
     serve = builder.inttoptr(builder.load(_state_word(builder, SERVE)), ir.FunctionType(_I64, []).as_pointer())
     with builder.if_then(builder.icmp_signed("==", builder.call(serve, []), _I64(0))):
-        # a function of its own: the switch clobbers every register, which the others need not save
-        builder.call(_function(builder.module, "pfnstorm_leave", 0, _leave_body), [])
+        _emit_switch(builder, _state_word(builder, builder.add(task, _I64(TASK_SP))), _state_word(builder, SCHEDULER_SP))
     return builder.load(_state_word(builder, RESULT))
 
 
@@ -246,9 +244,9 @@ def emit_access(builder, field, address, kind, order, *operands):
     return emit_request(builder, op, builder.ptrtoint(address, _I64), *operands)
 
 
-def _resume_body(builder, task):
-    _emit_switch(builder, _state_word(builder, SCHEDULER_SP), _state_word(builder, builder.add(task, _I64(TASK_SP))))
-    return _I64(0)
+def _lower_resume(context, builder, sig, args):
+    _emit_switch(builder, _state_word(builder, SCHEDULER_SP), _state_word(builder, builder.add(args[0], _I64(TASK_SP))))
+    return context.get_dummy_value()
 
 
 _BITS = {1: 8, 4: 32, 8: 64}
@@ -329,7 +327,7 @@ else:
     @intrinsic
     def resume(typing, task):
         """Run a task until its next request."""
-        return types.int64(types.int64), lambda c, b, s, a: b.call(_function(b.module, "pfnstorm_resume", 1, _resume_body), a)
+        return types.void(types.int64), _lower_resume
 
     @intrinsic
     def load_word(typing, address, width):

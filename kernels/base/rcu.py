@@ -8,7 +8,7 @@ Protocol    reader: counter odd, full fence, load the pointer. Updater: replace 
 """
 
 from kernels.base import counter
-from kernels.base.atomics import fence_seq_cst, load_acquire, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import fence_seq_cst, load_acquire, load_relaxed, store_release
 from kernels.base.bug import relax
 from kernels.base.jit import kernel
 from kernels.base.vmstat import count
@@ -21,7 +21,8 @@ def rcu_read_lock(mem, cpu):
     Models      rcu_read_lock(), include/linux/rcupdate.h
     Progress    wait-free
     """
-    store_relaxed(mem.rcu_seq, cpu, mem.rcu_seq[cpu] + 1)
+    # ORDER: release, as rcu_read_unlock's: who waited for the section before may see this one in the place of its end
+    store_release(mem.rcu_seq, cpu, mem.rcu_seq[cpu] + 1)
     # ORDER: seq_cst, the counter is odd before any pointer is loaded; pairs with synchronize_rcu's fence
     fence_seq_cst()
 

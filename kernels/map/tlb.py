@@ -18,7 +18,6 @@ from kernels.base.atomics import (
     fetch_add_seq_cst,
     load_acquire,
     load_relaxed,
-    store_relaxed,
     store_release,
 )
 from kernels.base.bug import chaos_point, relax
@@ -48,7 +47,8 @@ def section_enter(mem, cpu, space):
     Progress    wait-free
     """
     sequence = (mem.section[cpu] >> SECTION_SPACE_BITS) + 1
-    store_relaxed(mem.section, cpu, sequence << SECTION_SPACE_BITS | space + 1)
+    # ORDER: release, as section_exit's: a flusher that waited for the section before may see this one in the place of its end
+    store_release(mem.section, cpu, sequence << SECTION_SPACE_BITS | space + 1)
     fence_seq_cst()  # ORDER: full, the Dekker pair of flush_space: I show my section, then read the generation
 
 

@@ -24,13 +24,13 @@ from stress.checkers import check_all
 from stress.errors import HostError
 from stress.explore import scheduler, state
 from stress.explore.linearizability import Operation, history_of, not_linearizable
+from stress.explore.livelock import TURNS_MIN
 from stress.explore.model import PARAMS, Model
-from stress.explore.operations import word_at
+from stress.explore.operations import signature, word_at
 from stress.explore.strategies import NAMED, STRATEGIES
 from stress.machine import create_machine, describe_lock, read_params
 
 STACK_BYTES = 256 << 10
-STEP_LIMIT = 5000
 #: what tasks write past the scheduler and other tasks' assertions read: put back before every schedule
 _RESTORED = ("control", "bugs", "cpus", "shadow")
 AT_REST = "at-rest"  # a verdict beside state.VERDICT_NAMES: a checker at rest found it
@@ -208,7 +208,7 @@ class Engine:
         self._judged: dict[tuple[Operation, ...], tuple[Operation, ...] | None] = {}  # histories
         self._privacy = privacy
         words[points.BASE] = self.mem.base
-        words[state.NR_TASKS], words[state.STEP_LIMIT], words[state.RACES] = model.nr_cpus, STEP_LIMIT, int(races)
+        words[state.NR_TASKS], words[state.RACES] = model.nr_cpus, int(races)
         self._describe_fields()
         if jit.INTERPRETED:
             self.tasks = GreenletTasks(self.mem, model)
@@ -277,7 +277,7 @@ class Engine:
         for word in (state.NR_RUN, state.TOTAL_STEPS, state.MOST_STEPS, state.NR_PRUNED, state.COMPLETE, state.LOGGING, state.NOTING):
             words[word] = 0
         self._zero(state.STRATEGY_WORDS, state.RESTARTED_WORDS)
-        words[state.GREW] = words[state.TOTAL_POINTS] = words[state.MOST_POINTS] = 0
+        words[state.GREW] = words[state.CUT] = words[state.TOTAL_POINTS] = words[state.MOST_POINTS] = 0
 
     def set_tasks(self, nr_tasks: int) -> None:
         """Only the first CPUs run, and perhaps another program: what was learnt of its length is forgotten."""
@@ -467,10 +467,26 @@ class Engine:
             said.append(f"cpu {cpu} {text if status == state.WAITING else 'runs'}")
             if owner is not None:
                 waits_for[cpu] = owner
+        if self.words[state.VERDICT] == state.LIVELOCK:
+            said.append(self._loop())
         cycle = find_cycle(waits_for)
         if cycle:
             said.append(f"a cycle: cpu {' -> cpu '.join(map(str, [*cycle, cycle[0]]))}")
         return ", ".join(said)
+
+    def _loop(self) -> str:
+        """The loop that nobody leaves, if one was seen; else that there is no end."""
+        words = self.words
+        if words[state.LOOP_TURNS] < TURNS_MIN:
+            return f"no end after {self.nr_steps:,} steps"
+        about = []
+        for cpu in range(int(words[state.NR_TASKS])):
+            if words[state.STATUS + cpu] == state.RUNNING:
+                at = points.REQUESTS + points.REQUEST_WORDS * cpu
+                op, address = int(words[at]), int(words[at + 1])
+                about.append(f"cpu {cpu} at {signature(op, address - self.mem.base if address else 0)}")
+        steps = self.nr_steps - int(words[state.LOOP_BEGAN])
+        return f"{TURNS_MIN} times back in {steps:,} steps where they were: {', '.join(about)}"
 
     def _waiting(self, cpu: int) -> tuple[str, int | None]:
         """What a CPU waits for, and whom if that is known."""

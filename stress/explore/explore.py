@@ -23,6 +23,7 @@ from stress.explore.engine import Engine, compiled_task
 from stress.explore.failure import save_failure
 from stress.explore.model import Model
 from stress.explore.session import BLOCK_SCHEDULES, Progress, Session, Tally
+from stress.explore.shrink import nr_preemptions
 from stress.explore.story import describe
 from stress.explore.strategies import NAMED, STRATEGIES
 from stress.soak import write_json
@@ -378,9 +379,10 @@ def _line(outcome: Outcome, options: Options) -> str:
     path = options.failures / f"{outcome.model.name}-{options.memory}.json"
     options.failures.mkdir(parents=True, exist_ok=True)
     save_failure(tally.failure, path)
-    steps = len(tally.failure.schedule)
+    (switches, steps), choices = tally.original, tally.failure.choices
     return (
-        f"{said}\n  {tally.strategy}, seed {options.seed}, schedule {tally.failure.number:,}; shrunk from {tally.original} steps to {steps}"
+        f"{said}\n  {tally.strategy}, seed {options.seed}, schedule {tally.failure.number:,}"
+        f"\n  shrunk: preemptions {switches} -> {nr_preemptions(choices)}, steps {steps} -> {len(choices)}"
         f"\n  pfnstorm replay {path}"
     )
 

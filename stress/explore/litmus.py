@@ -88,7 +88,8 @@ def explore_test(
             loaded = [[machine.seen(cpu, k) for k, _ in loads] for cpu, loads in enumerate(test.registers)]
             allowed |= test.exists(*test.named(memory, loaded))
         if engine.stop == state.STOP_COMPLETE:
-            return Explored(allowed, nr_states < _MAX_STATES, number, nr_states)
+            complete = nr_states < _MAX_STATES and bool(engine.words[state.COMPLETE])
+            return Explored(allowed, complete, number, nr_states)
         if nr_states >= _MAX_STATES:  # what ends otherwise is not looked at any more
             break
         if live is not None:

@@ -98,7 +98,7 @@ def narrowed(width, value):
 @kernel
 def seen_bit(s, address):
     """The bit of a word in the sets of words that tasks have read since they last waited (a small Bloom filter)."""
-    return 1 << ((address - s[BASE]) >> 2) % 61
+    return 1 << ((address - s[BASE]) >> 2 & MASK48) % 61  # masked, so that the compiler knows it is not negative
 
 
 @kernel

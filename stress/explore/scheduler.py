@@ -5,7 +5,7 @@ one access (or one buffered store reaches memory). When all have ended, the mode
 by undoing what was written: that costs what the schedule wrote, whatever the size of the machine.
 
 Verdicts    an invariant broke (bug() was called), an access was out of bounds, plain accesses raced (races.py), a deadlock (nobody who
-            has not ended can go on: each waits for a change of what it read, and nobody is left to make one), a livelock (too many steps)
+            has not ended can go on: each waits for a change of what it read, and nobody is left to make one), a livelock (livelock.py)
 """
 
 from numba import types
@@ -38,6 +38,7 @@ from kernels.base.points import (
     start,
     store_word,
 )
+from stress.explore.livelock import LOOPS_FROM, watched
 from stress.explore.memory_models import (
     MASK48,
     apply,
@@ -68,6 +69,7 @@ from stress.explore.state import (
     CLEAN,
     CODE,
     COMPLETE,
+    CUT,
     DEADLOCK,
     DONE,
     FIELD_BEGIN,
@@ -80,7 +82,6 @@ from stress.explore.state import (
     LAST_TASK,
     LAST_WORD,
     LAST_WRITES,
-    LIVELOCK,
     LOG,
     LOG_ADDRESS,
     LOG_BEFORE,
@@ -130,7 +131,6 @@ from stress.explore.state import (
     STATES,
     STATES_CAPACITY,
     STATUS,
-    STEP_LIMIT,
     STEPS,
     STOP,
     STOP_BUDGET,
@@ -261,14 +261,14 @@ def flush_private_stores(s, task):
     """Let a task's stores that nobody else could tell apart reach memory, as soon as those before them have."""
     for lane in range(s[NR_LANES]):
         buffer = lane * s[NR_TASKS] + task
-        while can_flush(s, buffer) and is_own_word(s, task, pending_address(s, FLUSH + buffer)) and s[NR_STEPS] < s[STEP_LIMIT]:
+        while can_flush(s, buffer) and is_own_word(s, task, pending_address(s, FLUSH + buffer)) and s[NR_STEPS] < LOOPS_FROM:
             make_flush(s, FLUSH + buffer, 0)
 
 
 @kernel
 def may_be_served(s, task):
     """Whether a request is made at once; not for ever, since a task may wait for one who is yet to come."""
-    if not s[PRIVACY] or s[VERDICT] != UNDECIDED or s[NR_STEPS] >= s[STEP_LIMIT] or s[PRIVATE_IN_A_ROW] == PRIVATE_STEPS_MAX:
+    if not s[PRIVACY] or s[VERDICT] != UNDECIDED or s[NR_STEPS] >= LOOPS_FROM or s[PRIVATE_IN_A_ROW] == PRIVATE_STEPS_MAX:
         return False
     at = REQUESTS + REQUEST_WORDS * task
     return is_private(s, task) and is_ready(s, task, s[at], s[at + 1], s[at + 2])
@@ -367,9 +367,10 @@ def run_schedule(s):
         mask = enabled(s)
         if mask == 0:
             break
-        if s[NR_STEPS] >= s[STEP_LIMIT]:
-            s[VERDICT] = LIVELOCK
-            return
+        if s[NR_STEPS] >= LOOPS_FROM:
+            mask = watched(s, mask)
+            if mask == 0:
+                return
         chosen = choose(s, mask, s[STRATEGY])
         if chosen < 0:
             s[VERDICT] = PRUNED
@@ -474,7 +475,7 @@ def explore_batch(s, first, nr_schedules):
             for k in range(RESTARTED_WORDS):
                 s[STRATEGY_WORDS + k] = 0
         elif end_schedule(s, s[STRATEGY]):
-            s[COMPLETE] = 1
+            s[COMPLETE] = s[CUT] == 0
             s[STOP] = STOP_COMPLETE
             return number + 1
         if new and is_noted(s):

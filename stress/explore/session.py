@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from stress.explore import state
 from stress.explore.engine import Engine, Found
 from stress.explore.failure import Failure, failure_of
-from stress.explore.shrink import shrink
+from stress.explore.shrink import nr_preemptions, shrink
 from stress.explore.strategies import NAMED, STRATEGIES
 
 BLOCK_SCHEDULES = 4096
@@ -36,7 +36,7 @@ class Tally:
     seconds: float = 0.0
     complete: bool = False
     failure: Failure | None = None
-    original: int = 0  # steps of the failing schedule before it was shrunk
+    original: tuple[int, int] = (0, 0)  # preemptions and steps of the failing schedule before it was shrunk
     states: set[int] = field(default_factory=set)
     met: dict[str, int] = field(default_factory=dict)  # the model's meetings, and how often they happened
 
@@ -88,13 +88,14 @@ class Session:
         engine.words[state.NOTE_FIRST] = AT_REST_FIRST if first == 0 else AT_REST_FIRST_LATER
         met_before = self._met()
         start, number, end = time.monotonic(), first, first + nr_schedules
-        told = start
-        while number < end and not tally.complete:
+        told, ended = start, False
+        while number < end and not ended:
             if engine.model.oracle is not None and engine.nr_states_free < SLICE_SCHEDULES:  # none may go unseen
                 tally.states.update(engine.final_states())
                 engine.forget_states()
             number = engine.explore(number, min(SLICE_SCHEDULES, end - number), note_every=self._note_every(number))
-            tally.complete = engine.stop == state.STOP_COMPLETE
+            ended = engine.stop == state.STOP_COMPLETE
+            tally.complete = bool(engine.words[state.COMPLETE])
             found = self._judge()
             if found is not None:
                 self._fail(tally, found, strategy, seed, number - 1)
@@ -142,7 +143,7 @@ class Session:
         words = self.engine.words
         counted = [int(words[word]) for word in (state.TOTAL_STEPS, state.MOST_STEPS, state.TOTAL_POINTS)]
         choices = self.engine.choices()
-        tally.original = len(choices)
+        tally.original = nr_preemptions(choices), len(choices)
         choices = shrink(self.engine, choices, found)
         tally.failure = failure_of(self.engine, choices, found, strategy, seed, number)
         words[state.TOTAL_STEPS], words[state.MOST_STEPS], words[state.TOTAL_POINTS] = counted

@@ -6,12 +6,12 @@ One flat array of int64, since it is what compiled tasks, the compiled scheduler
 from kernels.base.points import MAX_TASKS, SCHEDULER_WORDS, STATE_WORDS
 
 # ---------------------------------------------------------------------------------------------------------------- scalars
-(NR_TASKS, NR_LANES, STRATEGY, PARAMETER, SEED, SCHEDULE, RANDOM, NR_STEPS, STEP_LIMIT, VERDICT, HASH, NR_UNDO, LOGGING,
+(NR_TASKS, NR_LANES, STRATEGY, PARAMETER, SEED, SCHEDULE, RANDOM, NR_STEPS, VERDICT, HASH, NR_UNDO, LOGGING,
  LAST_TASK, LAST_WORD, LAST_ADDRESS, NR_RUN, TOTAL_STEPS, MOST_STEPS, CODE, STACKS, STACK_BYTES, STOP, NR_STATES, NOTING, COMPLETE,
  NR_RESTORED, NR_CHOICES, FLUSH_WEIGHT, NR_PRUNED, DIVERGED_AT, NR_GIVEN, LAST_WRITES, POINTS_EXPECTED, RACES, TIME, RACE_TASK,
  RACE_STEP, NR_WORDS_KNOWN, NR_PROFILED, INTERESTING, INTENDED, FINAL,
  NOTE_FIRST, PRIVACY, GREW, RESTARTS, NR_POINTS, TOTAL_POINTS, MOST_POINTS,
- PRIVATE_IN_A_ROW) = range(SCHEDULER_WORDS, SCHEDULER_WORDS + 51)  # fmt: skip
+ PRIVATE_IN_A_ROW, LOOP_TURNS, LOOP_BEGAN, LOOP_FAIR, CUT) = range(SCHEDULER_WORDS, SCHEDULER_WORDS + 54)  # fmt: skip
 
 #: who can be chosen: task t, and the flush of the oldest store in lane l of its store buffer, FLUSH + l * NR_TASKS + t
 FLUSH, NR_SCHEDULABLE = MAX_TASKS, 62
@@ -70,6 +70,9 @@ KNOWN_CAPACITY = 1 << 12
 KNOWN, TOUCHED_BY = _take(KNOWN_CAPACITY), _take(KNOWN_CAPACITY)
 W_RELEASED, W_PLAIN_LOADS, W_LOADS, W_PLAIN_STORES, W_STORES, WORD_ROWS = range(6)
 WORDS = _take(KNOWN_CAPACITY * WORD_ROWS * MAX_TASKS)
+# the states of a long schedule, each with how often it has come back: a table that forgets
+LOOP_CAPACITY = 1 << 10
+LOOP_STATES = _take(2 * LOOP_CAPACITY)
 STRATEGY_WORDS = _places.free  # the strategy's own, from here to the end
 RESTARTED_WORDS = 16  # of them those that are 0 when it begins
 if STRATEGY_WORDS + (10 << 16) > STATE_WORDS:

@@ -1,9 +1,9 @@
 """Programs that are data: each CPU's operations lie with what they load in its flight recorder, a tape that nobody shares.
 
 Operations compile to what they are on x86: a store and a load to plain moves (relaxed), a fence to mfence or its like (seq_cst), an
-exchange to a locked xchg. `cas` and `add` are locked, too; `lock` waits for a word as spin_lock() does, `unlock` releases it. Under PSO
-a store that releases and an exchange that orders nothing are something else than the plain ones. The explored flavour schedules them
-(programs.py), the fast one makes them on real processors (litmus_host.py).
+exchange to a locked xchg. `cas` and `add` are locked, too; `lock` waits for a word as spin_lock() does, `unlock` releases it, `spin`
+waits until a word is not 0. Under PSO a store that releases and an exchange that orders nothing are something else than the plain ones.
+The explored flavour schedules them (programs.py), the fast one makes them on real processors (litmus_host.py).
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from kernels.base.atomics import (
     exchange_seq_cst,
     fence_seq_cst,
     fetch_add_seq_cst,
+    load_acquire,
     load_relaxed,
     store_relaxed,
     store_release,
@@ -25,7 +26,7 @@ from kernels.base.bug import relax
 from kernels.base.jit import kernel
 from kernels.base.layout import RING_EVENTS
 
-(STOP, STORE, LOAD, FENCE, EXCHANGE, CAS, ADD, LOCK, UNLOCK, STORE_RELEASE, EXCHANGE_RELAXED) = range(11)
+(STOP, STORE, LOAD, FENCE, EXCHANGE, CAS, ADD, LOCK, UNLOCK, STORE_RELEASE, EXCHANGE_RELAXED, SPIN) = range(12)
 VARIABLE_STRIDE = 16  # words between variables: a line pair each
 MAX_VARIABLES = 64
 MAX_THREADS = 8
@@ -42,11 +43,28 @@ class Operation:
 
 
 @kernel
+def wait(mem, cpu, kind, variable):  # type: ignore[no-untyped-def]
+    """Take a lock, or wait until a word is not 0.
+
+    Progress    blocking
+    """
+    spins = 0
+    if kind == LOCK:
+        # ORDER: acquire, pairs with the unlock before it
+        while cas_acquire(mem.contents, variable, 0, 1) != 0:
+            spins = relax(mem, cpu, spins)
+    else:
+        # ORDER: acquire, pairs with whoever wrote the word
+        while load_acquire(mem.contents, variable) == 0:
+            spins = relax(mem, cpu, spins)
+
+
+@kernel
 def access(mem, cpu, at, kind, variable):  # type: ignore[no-untyped-def]
     """Make one operation of a program, the one at `at` of the tapes, on a word of `contents`.
 
     Returns     the word seen
-    Progress    blocking for a lock
+    Progress    blocking for a lock, or for somebody's write
     """
     value = mem.ring_result[at]
     if kind == STORE:
@@ -61,11 +79,8 @@ def access(mem, cpu, at, kind, variable):  # type: ignore[no-untyped-def]
         return cas_seq_cst(mem.contents, variable, mem.ring_cycles[at], value)  # ORDER: seq_cst, a locked cmpxchg
     elif kind == ADD:
         return fetch_add_seq_cst(mem.contents, variable, value)  # ORDER: seq_cst, a locked xadd
-    elif kind == LOCK:
-        spins = 0
-        # ORDER: acquire, pairs with the unlock before it
-        while cas_acquire(mem.contents, variable, 0, 1) != 0:
-            spins = relax(mem, cpu, spins)
+    elif kind == LOCK or kind == SPIN:
+        wait(mem, cpu, kind, variable)
     elif kind == UNLOCK:
         store_release(mem.contents, variable, 0)  # ORDER: release, pairs with the next lock
     elif kind == STORE_RELEASE:

@@ -1,8 +1,10 @@
 """`pfnstorm mutate`: mutants of the kernels, the cheap nets first, and who survives.
 
 All mutants stand in one woven copy, so every net compiles once. Models come first, the smallest closure first, each with the mutants
-of kernels that it reaches; what no model reaches or kills goes to storms. A net that finds something in the kernels as they are is a
-false alarm: it is said and not asked further.
+of kernels that it reaches: at first briefly, since what dies mostly dies in the first few schedules and what does not costs all of them in
+every model that reaches it. What no model reaches or kills goes to storms. Mutants whose survival is explained come last, if time
+is left: one that is killed has a wrong reason. A net that finds something in the kernels as they are is a false alarm: it is
+said and not asked further.
 """
 
 import hashlib
@@ -23,17 +25,21 @@ from stress.explore.models import all_models
 from stress.explore.reach import reached_by
 from stress.mutate.operators import KINDS, Mutant, mutants_of
 from stress.mutate.results import KILLED, SURVIVED, UNREACHED, UNTRIED, Results, Trial
-from stress.mutate.server import Server, hangup_interrupts
+from stress.mutate.server import Server
 from stress.mutate.survivors import Survivor, explained
 from stress.mutate.woven import RECORD, ROOT, make_woven, source_key
 from stress.soak import write_json
+from stress.workers import hangup_interrupts
 
 SCHEMA = "pfnstorm-mutate/1"
 STORM_SECONDS = 6.0
 #: what is stormed for whoever is left, in this order
 STORMS = (("zoo",), ("storm", "migration=list", "offline=zero", "refcount=frozen-bit"))
+#: and beside them for those only to whom no model leads
+FAR_STORMS = (("hotplug",),)
 LEFT = (SURVIVED, UNREACHED)
 _EXPLORER_SHARE = 0.6  # of the budget, at most, before storms begin
+_BRIEFLY = 0.1  # of a model's schedules, before any model makes all of them
 _TICK_S = 1.0
 _SAID_S = 5.0
 
@@ -69,35 +75,40 @@ def chosen_mutants(mutants: Sequence[Mutant], only: Sequence[str], sample: int |
 
 @dataclass
 class Net:
-    """One net: how its server is started, and whom it may be asked about."""
+    """One net: how its server is started, and whom it may be asked about. Who passes a brief one is not judged yet."""
 
     name: str
     words: tuple[str, ...]
     mutants: list[Mutant]
+    brief: bool = False
     false_alarm: str = ""
 
 
-def model_nets(mutants: Sequence[Mutant], scale: float, names: Sequence[str]) -> list[Net]:
+def model_nets(mutants: Sequence[Mutant], scale: float, names: Sequence[str], *, brief: bool = False) -> list[Net]:
     """Every model of these whose calls lead to some of the mutants, the smallest closure first."""
     nets = []
     for name in sorted(names, key=lambda each: len(reached_by(each))):
         reached = [each for each in mutants if (each.file, each.function) in reached_by(name)]
         if reached:
-            nets.append(Net(f"explore {name}", ("explore", name, f"{scale:g}"), reached))
+            schedules = f"{scale * _BRIEFLY if brief else scale:g}"
+            nets.append(Net(f"explore {name}{' briefly' if brief else ''}", ("explore", name, schedules), reached, brief))
     return nets
 
 
-def storm_nets(mutants: Sequence[Mutant]) -> list[Net]:
+def storm_nets(mutants: Sequence[Mutant], models: Sequence[Net]) -> list[Net]:
     """The storms, for everybody whom this processor lets differ: on x86-64 only a fence and the compiler do anything for an ordering."""
     seen = [each for each in mutants if each.kind != "order" or "fence" in each.text or platform.machine() != "x86_64"]
-    return [Net(f"storm {' '.join(words)}", ("storm", words[0], f"{STORM_SECONDS:g}", *words[1:]), seen) for words in STORMS]
+    led_to = {each for net in models for each in net.mutants}
+    far = [each for each in seen if each not in led_to]
+    about = [*((words, seen) for words in STORMS), *((words, far) for words in FAR_STORMS)]
+    return [Net(f"storm {' '.join(words)}", ("storm", words[0], f"{STORM_SECONDS:g}", *words[1:]), whom) for words, whom in about]
 
 
 class Asked(Server):
     """The server of a net, and whom it was asked about last; None: the kernels as they are."""
 
-    def __init__(self, net: Net, folder: Path, number: int) -> None:
-        super().__init__(net.words, folder, number)
+    def __init__(self, net: Net, folder: Path) -> None:
+        super().__init__(net.words, folder)
         self.net = net
         self.ask_about(None)
 
@@ -128,22 +139,26 @@ class Progress:
 
 
 def run_nets(
-    nets: Sequence[Net], jobs: int, deadline: float, folder: Path, results: Results, after: Callable[[Sequence[Asked]], None]
+    nets: Sequence[Net],
+    about: Sequence[Mutant],
+    jobs: int,
+    deadline: float,
+    folder: Path,
+    results: Results,
+    after: Callable[[Sequence[Asked]], None],
 ) -> None:
-    """Ask the nets, `jobs` of them at a time, about everybody who is not killed yet, until a moment of time.monotonic()."""
-    waiting, busy = list(nets), list[Asked]()
-    number = 0
+    """Ask the nets, `jobs` of them at a time, about those of some mutants who are not killed yet, until a moment of time.monotonic()."""
+    waiting, busy, asked = list(nets), list[Asked](), set(about)
 
     def open_for(net: Net) -> Iterator[Mutant]:
-        return (each for each in net.mutants if results.killer(each) is None and not results.tried(each, net.name))
+        return (each for each in net.mutants if each in asked and results.killer(each) is None and not results.tried(each, net.name))
 
     try:
         while time.monotonic() < deadline:
             while waiting and len(busy) < jobs:
                 net = waiting.pop(0)
                 if next(open_for(net), None) is not None:
-                    number += 1
-                    busy.append(Asked(net, folder, number))
+                    busy.append(Asked(net, folder))
             if not busy:
                 return
             after(busy)
@@ -181,18 +196,23 @@ def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) ->
         with hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-mutate-") as name:
             folder = Path(name) / "woven"
             mutants = chosen_mutants(make_woven(folder), options.only, options.sample, options.seed)
-            models = model_nets(mutants, options.scale, options.models or tuple(all_models()))
-            storms = storm_nets(mutants) if options.storms else []
-            nets = [*models, *storms]
+            names = options.models or tuple(all_models())
+            briefly, models = (model_nets(mutants, options.scale, names, brief=brief) for brief in (True, False))
+            storms = storm_nets(mutants, models) if options.storms else []
+            nets = [*briefly, *models, *storms]
             progress = Progress(out, len(mutants))
             progress.say(f"{len(mutants)} mutants, {len(models)} models, {len(storms)} storms; results in {results.path}")
 
             def after(busy: Sequence[Asked]) -> None:
                 progress.tick(results, mutants, busy)
 
-            share = _EXPLORER_SHARE if storms else 1.0
-            run_nets(models, options.jobs, start + options.seconds * share, folder, results, after)
-            run_nets(storms, max(1, options.jobs // 2), start + options.seconds, folder, results, after)
+            end = start + options.seconds
+            storms_begin = start + options.seconds * _EXPLORER_SHARE if storms else end
+            unexplained = [each for each in mutants if each.name not in table]
+            for about, explorers_end in ((unexplained, storms_begin), (mutants, end)):
+                for explorers in (briefly, models):
+                    run_nets(explorers, about, options.jobs, explorers_end, folder, results, after)
+                run_nets(storms, about, max(1, options.jobs // 2), end, folder, results, after)
     except KeyboardInterrupt:
         status = EXIT_INTERRUPTED
     finally:
@@ -217,7 +237,7 @@ class Report:
     table: dict[str, Survivor]
 
     def verdict(self, mutant: Mutant) -> str:
-        names = [net.name for net in self.nets if not net.false_alarm and mutant in net.mutants]
+        names = [net.name for net in self.nets if not net.brief and not net.false_alarm and mutant in net.mutants]
         return self.results.verdict(mutant, names)
 
     def exit_code(self) -> int:
@@ -226,25 +246,25 @@ class Report:
         return EXIT_VIOLATED if alarm or unexplained else EXIT_CLEAN
 
     def lines(self) -> list[str]:
-        """Survivors and untried ones by name, false alarms, and a table by kind."""
+        """Survivors and untried ones by name, wrong explanations, false alarms, and a table by kind."""
         lines = [f"FALSE ALARM of {net.name}: {net.false_alarm} in the kernels as they are" for net in self.nets if net.false_alarm]
         for mutant in self.mutants:
-            verdict = self.verdict(mutant)
-            if verdict != KILLED:
-                why = self.table.get(mutant.name)
+            verdict, why = self.verdict(mutant), self.table.get(mutant.name)
+            if verdict != KILLED or (why and why.why == "equivalent"):
                 lines.append(f"{verdict}{f', explained: {why.why}' if why else ''}: {mutant.name}")
         width = max(map(len, KINDS))
-        lines.append(f"{'kind'.ljust(width)}  mutants  killed  survived  not reached  explained  not tried  killed of those judged")
+        title = "mutants  killed  survived  not reached  explained  not tried  killed of all  of those not explained"
+        lines.append(f"{'kind'.ljust(width)}  {title}")
         of_kinds = {kind: [each for each in self.mutants if kind in (each.kind, "all")] for kind in (*KINDS, "all")}
         return lines + [self._line(kind.ljust(width), mutants) for kind, mutants in of_kinds.items()]
 
     def _line(self, title: str, mutants: Sequence[Mutant]) -> str:
         count = Counter(map(self.verdict, mutants))
-        known = sum(self.verdict(each) in LEFT and each.name in self.table for each in mutants)
-        judged = len(mutants) - count[UNTRIED]
-        share = f"{100 * count[KILLED] / judged:.0f} %" if judged else "-"
+        known = sum(self.verdict(each) != KILLED and each.name in self.table for each in mutants)
+        killed = count[KILLED]
         left = f"{count[SURVIVED]:8}  {count[UNREACHED]:11}  {known:9}  {count[UNTRIED]:9}"
-        return f"{title}  {len(mutants):7}  {count[KILLED]:6}  {left}  {share:>21}"
+        shares = f"{_share(killed, len(mutants)):>13}  {_share(killed, len(mutants) - known):>22}"
+        return f"{title}  {len(mutants):7}  {killed:6}  {left}  {shares}"
 
     def to_json(self) -> dict[str, Any]:
         entries = []
@@ -262,6 +282,10 @@ class Report:
             )
         alarms = {net.name: net.false_alarm for net in self.nets if net.false_alarm}
         return {"schema": SCHEMA, "sources": self.results.path.stem, "false_alarms": alarms, "mutants": entries}
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "-"
 
 
 def listed(only: Sequence[str], sample: int | None, seed: int) -> list[str]:

@@ -20,11 +20,12 @@ from typing import Any, TextIO
 from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
 from stress.explore.state import LANES
 from stress.mutate.operators import ALIVE, add_imports
-from stress.mutate.server import Server, hangup_interrupts
+from stress.mutate.server import Server
 from stress.mutate.woven import add_word, copy_project
 from stress.patches import PatchError, apply_patch, read_patch
 from stress.seeded import SeededBug
 from stress.soak import write_json
+from stress.workers import hangup_interrupts
 
 SCHEMA = "pfnstorm-detect/1"
 CONTROL, CONTROL_CAP, CONTROL_STRATEGIES = "unchanged", 20_000, ("pos", "pct-3")
@@ -255,7 +256,7 @@ def _ask_all(
         while waiting or busy:
             while waiting and len(busy) < options.jobs:
                 model = waiting.pop(0)
-                server = Server(("detect", model), folder, len(waiting))
+                server = Server(("detect", model), folder)
                 server.ask(jobs[model][0])
                 busy.append(server)
             if time.monotonic() - said > _SAID_S:

@@ -14,6 +14,7 @@ The explorer makes the same schedules whatever the machine, so that what was kil
 
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -30,6 +31,7 @@ SCHEDULES = {"random": 6000, "pos": 6000, "pct-3": 6000, "pct-10": 3000}
 MEMORIES = ("sc", "pso")  # what x86-TSO allows, PSO allows
 AT_REST_MAX, AT_REST_EVERY = 20, 1  # final states that the checkers look at, for each model and memory model
 LIMIT_S = 90.0  # for a child, beside the seconds of a storm
+LIMIT_CPU_S = 20  # of processor time, for a child that explores: a loop that passes no point has no end
 WORKERS, MEMORY, FRAME_BYTES, CHAOS = 4, "32M", 4096, 0.01
 FOUND_NOTHING = (None, "", 0)
 RECORD, REACHED = -1, "mutant_reached"  # as woven.py, which is not imported here: kernels come after the flavour
@@ -128,8 +130,8 @@ def storm_once(scenario: str, seconds: float, settings: Sequence[str]) -> Findin
     return ", ".join(nets) or str(result["verdict"]), " ".join((scenario, *settings)), 0
 
 
-def in_child(mutant: int, work: Callable[[], Finding], limit_s: float) -> Answer:
-    """Let a forked process do the work as a mutant; it is stopped when it takes too long."""
+def in_child(mutant: int, work: Callable[[], Finding], limit_s: float, limit_cpu_s: int = resource.RLIM_INFINITY) -> Answer:
+    """Let a forked process do the work as a mutant; it is stopped when it takes too long, by the clock or of processor time."""
     start = time.monotonic()
     reading, writing = os.pipe()
     parent = os.getpid()
@@ -138,6 +140,7 @@ def in_child(mutant: int, work: Callable[[], Finding], limit_s: float) -> Answer
         try:
             os.close(reading)
             die_with(parent)
+            resource.setrlimit(resource.RLIMIT_CPU, (limit_cpu_s, resource.RLIM_INFINITY))
             os.environ[NUMBER] = str(mutant)
             with os.fdopen(writing, "w") as pipe:
                 json.dump((*work(), sorted(_reached)), pipe)
@@ -158,6 +161,8 @@ def in_child(mutant: int, work: Callable[[], Finding], limit_s: float) -> Answer
         return Answer(mutant, found, by, number, seconds, tuple(reached))
     if not ready:
         return Answer(mutant, "overdue", f"no end in {limit_s:g} s", 0, seconds)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        return Answer(mutant, "overdue", f"no end in {limit_cpu_s} s of processor time", 0, seconds)
     return Answer(mutant, "died", f"wait status {status}", 0, seconds)
 
 
@@ -170,7 +175,9 @@ def serve(answer: Callable[[dict[str, Any]], object], answers: Any) -> None:
 def explore_server(name: str, scale: float, answers: Any) -> None:
     """Be the net of one model."""
     model = _built(name)
-    serve(lambda request: asdict(in_child(request["mutant"], lambda: explore_model(model, scale), LIMIT_S)), answers)
+    limit_cpu_s = max(LIMIT_CPU_S, int(LIMIT_CPU_S * scale))
+    limit_s = max(LIMIT_S, LIMIT_S * scale)
+    serve(lambda request: asdict(in_child(request["mutant"], lambda: explore_model(model, scale), limit_s, limit_cpu_s)), answers)
 
 
 def _built(name: str) -> Any:

@@ -20,6 +20,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stress.mutate.syntax import (
+    ACCESS,
+    LOCK,
+    TRYLOCK,
+    UNLOCK,
+    accesses,
+    brief,
+    called,
+    field_of,
+    gives_up,
+    head_of,
+    is_kernel,
+    leaves,
+    locks,
+    only_complains,
+    releases,
+    touches,
+)
+
 KINDS = ("recheck", "order", "swap", "lock", "retry")
 _HOIST = -2  # in place of the statement before which another one moves: its test moves
 ALIVE = "is_alive"  # the kernel (mem, number) of a woven copy that says whether a mutant is alive; see woven.py
@@ -29,8 +48,6 @@ _EXEMPT = frozenset(
     for name in ("atomics", "points", "jit", "memory", "layout", "names", "counter", "bug", "random", "stage", "vmstat")
 )
 _EXEMPT_FILES = _EXEMPT | {"kernels/policy/boot.py", "kernels/page/shadow.py"}
-_DECORATORS = frozenset(("kernel", "entry", "slow_kernel", "fast_kernel"))
-_ACCESS = re.compile(r"^(load|store|cas|exchange|fetch_add|fetch_or|fetch_and)_(relaxed|acquire|release|acq_rel|seq_cst)$")
 #: the weaker halves of an ordering, by what it belongs to
 _WEAKER: dict[str, dict[str, tuple[str, ...]]] = {
     "load": {"acquire": ("relaxed",), "seq_cst": ("relaxed",)},
@@ -38,24 +55,6 @@ _WEAKER: dict[str, dict[str, tuple[str, ...]]] = {
     "": {"acquire": ("relaxed",), "release": ("relaxed",), "acq_rel": ("acquire", "release"), "seq_cst": ("acquire", "release")},
 }
 _TAKES = re.compile(r"(^|_)(lock|trylock|try_get|freeze|isolate|enter)(_|$)")
-_LOCK, _TRYLOCK, _UNLOCK = (re.compile(rf"^(\w+_)?{word}$") for word in ("lock", "trylock", "unlock"))
-#: calls that touch nothing that a protocol reads
-_QUIET = frozenset(
-    (
-        "count",
-        "trace",
-        "chaos_point",
-        "bug",
-        "relax",
-        "cpu_relax",
-        "cycles",
-        "shadow_move",
-        "count_cause",
-        "count_migrated",
-        "stage_begin",
-        "stage_end",
-    )
-)
 _TRIES = re.compile(r"^(cas|exchange|fetch)_|(^|_)(trylock|try_get|freeze|isolate)(_|$)")
 
 
@@ -103,7 +102,7 @@ def weave(tree: ast.Module, file: str, mutants: list[Mutant], publishers: frozen
     """Append the mutants of one file to `mutants`; its source with all of them in it."""
     imports: set[str] = set()
     for function in tree.body:
-        if isinstance(function, ast.FunctionDef) and _is_kernel(function):
+        if isinstance(function, ast.FunctionDef) and is_kernel(function):
             _Weaver(file, function.name, mutants, imports, publishers).weave(function)
     add_imports(tree, sorted(imports))
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
@@ -122,79 +121,8 @@ def publishing_kernels(tree: ast.Module) -> frozenset[str]:
     return frozenset(
         node.name
         for node in tree.body
-        if isinstance(node, ast.FunctionDef) and _is_kernel(node) and not _UNLOCK.match(node.name) and any(map(_releases, ast.walk(node)))
+        if isinstance(node, ast.FunctionDef) and is_kernel(node) and not UNLOCK.match(node.name) and any(map(releases, ast.walk(node)))
     )
-
-
-def _is_kernel(function: ast.FunctionDef) -> bool:
-    names = {ast.unparse(each).rpartition(".")[2] for each in function.decorator_list}
-    return bool(names & _DECORATORS) and bool(function.args.args) and function.args.args[0].arg == "mem"
-
-
-def _called(node: ast.AST) -> str:
-    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-
-
-def _releases(node: ast.AST) -> bool:
-    name = _called(node)
-    return bool(_ACCESS.match(name)) and not name.startswith("load_") and name.endswith(("_release", "_acq_rel", "_seq_cst"))
-
-
-def _field(node: ast.AST) -> str:
-    """The field that `mem.field[...]` or `load_x(mem.field, ...)` touches, else ""."""
-    at: ast.AST | None = None
-    if isinstance(node, ast.Subscript):
-        at = node.value
-    elif isinstance(node, ast.Call) and _ACCESS.match(_called(node)) and node.args:
-        at = node.args[0]
-    if isinstance(at, ast.Attribute) and isinstance(at.value, ast.Name) and at.value.id == "mem":
-        return at.attr
-    return ""
-
-
-def _touches(node: ast.AST) -> str:
-    """The name of what an expression node reads or writes of the machine: a field, or a kernel that is handed the machine."""
-    if field := _field(node):
-        from kernels.base.points import UNSCHEDULED
-
-        return "" if field in UNSCHEDULED else field
-    name = _called(node)
-    takes_machine = isinstance(node, ast.Call) and any(isinstance(arg, ast.Name) and arg.id == "mem" for arg in node.args)
-    return name if takes_machine and name not in _QUIET else ""
-
-
-def _accesses(node: ast.AST) -> list[str]:
-    return [name for each in ast.walk(node) if (name := _touches(each))]
-
-
-def _leaves(node: ast.AST) -> bool:
-    """Whether control may leave from inside a statement."""
-    return any(isinstance(each, (ast.Return, ast.Break, ast.Continue)) for each in ast.walk(node))
-
-
-def _locks(node: ast.AST) -> bool:
-    names = [_called(each) for each in ast.walk(node)]
-    return any(_LOCK.match(name) or _TRYLOCK.match(name) or _UNLOCK.match(name) for name in names)
-
-
-def _only_complains(body: Sequence[ast.stmt]) -> bool:
-    """Whether a body is about bug() or statistics alone."""
-    return all(isinstance(each, ast.Pass) or (isinstance(each, ast.Expr) and _called(each.value) in _QUIET - {"relax"}) for each in body)
-
-
-def _gives_up(body: Sequence[ast.stmt]) -> bool:
-    """Whether a body ends by refusing: it goes round again, breaks off, or returns nothing, false, or an errno."""
-    last = body[-1]
-    if isinstance(last, (ast.Continue, ast.Break)):
-        return True
-    if not isinstance(last, ast.Return):
-        return False
-    value = last.value
-    if any(_UNLOCK.match(_called(each)) for statement in body for each in ast.walk(statement)):
-        return True
-    if value is None or (isinstance(value, ast.Constant) and value.value in (None, False, 0)):
-        return True
-    return isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub)
 
 
 class _Weaver:
@@ -315,8 +243,8 @@ class _Weaver:
         return [node]
 
     def _note(self, node: ast.AST) -> None:
-        self._read.update(_accesses(node))
-        self._taken |= any(_TAKES.search(_called(each)) or _called(each).startswith("cas_") for each in ast.walk(node))
+        self._read.update(accesses(node))
+        self._taken |= any(_TAKES.search(called(each)) or called(each).startswith("cas_") for each in ast.walk(node))
 
     def _note_assigned(self, node: ast.Assign) -> None:
         names = [
@@ -325,9 +253,9 @@ class _Weaver:
             for each in ast.walk(target)
             if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
         ]
-        touched = _accesses(node.value)
+        touched = accesses(node.value)
         again = (
-            self._taken or any(name in self._read for name in touched) or any(_TRIES.search(_called(each)) for each in ast.walk(node.value))
+            self._taken or any(name in self._read for name in touched) or any(_TRIES.search(called(each)) for each in ast.walk(node.value))
         )
         if touched and again:
             self._fresh.update(names)
@@ -346,12 +274,12 @@ class _Weaver:
         found: ast.expr = node
         for weak in self._weaker(node):
             assert isinstance(node, ast.Call)
-            number = self._mutant("order", f"{_called(node)} -> {_called(weak)}: {self._text(weak.args)}")
+            number = self._mutant("order", f"{called(node)} -> {called(weak)}: {self._text(weak.args)}")
             found = ast.IfExp(self._is(number), weak, found)
         return found
 
     def _weaker(self, node: ast.AST) -> Iterator[ast.Call]:
-        match = _ACCESS.match(_called(node))
+        match = ACCESS.match(called(node))
         if match is None:
             return
         assert isinstance(node, ast.Call)
@@ -367,22 +295,22 @@ class _Weaver:
     def _void_access(self, node: ast.Expr) -> list[ast.stmt]:
         """A store, a fence or an update whose result nobody wants, with its weaker forms as statements."""
         call = node.value
-        if _called(call) == "fence_seq_cst":
+        if called(call) == "fence_seq_cst":
             return [ast.If(self._is_not(self._mutant("order", "fence_seq_cst() -> nothing")), [node], [])]
-        if not _ACCESS.match(_called(call)):
+        if not ACCESS.match(called(call)):
             return []
         assert isinstance(call, ast.Call)
         call.args = [self._orders(arg) for arg in call.args]
         found: list[ast.stmt] = [node]
         for weak in self._weaker(call):
-            number = self._mutant("order", f"{_called(call)} -> {_called(weak)}: {self._text(weak.args)}")
+            number = self._mutant("order", f"{called(call)} -> {called(weak)}: {self._text(weak.args)}")
             found = [ast.If(self._is(number), [ast.Expr(weak)], found)]
         return found
 
     # -- recheck
 
     def _condition(self, test: ast.expr, node: ast.If | ast.While) -> ast.expr:
-        if isinstance(node, ast.If) and _only_complains(node.body) and not node.orelse:
+        if isinstance(node, ast.If) and only_complains(node.body) and not node.orelse:
             return self._orders(test)
         return self._passed(test, node)
 
@@ -400,7 +328,7 @@ class _Weaver:
 
     def _passed(self, test: ast.expr, node: ast.If | ast.While | None) -> ast.expr:
         """A condition with mutants in which a part of it that was read again is taken to hold."""
-        refuses = isinstance(node, ast.While) or (node is not None and _gives_up(node.body))
+        refuses = isinstance(node, ast.While) or (node is not None and gives_up(node.body))
         return self._parts(test, refuses)
 
     def _parts(self, test: ast.expr, refuses: bool) -> ast.expr:
@@ -408,7 +336,7 @@ class _Weaver:
         if isinstance(test, ast.BoolOp) and isinstance(test.op, joins):
             again, values = False, []
             for each in test.values:
-                again = self._is_again(each) or (again and bool(_accesses(each)))
+                again = self._is_again(each) or (again and bool(accesses(each)))
                 values.append(self._part(each, again, refuses))
             test.values = values
             return test
@@ -437,9 +365,9 @@ class _Weaver:
             self._decided.add(flag.id)
             return first
         for each in ast.walk(part):
-            if _TRIES.search(_called(each)):
+            if _TRIES.search(called(each)):
                 return True
-            touched = _touches(each)
+            touched = touches(each)
             if touched and (self._taken or touched in self._read):
                 return True
             if isinstance(each, ast.Name) and each.id in self._fresh:
@@ -450,16 +378,16 @@ class _Weaver:
     def _compares_with_before(part: ast.Compare) -> bool:
         """Whether what was known before is compared with what is there now."""
         sides = (part.left, part.comparators[0])
-        return any(bool(_accesses(a)) and isinstance(b, ast.Name) and not b.id.isupper() for a, b in (sides, sides[::-1]))
+        return any(bool(accesses(a)) and isinstance(b, ast.Name) and not b.id.isupper() for a, b in (sides, sides[::-1]))
 
     @staticmethod
     def _tried(part: ast.expr) -> bool | None:
         """What an attempt's condition says if it succeeded; None if it is no attempt."""
-        if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not) and _TRIES.search(_called(part.operand)):
+        if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not) and _TRIES.search(called(part.operand)):
             return False
-        if _TRIES.search(_called(part)):
+        if _TRIES.search(called(part)):
             return True
-        if isinstance(part, ast.Compare) and _called(part.left).startswith("cas_"):
+        if isinstance(part, ast.Compare) and called(part.left).startswith("cas_"):
             return isinstance(part.ops[0], ast.Eq)
         return None
 
@@ -467,7 +395,7 @@ class _Weaver:
 
     def _retry(self, node: ast.For) -> ast.expr:
         call = node.iter
-        if _called(call) != "range" or not isinstance(call, ast.Call) or len(call.args) != 1 or not _leaves(node):
+        if called(call) != "range" or not isinstance(call, ast.Call) or len(call.args) != 1 or not leaves(node):
             return node.iter
         bound = call.args[0]
         number_of_times = isinstance(bound, ast.Constant) and isinstance(bound.value, int) and bound.value > 1
@@ -492,58 +420,47 @@ class _Weaver:
     def _stores(self, node: ast.stmt) -> bool:
         if isinstance(node, (ast.Assign, ast.AugAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            return any(_touches(each) for each in targets)
-        name = _called(node.value) if isinstance(node, ast.Expr) else ""
-        return bool(_ACCESS.match(name)) or name in self.publishers or name == "set_words"
+            return any(touches(each) for each in targets)
+        name = called(node.value) if isinstance(node, ast.Expr) else ""
+        return bool(ACCESS.match(name)) or name in self.publishers or name == "set_words"
 
     def _publishes(self, node: ast.stmt) -> bool:
-        return isinstance(node, ast.Expr) and (_releases(node.value) or _called(node.value) in self.publishers)
+        return isinstance(node, ast.Expr) and (releases(node.value) or called(node.value) in self.publishers)
 
     @staticmethod
     def _reads_what_is_stored(first: ast.stmt, second: ast.stmt) -> bool:
-        stored = {_field(each) for each in ast.walk(first)} - {""}
-        read = {_field(each) for arg in ast.walk(second) if isinstance(arg, ast.Call) for each in arg.args[1:]}
+        stored = {field_of(each) for each in ast.walk(first)} - {""}
+        read = {field_of(each) for arg in ast.walk(second) if isinstance(arg, ast.Call) for each in arg.args[1:]}
         return bool(stored & read)
 
     def _lock_moves(self, body: Sequence[ast.stmt]) -> list[tuple[str, str, int, int, int]]:
         found = []
         for k, node in enumerate(body):
-            if isinstance(node, ast.Expr) and _UNLOCK.match(_called(node.value)):
-                before = next((j for j in range(k - 1, -1, -1) if _accesses(body[j]) or _leaves(body[j]) or _locks(body[j])), -1)
-                if before >= 0 and not _leaves(body[before]) and not _locks(body[before]):
-                    found.append(("lock", f"{ast.unparse(node)} before {_brief(body[before])}", k, before, -1))
+            if isinstance(node, ast.Expr) and UNLOCK.match(called(node.value)):
+                before = next((j for j in range(k - 1, -1, -1) if accesses(body[j]) or leaves(body[j]) or locks(body[j])), -1)
+                if before >= 0 and not leaves(body[before]) and not locks(body[before]):
+                    found.append(("lock", f"{ast.unparse(node)} before {brief(body[before])}", k, before, -1))
             elif self._takes_lock(node):
-                after = next((j for j in range(k + 1, len(body)) if _accesses(body[j]) or _leaves(body[j]) or _locks(body[j])), -1)
-                if after < 0 or _locks(_head(body[after])):
+                after = next((j for j in range(k + 1, len(body)) if accesses(body[j]) or leaves(body[j]) or locks(body[j])), -1)
+                if after < 0 or locks(head_of(body[after])):
                     continue
-                text = f"{_brief(node)} after {_brief(body[after])}"
+                text = f"{brief(node)} after {brief(body[after])}"
                 following = body[after]
-                if isinstance(following, ast.If) and _accesses(following.test):
+                if isinstance(following, ast.If) and accesses(following.test):
                     found.append(("lock", text, k, _HOIST, after))
-                elif not _leaves(following) and not _locks(following) and not isinstance(following, (ast.For, ast.While)):
+                elif not leaves(following) and not locks(following) and not isinstance(following, (ast.For, ast.While)):
                     found.append(("lock", text, k, -1, after))
         return found
 
     @staticmethod
     def _takes_lock(node: ast.stmt) -> bool:
         if isinstance(node, ast.Expr):
-            return bool(_LOCK.match(_called(node.value)))
+            return bool(LOCK.match(called(node.value)))
         if isinstance(node, ast.If) and isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not):
             return (
-                bool(_TRYLOCK.match(_called(node.test.operand)))
-                and not node.orelse
-                and isinstance(node.body[-1], (ast.Return, ast.Continue))
+                bool(TRYLOCK.match(called(node.test.operand))) and not node.orelse and isinstance(node.body[-1], (ast.Return, ast.Continue))
             )
         return False
-
-
-def _head(node: ast.stmt) -> ast.AST:
-    return node.test if isinstance(node, (ast.If, ast.While)) else node.iter if isinstance(node, ast.For) else node
-
-
-def _brief(node: ast.stmt) -> str:
-    """A statement in one line: of a compound one its head."""
-    return ast.unparse(node).splitlines()[0]
 
 
 class _Plain(ast.NodeTransformer):

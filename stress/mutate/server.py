@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from stress.errors import HostError
@@ -17,10 +17,11 @@ from stress.errors import HostError
 class Server:
     """`python -m stress.mutate.nets WORDS` in a session of its own; it goes when this process does."""
 
-    def __init__(self, words: Sequence[str], folder: Path, number: int) -> None:
+    def __init__(self, words: Sequence[str], folder: Path) -> None:
         self.words = tuple(words)
-        self._log = folder / f"server-{number}.log"
-        with self._log.open("wb") as log:
+        handle, name = tempfile.mkstemp(".log", "server-", folder)
+        self._log = Path(name)
+        with os.fdopen(handle, "wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "stress.mutate.nets", *words],
                 cwd=folder,
@@ -66,19 +67,3 @@ class Server:
             if stream is not None:
                 with suppress(BrokenPipeError):
                     stream.close()
-
-
-@contextmanager
-def hangup_interrupts() -> Iterator[None]:
-    """A terminal that closes ends this as Ctrl-C does; under nohup it goes on."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGHUP)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)

@@ -1,13 +1,14 @@
 """What several models do with folios: map a new page; migrate one as compaction does; empty the LRU batches; read and unmap a page."""
 
 from kernels.alloc.pages import alloc_frozen_pages
-from kernels.alloc.release import lru_add_drain
+from kernels.alloc.release import folio_put, folio_put_refs, lru_add_drain
 from kernels.base.atomics import load_acquire
 from kernels.base.jit import kernel
-from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, PTE_ACCESSED, PTE_EXCLUSIVE, PTE_WRITE, T_ANON
+from kernels.base.layout import LC_PTL, MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, PTE_ACCESSED, PTE_EXCLUSIVE, PTE_WRITE, T_ANON
+from kernels.base.lock import spin_lock, spin_unlock
 from kernels.map.access import anon_mapping, owner_stamp, stamp_frame, task_access
-from kernels.map.rmap import map_page, zap_range
-from kernels.map.tlb import flush_deferred
+from kernels.map.rmap import map_page, ptl_of, zap_range
+from kernels.map.tlb import current_pte, flush_deferred
 from kernels.migrate.folio import folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
 from kernels.migrate.targets import FROM_ALLOCATOR, alloc_target_folio, free_target_folio
 from kernels.page.folio import folio_prepare, folio_publish
@@ -30,6 +31,26 @@ def new_page(mem, cpu, space, vpage):
     map_page(mem, cpu, space, vpage, desc, pfn, PTE_WRITE | PTE_ACCESSED | PTE_EXCLUSIVE)
     lru_add(mem, cpu, desc)
     return pfn
+
+
+@kernel
+def fault_in(mem, cpu, space, vpage):
+    """A new page of a task at a virtual page, if nothing is there: do_anonymous_page() with nothing but the allocator behind it."""
+    mapping, lock = anon_mapping(space), ptl_of(mem, space, vpage)
+    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, mapping, vpage)
+    stamp_frame(mem, pfn, owner_stamp(mapping, vpage), 0)
+    folio_publish(mem, cpu, desc, 2)
+    spin_lock(mem, cpu, lock, LC_PTL)
+    mine = current_pte(mem, space, vpage) == 0
+    if mine:
+        map_page(mem, cpu, space, vpage, desc, pfn, PTE_WRITE | PTE_ACCESSED | PTE_EXCLUSIVE)
+    spin_unlock(mem, cpu, lock)
+    if mine:
+        lru_add(mem, cpu, desc)
+        folio_put(mem, cpu, desc)
+    else:
+        folio_put_refs(mem, cpu, desc, 2)
 
 
 @kernel

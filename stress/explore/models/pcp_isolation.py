@@ -8,7 +8,8 @@ from kernels.alloc.isolation import isolate_pageblock, unisolate_pageblock
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
 from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import BUG_ISOLATED_ALLOC, MT_MOVABLE
+from kernels.base.layout import BUG_ISOLATED_ALLOC, LC_PCP, MT_MOVABLE, PCP_STRIDE, PCP_TOTAL
+from kernels.base.lock import spin_lock, spin_unlock
 from stress.explore.model import Model, small_geometry
 
 
@@ -17,6 +18,17 @@ def prepare(mem, cpu):
     """CPU 0 owns a frame."""
     mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     return 0
+
+
+@kernel
+def check_lists_empty(mem, cpu):
+    """A bug if there is something on a per-CPU list, while they are disabled."""
+    for pcp in range(mem.nr_cpus * mem.nr_nodes):
+        spin_lock(mem, cpu, mem.lock_pcp + pcp, LC_PCP)
+        held = mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL]
+        spin_unlock(mem, cpu, mem.lock_pcp + pcp)
+        if held != 0:
+            bug(mem, cpu, BUG_ISOLATED_ALLOC, mem.gang_pfn[0], held, 0)
 
 
 @kernel
@@ -35,6 +47,7 @@ def steps(mem, cpu):
         return 0
     isolate_pageblock(mem, cpu, block)
     allocated = mem.block_allocated[block]
+    check_lists_empty(mem, cpu)
     unisolate_pageblock(mem, cpu, block)
     if allocated > 1:
         bug(mem, cpu, BUG_ISOLATED_ALLOC, pfn, allocated, 1)

@@ -10,7 +10,7 @@ from kernels.base.bug import bug
 from kernels.base.jit import kernel
 from kernels.base.layout import BUG_ISOLATED_ALLOC, MT_MOVABLE
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.pcp_isolation import check, prepare
+from stress.explore.models.pcp_isolation import check, check_lists_empty, prepare
 
 
 @kernel
@@ -29,6 +29,7 @@ def steps(mem, cpu):
     block = block if cpu == 0 else block ^ 1
     isolate_pageblock(mem, cpu, block)
     allocated = mem.block_allocated[block]
+    check_lists_empty(mem, cpu)
     unisolate_pageblock(mem, cpu, block)
     if allocated > 1:
         bug(mem, cpu, BUG_ISOLATED_ALLOC, mem.gang_pfn[0], allocated, 1)

@@ -22,6 +22,7 @@ from stress.explore.state import (
     B_NUMBER,
     B_ORDER,
     B_POINT,
+    CUT,
     FLUSH,
     LAST_TASK,
     NEXT_LANE,
@@ -29,9 +30,7 @@ from stress.explore.state import (
     NR_POINTS,
     NR_SCHEDULABLE,
     NR_TASKS,
-    OVERFLOW,
     STRATEGY_WORDS,
-    VERDICT,
     WOKEN,
 )
 from stress.explore.strategy import Strategy
@@ -274,7 +273,7 @@ def choose(s, mask):
     if depth > 0:
         note_event(s)
     if depth == DEPTH_MAX:
-        s[VERDICT] = OVERFLOW
+        s[CUT] = 1
         return -1
     frame = frame_at(s, depth)
     if depth >= s[PREFIX]:

@@ -8,13 +8,14 @@ from stress.explore import state
 from stress.explore.engine import Engine
 from stress.explore.models import known_models
 from stress.explore.strategies import CHOOSABLE
+from tests.stress.explore import livelock_model
 
 
 def digests(name, nr_schedules):
     """By memory model and strategy: a digest of every step with its words, of results, states and verdicts."""
-    found = {}
+    found, models = {}, known_models() | {"livelock": livelock_model.MODEL}
     for memory in ("sc", "tso"):
-        engine = Engine(known_models()[name], memory)
+        engine = Engine(models[name], memory)
         for strategy in CHOOSABLE:
             engine.begin(strategy, 7)
             digest = hashlib.sha256()

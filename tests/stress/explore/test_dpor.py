@@ -1,4 +1,4 @@
-"""DPOR visits the same final states as brute force, on random programs with stores, exchanges, compare-and-swap, additions and locks."""
+"""DPOR visits the same final states as brute force, on random programs: stores, exchanges, compare-and-swap, additions, locks, spins."""
 
 import random
 
@@ -8,28 +8,36 @@ from kernels.base import jit
 
 pytestmark = pytest.mark.skipif(not jit.EXPLORED or jit.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts")
 
-NR_PROGRAMS = 120
+NR_PROGRAMS, NR_PROGRAMS_NIGHTLY = 120, 300
+KINDS = ("lock-free", "locks", "spins")
+LOCK, FLAG = 3, 4  # variables
 BRUTE_FORCE_MAX = 100_000
 
 
-def random_program(chance, memory, *, locks):
+def random_program(chance, memory, kind):
     from stress.explore import tape
     from stress.explore.tape import Operation
 
     def operation():
-        kind = chance.choice([tape.STORE, tape.STORE, tape.LOAD, tape.LOAD, tape.FENCE, tape.EXCHANGE, tape.CAS, tape.ADD])
+        made = chance.choice([tape.STORE, tape.STORE, tape.LOAD, tape.LOAD, tape.FENCE, tape.EXCHANGE, tape.CAS, tape.ADD])
         if memory == "pso":
-            kind = chance.choice([kind, {tape.STORE: tape.STORE_RELEASE, tape.EXCHANGE: tape.EXCHANGE_RELAXED}.get(kind, kind)])
-        return Operation(kind, chance.randrange(2), chance.randrange(1, 3), chance.randrange(2))
+            made = chance.choice([made, {tape.STORE: tape.STORE_RELEASE, tape.EXCHANGE: tape.EXCHANGE_RELAXED}.get(made, made)])
+        return Operation(made, chance.randrange(2), chance.randrange(1, 3), chance.randrange(2))
 
     def thread(length):
         operations = [operation() for _ in range(length)]
-        if locks and chance.random() < 0.8:
-            operations.insert(chance.randrange(len(operations)), Operation(tape.LOCK, 3))
-            operations.append(Operation(tape.UNLOCK, 3))
+        if kind != "lock-free" and chance.random() < (0.8 if kind == "locks" else 0.4):
+            operations.insert(chance.randrange(len(operations)), Operation(tape.LOCK, LOCK))
+            operations.append(Operation(tape.UNLOCK, LOCK))
         return operations
 
-    return [thread(chance.randrange(1, 3)) for _ in range(chance.choice([2, 2, 3]))]
+    threads = [thread(chance.randrange(1, 3)) for _ in range(chance.choice([2, 2, 3]))]
+    if kind == "spins":  # all others, perhaps with the lock held, for the first thread, which must not need the lock before
+        locked = next((at for at, each in enumerate(threads[0]) if each.kind == tape.LOCK), len(threads[0]))
+        threads[0].insert(chance.randrange(locked + 1), Operation(chance.choice([tape.STORE, tape.EXCHANGE, tape.ADD]), FLAG, 1))
+        for each in threads[1:]:
+            each.insert(chance.randrange(len(each) + 1), Operation(tape.SPIN, FLAG))
+    return threads
 
 
 def final_states(machine, program, strategy, limit=1 << 40):
@@ -44,16 +52,15 @@ def final_states(machine, program, strategy, limit=1 << 40):
     return number, engine.stop == state.STOP_COMPLETE, set(engine.final_states())
 
 
-@pytest.mark.parametrize("memory", ["sc", "tso", "pso"])
-@pytest.mark.parametrize("locks", [False, True], ids=["lock-free", "locks"])
-def test_dpor_visits_the_final_states_of_brute_force(memory, locks):
+def compare_with_brute_force(memory, kind, nr_programs, seed):
+    """DPOR against a search without any reduction, which is given up where it takes too long: what it has seen must be there."""
     from stress.explore.programs import Programs
 
     machine = Programs(memory)
-    chance = random.Random(f"{memory} {locks}")
+    chance = random.Random(seed)
     compared = reduced = 0
-    for _ in range(NR_PROGRAMS):
-        program = random_program(chance, memory, locks=locks)
+    for _ in range(nr_programs):
+        program = random_program(chance, memory, kind)
         nr_brute, complete, brute = final_states(machine, program, "dfs", BRUTE_FORCE_MAX)
         nr_dpor, dpor_complete, found = final_states(machine, program, "dpor")
         assert dpor_complete
@@ -64,5 +71,18 @@ def test_dpor_visits_the_final_states_of_brute_force(memory, locks):
             reduced += nr_dpor < nr_brute
         else:
             assert brute <= found, program
-    assert compared > NR_PROGRAMS * 0.7
+    assert compared > nr_programs * 0.7
     assert reduced > compared * 0.5
+
+
+@pytest.mark.parametrize("memory", ["sc", "tso", "pso"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_dpor_visits_the_final_states_of_brute_force(memory, kind):
+    compare_with_brute_force(memory, kind, NR_PROGRAMS, f"{memory} {kind}")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("memory", ["sc", "tso", "pso"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_dpor_visits_the_final_states_of_brute_force_of_many_programs(memory, kind):
+    compare_with_brute_force(memory, kind, NR_PROGRAMS_NIGHTLY, f"many {memory} {kind}")

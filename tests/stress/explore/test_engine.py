@@ -57,30 +57,32 @@ def test_a_deadlock_is_told_with_its_cycle(engine_of):
     assert found.message.count("held by cpu") == 3
 
 
-def failing_walk(engine, nr_switches):
-    """A random walk of the deadlock's model that fails and goes on with another at least so often."""
-    from itertools import pairwise
+def failing_walk(engine, preemptions):
+    """A random walk that fails and has so many preemptions."""
+    from stress.explore.shrink import nr_preemptions
 
     engine.begin("random", 3)
-    for number in range(10_000):
-        engine.explore(number, 1)
-        choices = engine.choices()
-        if engine.found() is not None and sum(a != b for a, b in pairwise(choices)) >= nr_switches:
-            return choices, engine.found()
+    number = 0
+    while number < 50_000:
+        number = engine.explore(number, 50_000 - number)
+        if engine.found() is not None and nr_preemptions(engine.choices()) >= preemptions:
+            return engine.choices(), engine.found()
     raise AssertionError("no such schedule")
 
 
-def test_a_failure_with_twenty_switches_shrinks_to_the_few_that_matter(engine_of):
-    from stress.explore import state
+@pytest.mark.parametrize("memory", ["sc", "tso"])
+@pytest.mark.parametrize("name", ["ring", "zspage-destroy-linux"])
+def test_a_failure_with_twenty_preemptions_shrinks_to_the_few_that_matter(engine_of, name, memory):
+    from stress.explore.models import known_models
     from stress.explore.shrink import nr_preemptions, shrink
     from tests.stress.explore.deadlock_model import MODEL
 
-    engine = engine_of(MODEL)
+    engine = engine_of(known_models().get(name, MODEL), memory)
     choices, found = failing_walk(engine, 20)
-    before = int(engine.words[state.NR_RUN])
+    before = engine.nr_run
     small = shrink(engine, choices, found)
-    assert nr_preemptions(small) <= 2
-    assert int(engine.words[state.NR_RUN]) - before < 1000
+    assert nr_preemptions(small) <= (2 if memory == "sc" else 8)  # a store that leaves its buffer is a switch, too
+    assert engine.nr_run - before < 100
     assert engine.replay(small).same_failure(found)
 
 
@@ -108,3 +110,63 @@ def test_a_failure_is_refused_when_kernels_or_words_do_not_fit(engine_of, tmp_pa
         path.write_text(json.dumps(good.to_json() | change))
         with pytest.raises(UserError, match=said):
             load_failure(path)
+
+
+def explore_variant(engine, variant, strategy, nr_schedules, nr_tasks=2):
+    """Explore one variant of livelock_model, from the first schedule on."""
+    engine.put_back()
+    engine.mem.arrays["gang_pfn"][0] = variant
+    engine.set_tasks(nr_tasks)
+    engine.begin(strategy, 1)
+    engine.explore(0, nr_schedules)
+    return engine.found()
+
+
+@pytest.mark.parametrize(
+    ("memory", "strategy"), [("sc", "random"), ("sc", "pct-3"), ("sc", "dpor"), ("tso", "random"), ("tso", "dfs"), ("pso", "pos")]
+)
+def test_a_livelock_is_told_with_its_loop_shrinks_and_replays(engine_of, memory, strategy):
+    from stress.explore.shrink import shrink
+    from tests.stress.explore.livelock_model import MODEL, NEVER_END, UNDO
+
+    engine = engine_of(MODEL, memory)
+    for variant in NEVER_END:
+        found = explore_variant(engine, variant, strategy, 1)
+        assert found.verdict == "livelock", variant
+        assert "times back in" in found.message
+        assert found.message.count("gang_word") == 2
+        choices = engine.choices()
+        assert engine.replay(choices) == found
+        if variant == UNDO:
+            small = shrink(engine, choices, found)
+            assert engine.replay([]).same_failure(found)  # no switch is needed before it is made fair
+            assert engine.choices() == small
+
+
+@pytest.mark.parametrize("memory", ["sc", "tso"])
+@pytest.mark.parametrize("strategy", ["random", "pct-3", "dpor", "dfs", "preemption"])
+def test_who_spins_until_another_goes_on_is_no_livelock(engine_of, memory, strategy):
+    from stress.explore import state
+    from tests.stress.explore.livelock_model import END, MODEL, POLL_ENDS
+
+    engine = engine_of(MODEL, memory)
+    for variant in END:
+        assert explore_variant(engine, variant, strategy, 200) is None
+    if strategy == "dfs":  # lets CPU 0 spin first
+        assert explore_variant(engine, POLL_ENDS, strategy, 1) is None
+        assert engine.words[state.CUT]
+        assert engine.words[state.MOST_STEPS] > 1024
+
+
+def test_a_search_that_cut_schedules_is_not_complete(engine_of):
+    from stress.explore import state
+    from tests.stress.explore.livelock_model import COUNT, MODEL
+
+    engine = engine_of(MODEL, privacy=False)
+    for strategy, complete in (("dfs", True), ("dpor", False)):  # the one schedule of one CPU is more than dpor can remember
+        assert explore_variant(engine, COUNT, strategy, 1, nr_tasks=1) is None
+        assert engine.stop == state.STOP_COMPLETE
+        assert bool(engine.words[state.COMPLETE]) == complete
+    found = explore_variant(engine, COUNT, "random", 1)
+    assert found.verdict == "livelock"
+    assert "no end after 5,000 steps" in found.message

@@ -26,9 +26,9 @@ def run(*arguments, cwd=ROOT, timeout=280, **environment):
     return subprocess.run([sys.executable, *arguments], cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=timeout)
 
 
-@pytest.mark.parametrize("model", ["refcount-cas", "offline-deflate"])
-def test_both_engines_pass_the_same_points(model):
-    command = ("-m", "tests.stress.explore.point_digest", model, "3")
+@pytest.mark.parametrize(("model", "schedules"), [("refcount-cas", 3), ("offline-deflate", 3), ("livelock", 1)])
+def test_both_engines_pass_the_same_points(model, schedules):
+    command = ("-m", "tests.stress.explore.point_digest", model, str(schedules))
     compiled, interpreted = run(*command, **EXPLORED), run(*command, NUMBA_DISABLE_JIT="1", **EXPLORED)
     assert compiled.returncode == interpreted.returncode == 0, compiled.stderr[-2000:] + interpreted.stderr[-2000:]
     assert json.loads(compiled.stdout) == json.loads(interpreted.stdout)
@@ -41,6 +41,15 @@ def test_in_the_explored_flavour(name):
     assert done.returncode == 0, done.stdout[-4000:]
     assert " passed" in done.stdout
     assert "skipped" not in done.stdout
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1200)
+def test_dpor_at_length():
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "nightly", "tests/stress/explore/test_dpor.py")
+    done = run(*words, timeout=1100, **EXPLORED)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "9 passed" in done.stdout
 
 
 def test_a_release_that_is_none_is_a_race_under_sequential_consistency(tmp_path):

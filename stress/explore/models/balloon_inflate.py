@@ -1,0 +1,77 @@
+"""A block of two frames is inflated and deflated by words alone while somebody who has found it isolates and migrates it.
+
+CPU 0 takes a block into its balloon. CPU 1 isolates it as soon as its word says that it can be, and migrates it. CPU 2 inflates a block
+into the same balloon, and gives back whatever comes first.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.base.atomics import load_acquire
+from kernels.base.bug import bug
+from kernels.base.jit import kernel
+from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE
+from kernels.types.offline import balloon_deflate, balloon_inflate, is_offline_head, isolate_offline, migrate_offline
+from stress.explore.model import Model, small_geometry
+
+BALLOON, ORDER = 0, 1
+
+
+@kernel
+def prepare(mem, cpu):
+    """Three blocks: to inflate, to move it to, and to inflate."""
+    for k in range(3):
+        mem.gang_pfn[k] = alloc_frozen_pages(mem, cpu, 0, ORDER, MT_MOVABLE)
+    return 0
+
+
+@kernel
+def move(mem, cpu, pfn, target):
+    """Compaction: isolate and migrate.
+
+    Returns     1: moved; 0: it was not to be had
+    """
+    # ORDER: acquire, pairs with the publication of the word; only the compare-and-swap decides
+    word = load_acquire(mem.memdesc, pfn)
+    moved = 0
+    if is_offline_head(word) and isolate_offline(mem, cpu, pfn, word):
+        moved = migrate_offline(mem, cpu, pfn, target)
+    if not moved:
+        free_frozen_pages(mem, cpu, target, ORDER)
+    return moved
+
+
+@kernel
+def steps(mem, cpu):
+    """Inflate; isolate and migrate; inflate and deflate.
+
+    Returns     what became of it
+    """
+    if cpu == 1:
+        return move(mem, cpu, mem.gang_pfn[0], mem.gang_pfn[1])
+    balloon_inflate(mem, cpu, BALLOON, mem.gang_pfn[cpu], ORDER)
+    if cpu == 2:
+        mem.gang_pfn[3] = balloon_deflate(mem, cpu, BALLOON, 0)
+        return mem.gang_pfn[3]
+    return 0
+
+
+@kernel
+def check(mem, cpu):
+    """The balloon gives back what is left, and no more than it was given."""
+    given_back = mem.gang_pfn[3]
+    for _ in range(3):
+        given_back += balloon_deflate(mem, cpu, BALLOON, 0)
+    if given_back != 2 << ORDER:
+        bug(mem, cpu, BUG_BALLOON_LOST, -1, given_back, 2 << ORDER)
+    return 0
+
+
+MODEL = Model(
+    "balloon-inflate",
+    "a block is inflated and deflated without a count while compaction isolates and migrates it",
+    "design 3, uncounted offline frames; I15, I16",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("balloon_migrate",),
+)

@@ -1,0 +1,37 @@
+"""Two CPUs use one balloon of counted pages, while a third isolates a page of it, and puts it back or migrates it.
+
+The balloon has two pages. CPU 0 inflates and deflates it. CPU 1 isolates its first page and puts it back, and then its second one and
+migrates it. CPU 2 inflates and deflates it, too.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_MOVABLE, OFFLINE_ZERO
+from kernels.types.balloon import balloon_page_dequeue, balloon_page_enqueue
+from stress.explore.model import Model, small_geometry
+from stress.explore.models.balloon_counted import check, move, prepare
+
+
+@kernel
+def steps(mem, cpu):
+    """Inflate and deflate; put back and migrate.
+
+    Returns     pages that were isolated, or given back
+    """
+    if cpu == 1:
+        return move(mem, cpu, mem.gang_pfn[0], False) + 2 * move(mem, cpu, mem.gang_pfn[1], True)
+    balloon_page_enqueue(mem, cpu, 0, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE))
+    return balloon_page_dequeue(mem, cpu, 0, 0) + balloon_page_dequeue(mem, cpu, 0, 0)
+
+
+MODEL = Model(
+    "balloon-shared",
+    "two CPUs inflate and deflate one balloon while its pages are isolated, put back and migrated",
+    "linux-mm.md 2.7; D8, I2, I16; policy offline = zero",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    params={"policy_offline": OFFLINE_ZERO},
+    meetings=("met_deflate_on_isolated", "balloon_migrate"),
+)

@@ -1,0 +1,69 @@
+"""Write faults on a page that a fork has shared: copied or reused, while others write, read and unmap it.
+
+Task 0 and its child, task 1, map one page read-only. CPU 0 faults on it as task 0 and writes. CPU 1 reads it as task 0, so that it has
+the translation, faults on it too, reads and writes. CPU 2 faults on it as task 1, writes, and unmaps it, so that task 0 may have it alone.
+CPU 3 writes it as task 0, if it may, and unmaps it there.
+"""
+
+from kernels.base.jit import kernel
+from kernels.map.access import task_access
+from kernels.map.rmap import zap_range
+from kernels.policy.fault import do_wp_page, fork_range
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all, new_page
+
+VPAGE = 2
+
+
+@kernel
+def prepare(mem, cpu):
+    """A page of task 0, shared with task 1, read by both."""
+    new_page(mem, cpu, 0, VPAGE)
+    task_access(mem, cpu, 0, VPAGE, 1)
+    fork_range(mem, cpu, 0, 1, VPAGE, 1)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Fault and write; read, fault, read and write; as the child fault, write and unmap; write and unmap.
+
+    Returns     which accesses faulted
+    """
+    if cpu == 3:
+        missed = task_access(mem, cpu, 0, VPAGE, 1)
+        zap_range(mem, cpu, 0, VPAGE, 1)
+        return missed
+    if cpu == 2:
+        do_wp_page(mem, cpu, 1, VPAGE)
+        missed = task_access(mem, cpu, 1, VPAGE, 1)
+        zap_range(mem, cpu, 1, VPAGE, 1)
+        return missed
+    missed = 0
+    if cpu == 1:
+        missed += task_access(mem, cpu, 0, VPAGE, 0)
+    do_wp_page(mem, cpu, 0, VPAGE)
+    if cpu == 1:
+        missed += task_access(mem, cpu, 0, VPAGE, 0)
+    return missed + task_access(mem, cpu, 0, VPAGE, 1)
+
+
+@kernel
+def check(mem, cpu):
+    """Every write is found, and the page is unmapped, so that a reference too many or too few is seen."""
+    drain_all(mem)
+    task_access(mem, cpu, 0, VPAGE, 0)
+    zap_range(mem, cpu, 0, VPAGE, 1)
+    return 0
+
+
+MODEL = Model(
+    "cow-faults",
+    "write faults on a shared page by two CPUs of one task and one of its child, while it is unmapped in both",
+    "linux-mm.md 2.3-2.5; I12, I13, I14",
+    small_geometry(4, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("cow_fault", "cow_reuse", "met_stale_tlb_met_flush"),
+)

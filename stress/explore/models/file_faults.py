@@ -1,0 +1,61 @@
+"""Read faults on a file's page, and reads through the cache, while it is truncated, written and read in anew.
+
+The page is cached. CPU 0 faults on it and reads it through its translation. CPU 1 reads it without a lock and faults on it, in the same
+task. CPU 2 truncates it, which unmaps it, and writes it, which reads it in anew.
+"""
+
+from kernels.base.jit import kernel
+from kernels.map.access import file_access
+from kernels.policy.fault import do_read_fault
+from kernels.policy.filemap import file_read, file_truncate, file_write
+from stress.explore.model import PARAMS, Model, small_geometry
+from stress.explore.models._folios import drain_all
+
+INDEX = 2
+VPAGE = PARAMS["anon_pages"] + INDEX
+
+
+@kernel
+def prepare(mem, cpu):
+    """The page is cached, and written once."""
+    file_write(mem, cpu, 0, 0, INDEX, 0)
+    drain_all(mem)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Fault and read; read and fault; truncate and write.
+
+    Returns     whether the access faulted, or what was dropped
+    """
+    if cpu == 0:
+        do_read_fault(mem, cpu, 0, VPAGE, 0)
+        return file_access(mem, cpu, 0, VPAGE)
+    if cpu == 1:
+        return file_read(mem, cpu, 0, 0, INDEX, 0) * 2 + do_read_fault(mem, cpu, 0, VPAGE, 0)
+    dropped = file_truncate(mem, cpu, 0, INDEX)
+    file_write(mem, cpu, 0, 0, INDEX, 0)
+    return dropped
+
+
+@kernel
+def check(mem, cpu):
+    """What was written is found, and all is dropped, so that a reference too many or too few is seen."""
+    drain_all(mem)
+    file_access(mem, cpu, 0, VPAGE)
+    file_read(mem, cpu, 0, 0, INDEX, 0)
+    file_truncate(mem, cpu, 0, INDEX)
+    return 0
+
+
+MODEL = Model(
+    "file-faults",
+    "read faults and reads of a page of a file against its truncation and reading in anew",
+    "linux-mm.md 2.2, 2.3; B1-B4, I10, I12, I13",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("pgmajfault", "spec_failed_on_zero", "spec_kept"),
+)

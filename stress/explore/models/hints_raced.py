@@ -1,0 +1,56 @@
+"""Faults on a hint while the page is unmapped, others take its place, two at once, and hints are put on anew.
+
+A page of task 0 lies on node 0, carries a hint, and was last asked for by node 1. CPU 0 unmaps it, faults another one in, and puts hints
+on what is mapped. CPU 1, of node 1, faults on the hint. CPU 2 faults two pages in, if nothing is there, and faults on the hint.
+"""
+
+from kernels.base.jit import kernel
+from kernels.map.access import task_access
+from kernels.map.rmap import zap_range
+from kernels.map.tlb import current_pte
+from kernels.policy.fault import do_anonymous_page
+from kernels.policy.numa import clear_hint, do_numa_page, task_numa_work
+from stress.explore.model import PARAMS, Model, small_geometry
+from stress.explore.models._folios import drain_all
+from stress.explore.models.numa_compaction import VPAGE, prepare
+
+ALL_PAGES = PARAMS["anon_pages"]
+
+
+@kernel
+def steps(mem, cpu):
+    """Unmap, fault and hint; fault on the hint; fault with two pages, and on the hint.
+
+    Returns     whether an access faulted, or how many pages were hinted
+    """
+    if cpu == 0:
+        zap_range(mem, cpu, 0, VPAGE, 1)
+        do_anonymous_page(mem, cpu, 0, VPAGE, 0)
+        return task_numa_work(mem, cpu, 0, ALL_PAGES)
+    if cpu == 2:
+        do_anonymous_page(mem, cpu, 0, VPAGE, 1)
+    do_numa_page(mem, cpu, 0, VPAGE)
+    return task_access(mem, cpu, 0, VPAGE, 1)
+
+
+@kernel
+def check(mem, cpu):
+    """Every write is found, and all is unmapped, so that a reference too many or too few is seen."""
+    drain_all(mem)
+    for vpage in range(VPAGE, VPAGE + 2):
+        clear_hint(mem, cpu, 0, vpage, current_pte(mem, 0, vpage))
+        task_access(mem, cpu, 0, vpage, 0)
+    zap_range(mem, cpu, 0, VPAGE, 2)
+    return 0
+
+
+MODEL = Model(
+    "hints-raced",
+    "faults on a hint while the page is unmapped, replaced by two at once and hinted anew",
+    "linux-mm.md 2.3, 2.10; I12, I14, I16",
+    small_geometry(3, nr_nodes=2, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("numa_pages_migrated", "numa_pte_updates", "met_hint_fault_raced", "thp_fault_alloc"),
+)

@@ -1,0 +1,70 @@
+"""The pool of free huge folios: taken from and put back by two CPUs, while a third puts one more than the pool wants.
+
+The pool wants one folio and has it. CPUs 0 and 1 take a free one, if there is, and put it. CPU 2 makes a surplus one of its pageblock
+and puts it: whoever puts last finds a full pool and gives its pageblock back. Then it dissolves the first one, if that is free.
+"""
+
+from kernels.alloc.hugetlb import huge_add_surplus, huge_dequeue, huge_dissolve
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.alloc.release import folio_put
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_MOVABLE
+from stress.explore.model import Model, small_geometry
+from stress.explore.models.hugetlb_dissolve import dissolve
+
+
+@kernel
+def add(mem, cpu, pfn):
+    """Make a pageblock a huge folio, and put it.
+
+    Returns     whether it was the last reference
+    """
+    return folio_put(mem, cpu, huge_add_surplus(mem, cpu, 0, pfn))
+
+
+@kernel
+def prepare(mem, cpu):
+    """One folio is in the pool, and CPU 2 has a pageblock."""
+    mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, mem.pageblock_order, MT_MOVABLE)
+    mem.gang_pfn[1] = alloc_frozen_pages(mem, cpu, 0, mem.pageblock_order, MT_MOVABLE)
+    add(mem, cpu, mem.gang_pfn[0])
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Take and put; add and put, and dissolve.
+
+    Returns     what there was
+    """
+    if cpu == 2:
+        add(mem, cpu, mem.gang_pfn[1])
+        return dissolve(mem, cpu)
+    desc = huge_dequeue(mem, cpu, 0)
+    if desc < 0:
+        return 0
+    folio_put(mem, cpu, desc)
+    return 1
+
+
+@kernel
+def check(mem, cpu):
+    """What is still in the pool is dissolved now."""
+    for k in range(2):
+        pfn = mem.gang_pfn[k]
+        if huge_dissolve(mem, cpu, 0, pfn):
+            free_frozen_pages(mem, cpu, pfn, mem.pageblock_order)
+    return 0
+
+
+MODEL = Model(
+    "hugetlb-pool",
+    "free huge folios are taken from the pool and put back, one more than it wants",
+    "linux-mm.md 2.9; C16, I2, I5",
+    small_geometry(3, pageblock_order=2),
+    prepare,
+    steps,
+    check,
+    params={"huge_target": 1},
+    meetings=("htlb_dissolved",),
+)

@@ -1,0 +1,62 @@
+"""LRU batches: filled by their CPU while others empty them, and kept empty for a while.
+
+CPU 0 queues two new folios for the LRU. CPU 1 empties all batches and keeps them empty, as who evacuates a range does. CPU 2 empties
+CPU 0's batch.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages
+from kernels.alloc.release import folio_add_lru, folio_put, lru_add_drain_cpu, lru_cache_disable, lru_cache_enable
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_MOVABLE, T_ANON
+from kernels.map.access import anon_mapping
+from kernels.page.folio import folio_prepare, folio_publish
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all
+
+
+@kernel
+def prepare(mem, cpu):
+    """Two folios that nobody maps."""
+    for k in range(2):
+        desc = folio_prepare(mem, cpu, T_ANON, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0, anon_mapping(0), k)
+        folio_publish(mem, cpu, desc, 1)
+        mem.gang_desc[k] = desc
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Queue two folios; empty all batches; empty one.
+
+    Returns     0
+    """
+    if cpu == 0:
+        for k in range(2):
+            folio_add_lru(mem, cpu, mem.gang_desc[k])
+    elif cpu == 1:
+        lru_cache_disable(mem, cpu)
+        lru_cache_enable(mem)
+    else:
+        lru_add_drain_cpu(mem, cpu, 0)
+    return 0
+
+
+@kernel
+def check(mem, cpu):
+    """Both are put for the last time, so that a reference too many or too few is seen."""
+    drain_all(mem)
+    for k in range(2):
+        folio_put(mem, cpu, mem.gang_desc[k])
+    return 0
+
+
+MODEL = Model(
+    "lru-batches",
+    "an LRU batch is filled by its CPU while two others empty it, and one keeps it empty",
+    "linux-mm.md 1.3; D1, I3",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("lru_add_drain",),
+)

@@ -1,0 +1,69 @@
+"""Slabs are made while others take objects of them and free them.
+
+A slab has two objects. CPU 0 makes one, takes an object of it and frees it. CPU 1 frees an object of a slab that was full; twice it takes
+one, from whatever slab has room, writes it and frees it. CPU 2 frees the other object of that slab, and shrinks the cache.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_RECLAIMABLE
+from kernels.types.slab import slab_alloc, slab_alloc_new, slab_free, slab_shrink
+from stress.explore.model import Model, small_geometry
+from stress.explore.models.slab_shrink import drop, hold
+
+
+@kernel
+def prepare(mem, cpu):
+    """CPU 0 has a frame; CPUs 1 and 2 have an object each of one slab, which is full."""
+    mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, 0, MT_RECLAIMABLE)
+    hold(mem, 1, slab_alloc_new(mem, cpu, alloc_frozen_pages(mem, cpu, 0, 0, MT_RECLAIMABLE), 1))
+    hold(mem, 2, slab_alloc(mem, cpu, 0, 2))
+    return 0
+
+
+@kernel
+def take_and_free(mem, cpu):
+    """Take an object, write it and free it.
+
+    Returns     whether there was one
+    """
+    obj = slab_alloc(mem, cpu, 0, cpu)
+    if obj < 0:
+        return 0
+    hold(mem, cpu, obj)
+    drop(mem, cpu, cpu)
+    return 1
+
+
+@kernel
+def steps(mem, cpu):
+    """Make and free; free, take and free; free and shrink.
+
+    Returns     how often there was something to take, or frames that were freed
+    """
+    if cpu == 0:
+        slab_free(mem, cpu, slab_alloc_new(mem, cpu, mem.gang_pfn[0], cpu), cpu)
+        return 0
+    drop(mem, cpu, cpu)
+    if cpu == 2:
+        return slab_shrink(mem, cpu, 0)
+    return take_and_free(mem, cpu) + take_and_free(mem, cpu)
+
+
+@kernel
+def check(mem, cpu):
+    """Every slab goes back."""
+    slab_shrink(mem, cpu, 0)
+    return 0
+
+
+MODEL = Model(
+    "slab-new",
+    "slabs are made while others take and free their objects, and against reclaim",
+    "design 3, descriptors without a count; I2, I9",
+    small_geometry(3, words_per_frame=8),
+    prepare,
+    steps,
+    check,
+    meetings=("met_slab_shrunk_under_pressure",),
+)

@@ -1,0 +1,62 @@
+"""A leaf page table is installed by two CPUs at once, written and zapped, and moved, while walkers look.
+
+CPU 0 and CPU 1 each install a table of a frame of their own behind one upper entry: one of them is too late. CPU 0 writes the table that is
+there; CPU 1 zaps it. CPU 2 walks, isolates CPU 0's frame as soon as it is a table, migrates it, and walks again.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_MOVABLE
+from kernels.types.pagetable import table_populate, table_walk, table_write, table_zap
+from stress.explore.model import Model, small_geometry
+from stress.explore.models.table_migration import SLOT, move, use_again
+
+
+@kernel
+def prepare(mem, cpu):
+    """Two frames."""
+    for k in range(2):
+        mem.gang_pfn[k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Install and write; install and zap; walk and migrate.
+
+    Returns     whether it installed one; what a walk saw and a migration did
+    """
+    if cpu == 2:
+        seen = table_walk(mem, cpu, SLOT)
+        moved = move(mem, cpu, mem.gang_pfn[0])
+        return moved * 4 + seen * 2 + table_walk(mem, cpu, SLOT)
+    pfn = mem.gang_pfn[cpu]
+    installed = table_populate(mem, cpu, SLOT, pfn)
+    if not installed:
+        free_frozen_pages(mem, cpu, pfn, 0)
+    if cpu == 0:
+        table_write(mem, cpu, SLOT)
+    else:
+        table_zap(mem, cpu, SLOT)
+        use_again(mem, cpu)
+    return 1 if installed else 0
+
+
+@kernel
+def check(mem, cpu):
+    """The checkers at rest say it all: no table is left."""
+    table_walk(mem, cpu, SLOT)
+    table_zap(mem, cpu, SLOT)
+    return 0
+
+
+MODEL = Model(
+    "table-populated",
+    "a leaf page table is installed twice, written, zapped and migrated under walkers",
+    "linux-mm.md 1.1, 2.3; B3, I11, I13",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("pgtable_alloc", "pgtable_migrate", "met_rcu_waited_for_reader"),
+)

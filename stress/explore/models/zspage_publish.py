@@ -1,0 +1,60 @@
+"""A zspage is ended and made anew while somebody who has found its frame wants to isolate it, and somebody else an object of it.
+
+CPU 0 frees the only object of a zspage, and with it the zspage; it makes another one, mostly of the same frame and with the same
+descriptor, writes the object that it has taken of it, and frees it. CPU 1 isolates the frame as soon as its word says that it can be,
+and migrates it. CPU 2 takes an object, if there is room, writes it and frees it, and may be who ends the zspage.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_MOVABLE
+from kernels.types.zspage import zs_access, zs_free, zs_malloc, zs_malloc_new
+from stress.explore.model import Model, small_geometry
+from stress.explore.models.zspage_migration import FIRST, SECOND, move
+
+
+@kernel
+def prepare(mem, cpu):
+    """A zspage with one object, and a frame on CPU 1's list."""
+    mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    zs_malloc_new(mem, cpu, 0, FIRST, mem.gang_pfn[0])
+    free_frozen_pages(mem, 1, alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE), 0)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """End it, make another one, use it and leave; isolate and migrate it; use it and leave.
+
+    Returns     what became of the migration; whether there was room
+    """
+    if cpu == 1:
+        return move(mem, cpu, mem.gang_pfn[0])
+    handle, had = (FIRST if cpu == 0 else SECOND), True
+    if cpu == 0:
+        zs_free(mem, cpu, handle)
+        zs_malloc_new(mem, cpu, 0, handle, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE))
+    else:
+        had = zs_malloc(mem, cpu, 0, handle)
+    if had:
+        zs_access(mem, cpu, handle, 1)
+        zs_free(mem, cpu, handle)
+    return 1 if had else 0
+
+
+@kernel
+def check(mem, cpu):
+    """The checkers at rest say it all: no zspage is left."""
+    return 0
+
+
+MODEL = Model(
+    "zspage-publish",
+    "a zspage is ended, made anew and used while compaction isolates and migrates it",
+    "linux-mm.md 2.7; I13, I16",
+    small_geometry(3, words_per_frame=8),
+    prepare,
+    steps,
+    check,
+    meetings=("zspage_migrate",),
+)
