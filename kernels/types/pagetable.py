@@ -77,10 +77,11 @@ def table_populate(mem, cpu, slot, pfn):
 
 
 @kernel
-def table_walk(mem, cpu, slot):
+def table_walk(mem, cpu, slot, nr_looks):
     """Look into the table of an upper entry without a lock.
 
     Models      pte_offset_map() under rcu_read_lock(), mm/pgtable-generic.c; the walk of GUP-fast
+    Parameters  nr_looks: entries of the table that the walk is for
     Returns     whether there was one
     Progress    wait-free; a bug if the table is somebody else's by now, or misses a write that was counted before
     """
@@ -91,10 +92,11 @@ def table_walk(mem, cpu, slot):
     if entry != 0:
         chaos_point(mem, cpu)
         base = (entry - 1) * mem.words_per_frame
-        owner = load_relaxed(mem.contents, base + STAMP_OWNER)
-        version = load_relaxed(mem.contents, base + STAMP_VERSION)
-        if owner != TABLE_STAMP | slot:
-            bug(mem, cpu, BUG_STRANGER, entry - 1, owner, TABLE_STAMP | slot)
+        for _ in range(nr_looks):
+            owner = load_relaxed(mem.contents, base + STAMP_OWNER)
+            version = load_relaxed(mem.contents, base + STAMP_VERSION)
+            if owner != TABLE_STAMP | slot:
+                bug(mem, cpu, BUG_STRANGER, entry - 1, owner, TABLE_STAMP | slot)
         # ORDER: acquire, before the entry is looked at again
         after = load_acquire(mem.upper_oracle, slot)
         if after >> INCARNATION_SHIFT == before >> INCARNATION_SHIFT and version < before & COUNT_MASK:

@@ -12,7 +12,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -59,24 +59,25 @@ class Forked:
         self._mem = machines.reference_machine(nr_cpus=len(self._processors))
         self._control = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64)
 
-    def ns(self, name: str, nr_workers: int) -> float:
+    def ns(self, name: str, workers: Sequence[int]) -> float:
         """The mean of the workers' ns per operation.
 
+        Parameters  workers: the CPUs that work; CPU k is pinned to processor k of those given
         Raises      RuntimeError if an operation or a worker failed
         """
         self._control[:] = 0
         if name in RINGS:
             machines.link_ring(self._mem, RINGS[name])
         pids = []
-        for cpu in range(nr_workers):
+        for cpu in workers:
             pid = os.fork()
             if pid == 0:
-                self._be_worker(cpu, nr_workers, *WORKS[name])
+                self._be_worker(cpu, len(workers), *WORKS[name])
             pids.append(pid)
         statuses = [os.waitpid(pid, 0)[1] for pid in pids]
         if any(statuses):
             raise RuntimeError(f"{name}: a worker failed: {statuses}")
-        return float(self._control.view(np.float64)[_RESULTS : _RESULTS + nr_workers].mean())
+        return float(self._control.view(np.float64)[_RESULTS : _RESULTS + MAX_WORKERS].sum() / len(workers))
 
     def set_policy(self, name: str, value: int) -> None:
         """Choose a policy, with every descriptor's count at one; see layout.POLICIES."""
@@ -94,7 +95,7 @@ class Forked:
             work(self._mem, cpu, 0, nr_ops // 4)
             control = self._control
             control[_ARRIVED + cpu] = 1
-            while control[_ARRIVED : _ARRIVED + nr_workers].sum() < nr_workers:
+            while control[_ARRIVED : _ARRIVED + MAX_WORKERS].sum() < nr_workers:
                 pass
             done, start_ns = 0, time.thread_time_ns()
             while done < nr_ops:
@@ -117,7 +118,7 @@ def measure(name: str, nr_workers: int, nr_figures: int, processors: list[int]) 
     """The median of some figures: {"ns_per_op", "retries_per_op"}."""
     build.build_entries(build.entries_of(MODULES))
     forked = Forked(processors[:nr_workers])
-    figures = [forked.ns(name, nr_workers) for _ in range(nr_figures)]
+    figures = [forked.ns(name, range(nr_workers)) for _ in range(nr_figures)]
     nr_ops = nr_figures * nr_workers * WORKS[name][1] * 5 / 4  # at most: who comes second is cut short
     return {"ns_per_op": statistics.median(figures), "retries_per_op": forked.retries() / nr_ops}
 

@@ -114,7 +114,7 @@ static void worker(int b, int w, int nr_workers, int cpu)
 int main(int c, char **v)
 {
 	char name[32];
-	int nr_workers;
+	int workers; /* bit w: worker w, on the processor that is argument w */
 	if (c != 3) { fprintf(stderr, "usage: limits CPU CPU\n"); return 2; }
 	ctl = shm(sizeof *ctl);
 	obj = shm(sizeof(obj_t) * NOBJ);
@@ -126,7 +126,7 @@ int main(int c, char **v)
 		lmid[w] = shm(sizeof(node_t) * NMID); mklist(lmid[w], NMID, tmp);
 		lhot[w] = shm(sizeof(node_t) * NHOT); mklist(lhot[w], NHOT, tmp);
 	}
-	while (scanf("%31s %d", name, &nr_workers) == 2) {
+	while (scanf("%31s %d", name, &workers) == 2) {
 		if (!strcmp(name, "copy") && !arena) {
 			arena = shm((size_t)NFRAMES * 4096);
 			for (size_t i = 0; i < (size_t)NFRAMES * 4096; i += 8) *(uint64_t *)(arena + i) = i;
@@ -134,16 +134,17 @@ int main(int c, char **v)
 		}
 		int b = 0, bad = 0, nr_benches = (int)(sizeof bs / sizeof *bs);
 		while (b < nr_benches && strcmp(bs[b].name, name)) b++;
-		if (b == nr_benches || nr_workers < 1 || nr_workers > 2) { fprintf(stderr, "no such benchmark: %s %d\n", name, nr_workers); return 2; }
+		if (b == nr_benches || workers < 1 || workers > 3) { fprintf(stderr, "no such benchmark: %s %d\n", name, workers); return 2; }
 		memset(ctl, 0, sizeof *ctl);
-		for (int w = 0; w < nr_workers; w++) {
+		int nr_workers = __builtin_popcount(workers);
+		for (int w = 0; w < 2; w++) if (workers >> w & 1) {
 			pid_t pid = fork();
 			if (pid < 0) { perror("fork"); return 1; }
 			if (!pid) worker(b, w, nr_workers, atoi(v[1 + w]));
 		}
 		for (int w = 0, status; w < nr_workers; w++) { wait(&status); bad |= status; }
 		if (bad) return 1;
-		printf("%.4f\n", nr_workers == 1 ? ctl->ns[0] : (ctl->ns[0] + ctl->ns[1]) / 2);
+		printf("%.4f\n", (ctl->ns[0] + ctl->ns[1]) / nr_workers);
 		fflush(stdout);
 	}
 	return 0;

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -39,15 +40,16 @@ class CProgram:
             self._folder.cleanup()
             raise
 
-    def ns(self, name: str, nr_workers: int) -> float:
+    def ns(self, name: str, workers: Sequence[int]) -> float:
         """The mean of the workers' ns per operation of one of limits.c's benchmarks.
 
+        Parameters  workers: (0,), (1,) or (0, 1); worker k is pinned to processor k of those given
         Raises      HostError if it has died
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(f"{name} {nr_workers}\n")
+            self._process.stdin.write(f"{name} {sum(1 << worker for worker in workers)}\n")
             self._process.stdin.flush()
             return float(self._process.stdout.readline())
         except (OSError, ValueError) as error:

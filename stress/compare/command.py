@@ -121,7 +121,7 @@ def _beside(nr_rounds: int, tick: Tick) -> dict[str, Any]:
             taken = []
             for number in range(nr_rounds):
                 tick(f"plain copy in C, round {number + 1} of {nr_rounds}")
-                taken.append(program.ns("copy", 1))
+                taken.append(program.ns("copy", (0,)))
     except HostError as error:
         return beside | {"left_out": str(error)}
     copy = interval(taken)

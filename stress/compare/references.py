@@ -27,5 +27,5 @@ def figures(nr_rounds: int, processors: list[int], tick: Callable[[str], None]) 
             name = f"get + put, {label}, {nr_workers} worker{'s' if nr_workers > 1 else ''}"
             for value in values if number % 2 else values[::-1]:
                 forked.set_policy(AXIS, values.index(value))
-                taken.setdefault(name, {}).setdefault(value, []).append(forked.ns(work, nr_workers))
+                taken.setdefault(name, {}).setdefault(value, []).append(forked.ns(work, range(nr_workers)))
     return [Figure(name, "ns/pair", in_order(rounds, values)) for name, rounds in taken.items()]

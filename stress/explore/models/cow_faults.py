@@ -2,6 +2,7 @@
 
 Task 0 and its child, task 1, map one page read-only. CPU 0 faults on it as task 0 and writes. CPU 1 reads it as task 0, so that it has
 the translation, faults on it too, reads and writes. CPU 2 faults on it as task 1, writes, and unmaps it, so that task 0 may have it alone.
+CPU 3 writes it as task 0, if it may, and unmaps it there.
 """
 
 from kernels.base.jit import kernel
@@ -25,10 +26,14 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Fault and write; read, fault, read and write; as the child fault, write and unmap.
+    """Fault and write; read, fault, read and write; as the child fault, write and unmap; write and unmap.
 
     Returns     which accesses faulted
     """
+    if cpu == 3:
+        missed = task_access(mem, cpu, 0, VPAGE, 1)
+        zap_range(mem, cpu, 0, VPAGE, 1)
+        return missed
     if cpu == 2:
         do_wp_page(mem, cpu, 1, VPAGE)
         missed = task_access(mem, cpu, 1, VPAGE, 1)
@@ -54,9 +59,9 @@ def check(mem, cpu):
 
 MODEL = Model(
     "cow-faults",
-    "write faults on a shared page by two CPUs of one task and one of its child, which unmaps it",
+    "write faults on a shared page by two CPUs of one task and one of its child, while it is unmapped in both",
     "linux-mm.md 2.3-2.5; I12, I13, I14",
-    small_geometry(3, nr_tasks=4),
+    small_geometry(4, nr_tasks=4),
     prepare,
     steps,
     check,

@@ -1,14 +1,14 @@
 """Ranges of pageblocks are isolated and taken whole, by two CPUs that want some of the same, while a frame of them is poisoned.
 
-CPU 0 wants pageblocks 0 to 2, as alloc_contig_range() does, and gives them back. CPU 1 wants 2 and 3, takes them offline and puts them
-online again. CPU 2 frees a frame of pageblock 2, allocates one, and takes another one off the buddy as the victim of a memory error.
+CPU 0 wants pageblocks 0 to 2, CPU 1 wants 2 to 4; who has them takes them offline and puts them online again. CPU 2 frees a frame of
+pageblock 2, and takes another one off the buddy as the victim of a memory error.
 """
 
 from kernels.alloc.isolation import take_isolated_range
 from kernels.alloc.pages import alloc_frozen_pages, drain_all_pages, free_frozen_pages
 from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
-from kernels.policy.contig import free_contig_range, start_isolate_page_range, undo_isolate_page_range
+from kernels.policy.contig import start_isolate_page_range, undo_isolate_page_range
 from kernels.policy.hotplug import leave_zone, online_pages
 from kernels.policy.hwpoison import poison_free_frame, unpoison_memory
 from stress.explore.model import Model, small_geometry
@@ -45,21 +45,16 @@ def take(mem, cpu, first_block, end_block):
 
 @kernel
 def steps(mem, cpu):
-    """Take and give back; take offline and put online; free, allocate and poison.
+    """Take offline and put online; free and poison.
 
     Returns     what became of it
     """
-    if cpu == 0:
-        taken = take(mem, cpu, 0, 3)
+    if cpu < 2:
+        first_block = 2 * cpu
+        taken = take(mem, cpu, first_block, first_block + 3)
         if taken == 2:
-            undo_isolate_page_range(mem, cpu, 0, 3)
-            free_contig_range(mem, cpu, 0, 3 << mem.pageblock_order)
-        return taken
-    if cpu == 1:
-        taken = take(mem, cpu, 2, 4)
-        if taken == 2:
-            leave_zone(mem, cpu, 2, 4)
-            online_pages(mem, cpu, 2, 4)
+            leave_zone(mem, cpu, first_block, first_block + 3)
+            online_pages(mem, cpu, first_block, first_block + 3)
         return taken
     free_frozen_pages(mem, cpu, VICTIM - 1, 0)
     poisoned = poison_free_frame(mem, cpu, VICTIM)
@@ -77,7 +72,7 @@ def check(mem, cpu):
 
 MODEL = Model(
     "ranges-taken",
-    "two ranges of pageblocks that overlap are isolated and taken, one of them offline, while a frame is freed and one poisoned",
+    "two ranges of pageblocks that overlap are isolated, taken offline and put online, while a frame is freed and one poisoned",
     "linux-mm.md 2.1; E4, I15, I17, I18",
     small_geometry(3, pageblock_order=2),
     prepare,

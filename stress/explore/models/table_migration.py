@@ -60,7 +60,7 @@ def steps(mem, cpu):
     if cpu == 2:
         seen = 0
         for _ in range(2):
-            seen += table_walk(mem, cpu, SLOT)
+            seen += table_walk(mem, cpu, SLOT, 1)
         return seen
     moved = 0
     if cpu == 0:

@@ -3,19 +3,27 @@
 CPU 0 migrates the page of task 0; then it faults one in, if none is there, and writes it. CPU 1 unmaps it. CPU 2 writes it, and reads it.
 """
 
+from kernels.base.atomics import load_relaxed
+from kernels.base.bug import bug
 from kernels.base.jit import kernel
+from kernels.base.layout import BUG_STRANGER, INCARNATION_SHIFT, PTE_PFN_SHIFT, PTE_PRESENT, STAMP_VERSION
 from kernels.map.access import task_access
 from kernels.map.rmap import zap_range
+from kernels.map.tlb import current_pte
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all, fault_in, migrate_one, new_page
 
 VPAGE = 2
+WRITES_AFTERWARDS = 2  # of CPU 0, and of CPU 2
 
 
 @kernel
 def prepare(mem, cpu):
-    """A page of task 0."""
+    """A page of task 0, written more often than another one that comes in its place can be."""
     mem.gang_pfn[0] = new_page(mem, cpu, 0, VPAGE)
+    for _ in range(WRITES_AFTERWARDS + 1):
+        task_access(mem, cpu, 0, VPAGE, 1)
+    mem.gang_pfn[1] = load_relaxed(mem.oracle, VPAGE) >> INCARNATION_SHIFT
     return 0
 
 
@@ -37,9 +45,14 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Every write is found, and the page is unmapped, so that a reference too many or too few is seen."""
+    """Every write is found, but those to a page that was unmapped: it is not there again. Then unmap, so that a wrong count is seen."""
     drain_all(mem)
     task_access(mem, cpu, 0, VPAGE, 0)
+    pte = current_pte(mem, 0, VPAGE)
+    if pte & PTE_PRESENT != 0 and load_relaxed(mem.oracle, VPAGE) >> INCARNATION_SHIFT != mem.gang_pfn[1]:
+        found = load_relaxed(mem.contents, (pte >> PTE_PFN_SHIFT) * mem.words_per_frame + STAMP_VERSION)
+        if found > WRITES_AFTERWARDS:
+            bug(mem, cpu, BUG_STRANGER, pte >> PTE_PFN_SHIFT, found, WRITES_AFTERWARDS)
     zap_range(mem, cpu, 0, VPAGE, 1)
     return 0
 

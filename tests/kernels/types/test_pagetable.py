@@ -25,7 +25,7 @@ def end(m):
 
 def test_populate_walk_write_zap(machine):
     m = machine
-    assert not m.table_walk(SLOT)
+    assert not m.table_walk(SLOT, 1)
     assert not m.table_write(SLOT)
     assert not m.table_zap(SLOT)
     pfn = populate(m)
@@ -33,7 +33,7 @@ def test_populate_walk_write_zap(machine):
     assert m.try_get_pfn(pfn) == -1
     for _ in range(3):
         assert m.table_write(SLOT)
-        assert m.table_walk(SLOT)
+        assert m.table_walk(SLOT, 1)
     assert m["upper_oracle"][SLOT] == 3
     other = m.alloc_frozen_pages(0, 0, 1)
     assert not m.table_populate(SLOT, other), "somebody was faster"
@@ -51,7 +51,7 @@ def test_moved_by_its_upper_entry(machine):
     assert m.on(1).migrate_pagetable(pfn, to, word) == 1
     assert m["upper"][SLOT] == to + 1
     assert m.word(to) == word
-    assert m.table_walk(SLOT)
+    assert m.table_walk(SLOT, 1)
     assert m.table_write(SLOT)
     end(m)
 
@@ -118,7 +118,7 @@ def test_a_walker_in_a_frame_of_somebody_else_is_a_bug(machine):
     m = machine
     pfn = populate(m)
     m["contents"][pfn * m.mem.words_per_frame] += 1
-    m.expect_bug(Bug.STRANGER, lambda: m.table_walk(SLOT))
+    m.expect_bug(Bug.STRANGER, lambda: m.table_walk(SLOT, 1))
 
 
 def test_a_table_that_lost_a_write_is_a_bug(machine):
@@ -126,4 +126,4 @@ def test_a_table_that_lost_a_write_is_a_bug(machine):
     pfn = populate(m)
     m.table_write(SLOT)
     m["contents"][pfn * m.mem.words_per_frame + 1] -= 1
-    m.expect_bug(Bug.LOST_WRITE, lambda: m.table_walk(SLOT))
+    m.expect_bug(Bug.LOST_WRITE, lambda: m.table_walk(SLOT, 1))

@@ -1,0 +1,46 @@
+"""A task forks a page, which may be pinned, while its child faults one in at the same place.
+
+CPU 0 forks a page of task 0 to task 1, and writes it as task 0, if it may. CPU 1 faults a page in for task 1, if it has none, and writes
+it. CPU 2 pins task 0's page by GUP-fast for writing, and writes through the pin.
+"""
+
+from kernels.base.jit import kernel
+from kernels.map.access import task_access
+from kernels.policy.fault import fork_range
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import fault_in, read_and_unmap
+from stress.explore.models.gup_migration import VPAGE, prepare, write_through_pin
+
+
+@kernel
+def steps(mem, cpu):
+    """Fork, and write; fault as the child, and write; write through a pin.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        copied = fork_range(mem, cpu, 0, 1, VPAGE, 1)
+        return copied * 2 - task_access(mem, cpu, 0, VPAGE, 1)
+    if cpu == 1:
+        fault_in(mem, cpu, 1, VPAGE)
+        return task_access(mem, cpu, 1, VPAGE, 1)
+    return write_through_pin(mem, cpu)
+
+
+@kernel
+def check(mem, cpu):
+    """Every write is found by both, and both are unmapped."""
+    read_and_unmap(mem, cpu, 2, VPAGE)
+    return 0
+
+
+MODEL = Model(
+    "fork-faults",
+    "a fork of a page that may be pinned against a fault of the child at the same place",
+    "linux-mm.md 2.3-2.5; I13, I14",
+    small_geometry(3, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("met_cow_on_pinned", "fork"),
+)
