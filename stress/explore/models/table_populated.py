@@ -27,9 +27,9 @@ def steps(mem, cpu):
     Returns     whether it installed one; what a walk saw and a migration did
     """
     if cpu == 2:
-        seen = table_walk(mem, cpu, SLOT)
+        seen = table_walk(mem, cpu, SLOT, 1)
         moved = move(mem, cpu, mem.gang_pfn[0])
-        return moved * 4 + seen * 2 + table_walk(mem, cpu, SLOT)
+        return moved * 4 + seen * 2 + table_walk(mem, cpu, SLOT, 1)
     pfn = mem.gang_pfn[cpu]
     installed = table_populate(mem, cpu, SLOT, pfn)
     if not installed:
@@ -45,7 +45,7 @@ def steps(mem, cpu):
 @kernel
 def check(mem, cpu):
     """The checkers at rest say it all: no table is left."""
-    table_walk(mem, cpu, SLOT)
+    table_walk(mem, cpu, SLOT, 1)
     table_zap(mem, cpu, SLOT)
     return 0
 
