@@ -206,8 +206,8 @@ def compact(
 def compare(
     axis: Annotated[list[str] | None, typer.Option(help="a policy to compare the values of; repeatable [all]")] = None,
     scenario: Annotated[str, typer.Option(help="what is stormed under each value")] = "storm",
-    rounds: Annotated[int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms have a third of them")] = 21,
-    seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="of each storm")] = 4.0,
+    rounds: Annotated[int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms have a third of them")] = 15,
+    seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="of each storm")] = 3.0,
     workers: Annotated[int | None, typer.Option(min=1, help="of each storm, at most one a core [all cores]")] = None,
     json: Annotated[Path | None, typer.Option(help="write all rounds as one JSON object")] = None,
     plot: Annotated[Path | None, typer.Option(help="draw the ratios (.svg, .png, .pdf)")] = None,

@@ -142,7 +142,7 @@ def compare(options: Options) -> int:
     build.build_entries()
     progress, host, started_s = Progress(), describe_host(), time.monotonic()
     result: dict[str, Any] = {"schema": SCHEMA, "host": host, "axes": {}}
-    drawn: list[tuple[list[Figure], str]] = []
+    drawn: list[tuple[str, list[Figure], str]] = []
     print(f"{host.get('cpu', '')}, {options.nr_rounds} interleaved rounds; a ratio below 1 is in favour of its first, of costs")
     for axis in options.axes:
         settings = _axes()[axis]
@@ -163,7 +163,7 @@ def compare(options: Options) -> int:
             "counts": counts,
             "figures": [_as_json(figure, values[0]) for figure in figures],
         }
-        drawn.append((figures, values[0]))
+        drawn.append((axis, figures, values[0]))
     result["seconds"] = time.monotonic() - started_s
     if options.json is not None:
         from stress.soak import write_json

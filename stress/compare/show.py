@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stress.compare.ratio import Figure
+from stress.compare.ratio import Figure, Interval
 from stress.errors import HostError, UserError
 
+COLUMNS = 2  # panels of a plot side by side
 _STAGES_SHOWN = ("scan", "isolate", "unmap", "flush", "move", "putback")
 
 
@@ -84,10 +85,16 @@ def check_plot(path: Path) -> None:
         raise HostError("--plot needs matplotlib: pip install 'pfnstorm[plot]'") from error
 
 
-def plot(parts: Sequence[tuple[Sequence[Figure], str]], path: Path) -> None:
-    """Each ratio with its interval, in one picture; the line is no difference.
+def _drawn(figure: Figure, base: str) -> dict[str, Interval]:
+    """The ratios of a figure that a logarithm can show."""
+    ratios = {value: figure.ratio(value, base) for value in figure.rounds if value != base}
+    return {value: ratio for value, ratio in ratios.items() if ratio is not None and ratio.low > 0}
 
-    Parameters  parts: the figures of an axis, and the value that is their base
+
+def plot(parts: Sequence[tuple[str, Sequence[Figure], str]], path: Path) -> None:
+    """A panel for each axis: every figure a row, every value but the base a colour, its ratio to the base with its interval.
+
+    Parameters  parts: axes, their figures, and the values that are their bases
     """
     import matplotlib as mpl
 
@@ -95,20 +102,30 @@ def plot(parts: Sequence[tuple[Sequence[Figure], str]], path: Path) -> None:
     mpl.rcParams["svg.fonttype"] = "none"  # text stays text: a tenth of the size
     from matplotlib import pyplot
 
-    points: list[tuple[str, Any]] = []
-    for figures, base in parts:
-        for figure in figures:
-            for value in figure.rounds:
-                ratio = figure.ratio(value, base) if value != base else None
-                if ratio is not None and ratio.low > 0:
-                    points.append((f"{figure.name}: {value} / {base}", ratio))
-    chart, axes = pyplot.subplots(figsize=(10, 1 + 0.24 * len(points)))
-    for row, (_, ratio) in enumerate(points):
-        axes.errorbar(ratio.median, -row, xerr=[[ratio.median - ratio.low], [ratio.high - ratio.median]], fmt="o", color="black", capsize=2)
-    axes.axvline(1, color="grey", linewidth=0.8)
-    axes.set_yticks([-row for row in range(len(points))], [name for name, _ in points], fontsize=8)
-    axes.set_xscale("log")
-    axes.set_xlabel("ratio, median and 95 % interval")
+    rows = [[figure for figure in figures if any(_drawn(figure, base).values())] for _, figures, base in parts]
+    heights = [max(len(each) for each in rows[k : k + COLUMNS]) for k in range(0, len(rows), COLUMNS)]
+    columns = min(COLUMNS, len(parts))
+    size = (9 * columns, sum(1.2 + 0.2 * height for height in heights))
+    chart, grid = pyplot.subplots(len(heights), columns, figsize=size, squeeze=False, height_ratios=[6 + height for height in heights])
+    panels = [panel for line in grid for panel in line]
+    for panel in panels[len(parts) :]:
+        panel.set_axis_off()
+    for panel, shown, (axis, _, base) in zip(panels, rows, parts, strict=False):
+        values = list(dict.fromkeys(value for figure in shown for value in _drawn(figure, base)))
+        for number, value in enumerate(values):
+            points = [(row, _drawn(figure, base).get(value)) for row, figure in enumerate(shown)]
+            found = [(row + 0.2 * (number - (len(values) - 1) / 2), ratio) for row, ratio in points if ratio is not None]
+            medians = [ratio.median for _, ratio in found]
+            spans = [[ratio.median - ratio.low for _, ratio in found], [ratio.high - ratio.median for _, ratio in found]]
+            panel.errorbar(medians, [at for at, _ in found], xerr=spans, fmt="o", markersize=3, linewidth=1, label=f"{value} / {base}")
+        panel.axvline(1, color="grey", linewidth=0.8)
+        panel.set_yticks(range(len(shown)), [figure.name for figure in shown], fontsize=7)
+        panel.set_ylim(len(shown) - 0.4, -0.6)
+        panel.grid(axis="y", linewidth=0.3)
+        panel.set_xscale("log")
+        panel.set_title(f"{axis}: ratio, median and 95 % interval", fontsize=9)
+        if values:
+            panel.legend(fontsize=7)
     chart.tight_layout()
     try:
         chart.savefig(path)
