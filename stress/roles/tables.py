@@ -12,7 +12,7 @@ from stress.roles._pick import is_isolated_now
 
 WALKS = 8  # of one step
 UPPERS_SEEN = 64
-LONG_WALK = 1 << 16  # entries that a walk is for, if somebody is moving the table: a hundred microseconds
+LONG_WALK = 1 << 14  # entries that a walk is for, if somebody is moving the table: tens of microseconds
 
 
 @kernel
