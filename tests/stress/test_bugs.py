@@ -1,5 +1,6 @@
 """The seeded bugs: their patches fit, their stories are complete, every checker is proved by one; and some of them end to end."""
 
+import ast
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ THE_EIGHT = {
     "counted_head_only",
     "freed_locked",
 }
+KERNELS = {"kernel", "slow_kernel", "fast_kernel", "entry"}  # the decorators of what numba compiles
 #: caught within a second or at the first check, by a net in the act and by one at rest: enough to see that the whole way works
 END_TO_END = ("offline_freed_while_isolated", "clean_writeback_leaks")
 
@@ -49,6 +51,22 @@ def test_patch_fits_the_kernels_and_leaves_python(bug, kernels):
         text = (kernels / name).read_text()
         assert text != (ROOT / name).read_text()
         compile(text, name, "exec")
+    assert list(_calls_that_do_not_fit(kernels / "kernels")) == []
+
+
+def _calls_that_do_not_fit(folder):
+    """Calls of a kernel with another number of arguments than it takes: numba would refuse them, a minute into building the bug."""
+    trees = [ast.parse(path.read_text()) for path in sorted(folder.rglob("*.py"))]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    taken = {}
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef) and {ast.unparse(each) for each in node.decorator_list} & KERNELS:
+            taken.setdefault(node.name, set()).add(len(node.args.args))
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(taken.get(node.func.id, ())) == 1 and not node.keywords:
+            starred = any(isinstance(argument, ast.Starred) for argument in node.args)
+            if not starred and {len(node.args)} != taken[node.func.id]:
+                yield ast.unparse(node)
 
 
 def test_the_eight_are_there_and_every_patch_has_its_story():
