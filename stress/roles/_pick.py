@@ -1,8 +1,10 @@
-"""Choices that several roles share: which task, which page."""
+"""Choices that several roles share: which task, which page, and what a scanner holds at this moment."""
 
+from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import FAMILY_TASKS
+from kernels.base.layout import FAMILY_TASKS, U_ISOLATED, U_STATE_MASK
 from kernels.base.random import random_below
+from kernels.page.memdesc import word_desc, word_type
 
 
 @kernel
@@ -36,3 +38,13 @@ def pick_file_index(mem, cpu):
     if random_below(mem, cpu, 4):
         return random_below(mem, cpu, mem.file_pages)
     return random_below(mem, cpu, min(32, mem.file_pages))
+
+
+@kernel
+def is_isolated_now(mem, pfn, kind):
+    """Whether a frame heads an object of type `kind` that somebody has isolated (a hint): who meets it now races its migration.
+
+    Progress    wait-free
+    """
+    word = load_relaxed(mem.memdesc, pfn)
+    return word_type(word) == kind and load_relaxed(mem.u_word, word_desc(word)) & U_STATE_MASK == U_ISOLATED

@@ -3,13 +3,16 @@
 from kernels.alloc.pages import cpu_node, free_frozen_pages
 from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import ENOMEM, MT_MOVABLE
+from kernels.base.layout import ENOMEM, MT_MOVABLE, T_PAGETABLE
 from kernels.base.random import random_below
 from kernels.policy.pagealloc import alloc_pages
 from kernels.types.pagetable import table_populate, table_walk, table_write, table_zap
 from stress.role import Role
+from stress.roles._pick import is_isolated_now
 
 WALKS = 8  # of one step
+UPPERS_SEEN = 64
+LONG_WALK = 1 << 14  # entries that a walk is for, if somebody is moving the table: tens of microseconds
 
 
 @kernel
@@ -24,14 +27,33 @@ def pick_upper(mem, cpu):
 
 
 @kernel
+def find_isolated(mem, cpu):
+    """An upper entry whose table is isolated now, of UPPERS_SEEN from a random one on.
+
+    Returns     the upper entry or -1
+    Progress    wait-free
+    """
+    start = random_below(mem, cpu, mem.nr_uppers)
+    for k in range(UPPERS_SEEN):
+        slot = (start + k) % mem.nr_uppers
+        pfn = load_relaxed(mem.upper, slot) - 1
+        if pfn >= 0 and is_isolated_now(mem, pfn, T_PAGETABLE):
+            return slot
+    return -1
+
+
+@kernel
 def tables_step(mem, cpu):
-    """Walk a few tables; write, populate or zap one.
+    """Walk a few tables, one that is being moved for longer; write, populate or zap one.
 
     Returns     0 or -ENOMEM
     Progress    bounded
     """
     for _ in range(WALKS):
         table_walk(mem, cpu, pick_upper(mem, cpu), 1)
+    moving = find_isolated(mem, cpu)
+    if moving >= 0:
+        table_walk(mem, cpu, moving, LONG_WALK)
     slot, choice = pick_upper(mem, cpu), random_below(mem, cpu, 16)
     if choice == 0:
         table_zap(mem, cpu, slot)

@@ -3,51 +3,53 @@
 from kernels.alloc.pages import cpu_node, free_frozen_pages
 from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import ENOMEM, MT_MOVABLE, NR_ZS_CLASSES, OBJ_SHIFT, T_MOVABLE, U_ISOLATED, U_STATE_MASK, ZS_HANDLES
+from kernels.base.layout import ENOMEM, MT_MOVABLE, NR_ZS_CLASSES, OBJ_SHIFT, T_MOVABLE, ZS_HANDLES
 from kernels.base.random import random_below
-from kernels.page.memdesc import word_desc, word_type
+from kernels.page.memdesc import word_desc
 from kernels.policy.pagealloc import alloc_pages
 from kernels.types.zspage import zs_access, zs_free, zs_malloc, zs_malloc_new
 from stress.role import Role
+from stress.roles._pick import is_isolated_now
 
 HANDLES_SEEN = 32
+RUN = 16  # handles in a row that are filled together, with one class of objects, and freed together: so zspages become empty
 
 
 @kernel
-def is_isolated_now(mem, handle):
-    """Whether a handle's object is in a zspage that somebody has isolated (a hint).
+def find_isolated(mem, cpu):
+    """A handle of this CPU whose zspage is isolated now, of HANDLES_SEEN from a random one on; rather one that is the zspage's last object.
+
+    Returns     the handle or -1
+    Progress    wait-free
+    """
+    start, found = random_below(mem, cpu, mem.zs_target), -1
+    for k in range(HANDLES_SEEN):
+        handle = cpu * ZS_HANDLES + (start + k) % mem.zs_target
+        obj = load_relaxed(mem.zs_obj, handle) - 1
+        if obj >= 0 and is_isolated_now(mem, obj >> OBJ_SHIFT, T_MOVABLE):
+            if is_last_object(mem, handle):
+                return handle
+            found = handle
+    return found
+
+
+@kernel
+def is_last_object(mem, handle):
+    """Whether a handle's object is the only one left in its zspage (a hint).
 
     Progress    wait-free
     """
     obj = load_relaxed(mem.zs_obj, handle) - 1
-    if obj < 0:
-        return False
-    word = load_relaxed(mem.memdesc, obj >> OBJ_SHIFT)
-    return word_type(word) == T_MOVABLE and load_relaxed(mem.u_word, word_desc(word)) & U_STATE_MASK == U_ISOLATED
+    return obj >= 0 and load_relaxed(mem.u_inuse, word_desc(load_relaxed(mem.memdesc, obj >> OBJ_SHIFT))) == 1
 
 
 @kernel
-def pick_handle(mem, cpu):
-    """A handle of this CPU: of HANDLES_SEEN from a random one on, the first whose zspage is isolated now, else that one.
-
-    Progress    wait-free
-    """
-    start = random_below(mem, cpu, mem.zs_target)
-    for k in range(HANDLES_SEEN):
-        handle = cpu * ZS_HANDLES + (start + k) % mem.zs_target
-        if is_isolated_now(mem, handle):
-            return handle
-    return cpu * ZS_HANDLES + start
-
-
-@kernel
-def fill_handle(mem, cpu, handle):
-    """An object of a random class for a free handle.
+def fill_handle(mem, cpu, which, handle):
+    """An object of class `which` for a free handle.
 
     Returns     0 or -ENOMEM
     Progress    as alloc_pages
     """
-    which = random_below(mem, cpu, mem.nr_nodes) * NR_ZS_CLASSES + random_below(mem, cpu, NR_ZS_CLASSES)
     if zs_malloc(mem, cpu, which, handle):
         return 0
     pfn = alloc_pages(mem, cpu, cpu_node(mem, cpu), 0, MT_MOVABLE)
@@ -60,19 +62,53 @@ def fill_handle(mem, cpu, handle):
 
 
 @kernel
+def fill_run(mem, cpu, place):
+    """Objects of one random class for the free handles of a run.
+
+    Returns     0 or -ENOMEM
+    Progress    as alloc_pages
+    """
+    which = random_below(mem, cpu, mem.nr_nodes) * NR_ZS_CLASSES + random_below(mem, cpu, NR_ZS_CLASSES)
+    for k in range(RUN):
+        handle = cpu * ZS_HANDLES + (place + k) % mem.zs_target
+        if load_relaxed(mem.zs_obj, handle) == 0:
+            result = fill_handle(mem, cpu, which, handle)
+            if result < 0:
+                return result
+    return 0
+
+
+@kernel
+def free_run(mem, cpu, place):
+    """Free the objects of a run.
+
+    Progress    as zs_free
+    """
+    for k in range(RUN):
+        handle = cpu * ZS_HANDLES + (place + k) % mem.zs_target
+        if load_relaxed(mem.zs_obj, handle) != 0:
+            zs_free(mem, cpu, handle)
+
+
+@kernel
 def zram_step(mem, cpu):
-    """Fill a free handle; of one in use, read or write the object, or free it.
+    """Free the last object of a zspage that is isolated; else fill a run, free one, or read or write one object.
 
     Returns     0 or -ENOMEM
     Progress    bounded
     """
-    handle = pick_handle(mem, cpu)
-    if load_relaxed(mem.zs_obj, handle) == 0:
-        return fill_handle(mem, cpu, handle)
-    choice = random_below(mem, cpu, 4)
-    zs_access(mem, cpu, handle, choice & 1)
-    if choice == 0:
+    handle = find_isolated(mem, cpu)
+    if handle >= 0 and is_last_object(mem, handle):
         zs_free(mem, cpu, handle)
+        return 0
+    place = random_below(mem, cpu, mem.zs_target) if handle < 0 else handle - cpu * ZS_HANDLES
+    choice = random_below(mem, cpu, 4 * RUN)
+    if load_relaxed(mem.zs_obj, cpu * ZS_HANDLES + place) == 0:
+        return fill_run(mem, cpu, place)
+    if choice < 4:
+        free_run(mem, cpu, place)
+    else:
+        zs_access(mem, cpu, cpu * ZS_HANDLES + place, choice & 1)
     return 0
 
 
