@@ -19,7 +19,7 @@ from kernels.alloc.buddy import (
 )
 from kernels.alloc.pages import zone_pcp_disable, zone_pcp_enable, zone_watermark_ok
 from kernels.base import counter
-from kernels.base.atomics import load_relaxed, store_release
+from kernels.base.atomics import load_relaxed, store_relaxed
 from kernels.base.jit import kernel
 from kernels.base.layout import EV_SET_MIGRATETYPE, LC_ZONE, MT_ISOLATE, NR_ORDERS, SH_BUDDY, SH_CAPTURED, SH_OWNED, T_BUDDY
 from kernels.base.lock import spin_lock, spin_unlock
@@ -121,7 +121,7 @@ def unset_migratetype_isolate(mem, cpu, block):
     """
     nid = nid_of(mem, block << mem.pageblock_order)
     spin_lock(mem, cpu, nid, LC_ZONE)
-    store_release(mem.block_drained, block, 0)  # ORDER: release, pairs with the checker's read of the count before it
+    store_relaxed(mem.block_drained, block, 0)
     saved, first = mem.block_saved[block], block << mem.pageblock_order  # the next isolator writes it as soon as the lock is free
     move_freepages_block(mem, cpu, block, saved)
     if is_buddy_block(mem, first, mem.pageblock_order):  # free as a whole: merge with the neighbour it was kept from
@@ -147,8 +147,7 @@ def isolate_pageblock(mem, cpu, block):
     spin_lock(mem, cpu, nid, LC_ZONE)
     mem.block_allocated[block] = nr_allocated_in_block(mem, block)
     spin_unlock(mem, cpu, nid)
-    # ORDER: release, so that a checker that sees the block drained sees the count
-    store_release(mem.block_drained, block, 1)
+    store_relaxed(mem.block_drained, block, 1)
     return True
 
 

@@ -11,7 +11,7 @@ Protocol    per-CPU lists are under pcp->lock, taken by trylock; zone->lock nest
 
 from kernels.alloc.buddy import free_one_block, get_pageblock_migratetype, nid_of, rmqueue_block
 from kernels.base import counter
-from kernels.base.atomics import fetch_add_seq_cst, load_relaxed, store_relaxed
+from kernels.base.atomics import fetch_add_relaxed, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import CHECKED, fast_kernel, kernel, slow_kernel
 from kernels.base.layout import (
@@ -458,8 +458,8 @@ def zone_pcp_disable(mem, cpu, nid):
     Models      zone_pcp_disable(), mm/page_alloc.c
     Progress    blocking
     """
-    # ORDER: seq_cst, before any pcp->lock is taken below: whoever sets a mark after us sees it
-    fetch_add_seq_cst(mem.zone_pcp_disabled, nid, 1)
+    # relaxed: it is read under each pcp->lock, which is taken and given back below
+    fetch_add_relaxed(mem.zone_pcp_disabled, nid, 1)
     pcp_update_high(mem, cpu, nid)
 
 
@@ -470,6 +470,5 @@ def zone_pcp_enable(mem, cpu, nid):
     Models      zone_pcp_enable(), mm/page_alloc.c
     Progress    blocking
     """
-    # ORDER: seq_cst, for the same reason
-    if fetch_add_seq_cst(mem.zone_pcp_disabled, nid, -1) == 1:
+    if fetch_add_relaxed(mem.zone_pcp_disabled, nid, -1) == 1:
         pcp_update_high(mem, cpu, nid)

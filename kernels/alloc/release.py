@@ -12,7 +12,7 @@ from kernels.alloc.buddy import nid_of
 from kernels.alloc.hugetlb import huge_enqueue
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
 from kernels.base import counter
-from kernels.base.atomics import fetch_add_seq_cst, load_acquire, load_relaxed, store_relaxed
+from kernels.base.atomics import fetch_add_relaxed, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -162,8 +162,8 @@ def try_get_pfn(mem, cpu, pfn):
     Returns     a descriptor with a reference to put, or -1
     Progress    lock-free
     """
-    # ORDER: acquire, pairs with the unfreeze that published the word; only the re-check decides
-    word = load_acquire(mem.memdesc, pfn)
+    # a hint until there is a reference, which acquires; the re-check decides
+    word = load_relaxed(mem.memdesc, pfn)
     if not is_counted(word):
         return -1
     return try_get_through(mem, cpu, pfn, word)
@@ -221,8 +221,8 @@ def lru_cache_disable(mem, cpu):
     Models      lru_cache_disable(), lru_add_drain_all(), mm/swap.c
     Progress    blocking on each batch's lock
     """
-    # ORDER: seq_cst, before any batch's lock is taken below: whoever adds to a batch after it was emptied sees it
-    fetch_add_seq_cst(mem.lru_disabled, 0, 1)
+    # relaxed: it is read under each batch's lock, which is taken and given back below
+    fetch_add_relaxed(mem.lru_disabled, 0, 1)
     for owner in range(mem.nr_cpus):
         lru_add_drain_cpu(mem, cpu, owner)
 
@@ -234,8 +234,7 @@ def lru_cache_enable(mem):
     Models      lru_cache_enable(), include/linux/swap.h
     Progress    wait-free
     """
-    # ORDER: seq_cst, as the other one; nothing depends on when it is seen
-    fetch_add_seq_cst(mem.lru_disabled, 0, -1)
+    fetch_add_relaxed(mem.lru_disabled, 0, -1)
 
 
 @kernel

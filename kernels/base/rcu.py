@@ -8,7 +8,7 @@ Protocol    reader: counter odd, full fence, load the pointer. Updater: replace 
 """
 
 from kernels.base import counter
-from kernels.base.atomics import fence_seq_cst, load_acquire, load_relaxed, store_release
+from kernels.base.atomics import fence_seq_cst, load_relaxed, store_release
 from kernels.base.bug import relax
 from kernels.base.jit import kernel
 from kernels.base.vmstat import count
@@ -34,7 +34,7 @@ def rcu_read_unlock(mem, cpu):
     Models      rcu_read_unlock(), include/linux/rcupdate.h
     Progress    wait-free
     """
-    # ORDER: release, pairs with the acquire in synchronize_rcu: what was read is read before it is freed
+    # ORDER: release, pairs with the last fence of synchronize_rcu: what was read is read before it is freed
     store_release(mem.rcu_seq, cpu, mem.rcu_seq[cpu] + 1)
 
 
@@ -48,11 +48,11 @@ def synchronize_rcu(mem, cpu):
     # ORDER: seq_cst, the pointer is replaced before any counter is looked at
     fence_seq_cst()
     for other in range(mem.nr_cpus):
-        seen = load_acquire(mem.rcu_seq, other)  # ORDER: acquire, pairs with rcu_read_unlock
+        seen = load_relaxed(mem.rcu_seq, other)  # the fence below is its acquire, too
         if seen & 1 and other != cpu:
             count(mem, cpu, counter.MET_RCU_WAITED_FOR_READER, 1)
             spins = 0
             while load_relaxed(mem.rcu_seq, other) == seen:
                 spins = relax(mem, cpu, spins)
-    # ORDER: seq_cst, nothing below is done before the last reader is gone
+    # ORDER: seq_cst, nothing below is done before the last reader is gone; pairs with rcu_read_unlock's release
     fence_seq_cst()

@@ -10,16 +10,7 @@ Protocol    the oracle's incarnation is read before and after: a page that was u
 
 from kernels.alloc.release import folio_put, try_get_through
 from kernels.base import counter
-from kernels.base.atomics import (
-    cas_acq_rel,
-    fence_seq_cst,
-    fetch_add_acq_rel,
-    fetch_add_relaxed,
-    fetch_add_release,
-    load_acquire,
-    load_relaxed,
-    store_relaxed,
-)
+from kernels.base.atomics import cas_release, fence_seq_cst, fetch_add_relaxed, fetch_add_release, load_acquire, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -100,10 +91,9 @@ def write_frame(mem, cpu, pfn):
     Progress    wait-free
     """
     base = pfn * mem.words_per_frame
-    # ORDER: acq_rel, so that the oracle is raised after memory
-    before = fetch_add_acq_rel(mem.contents, base + STAMP_VERSION, 1)
+    before = fetch_add_relaxed(mem.contents, base + STAMP_VERSION, 1)
     chaos_point(mem, cpu)
-    fetch_add_acq_rel(mem.contents, base + mem.words_per_frame - 1, 1)  # ORDER: acq_rel, as above
+    fetch_add_relaxed(mem.contents, base + mem.words_per_frame - 1, 1)
     return before
 
 
@@ -115,8 +105,8 @@ def raise_oracle(mem, at, incarnation):
     """
     word = load_relaxed(mem.oracle, at)
     while word >> INCARNATION_SHIFT == incarnation:
-        # ORDER: acq_rel, after the write of memory; readers load it with acquire
-        seen = cas_acq_rel(mem.oracle, at, word, word + 1)
+        # ORDER: release, after the write of memory; readers load it with acquire
+        seen = cas_release(mem.oracle, at, word, word + 1)
         if seen == word:
             return
         word = seen
@@ -201,8 +191,8 @@ def gup_fast(mem, cpu, space, vpage, write):
     desc = -1
     if pte & PTE_PRESENT != 0 and pte & PTE_PROTNONE == 0 and (not write or pte & PTE_WRITE != 0):
         pfn = pte >> PTE_PFN_SHIFT
-        # ORDER: acquire, pairs with the unfreeze that published the word; only the re-checks decide
-        word = load_acquire(mem.memdesc, pfn)
+        # a hint until there is a reference, which acquires; the re-checks decide
+        word = load_relaxed(mem.memdesc, pfn)
         chaos_point(mem, cpu)
         if is_folio(word):
             desc = try_get_through(mem, cpu, pfn, word)

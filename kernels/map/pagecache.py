@@ -10,7 +10,7 @@ Protocol    look up: load, reference, re-load, range. remove: freeze or hold, re
 
 from kernels.alloc.release import folio_put
 from kernels.base import counter
-from kernels.base.atomics import load_acquire, load_relaxed, store_release
+from kernels.base.atomics import load_acquire, load_relaxed, store_relaxed, store_release
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import SIBLING_BIT
@@ -121,5 +121,5 @@ def cache_clear(mem, file, index, order):
     Progress    wait-free
     """
     for k in range(1 << order):
-        # ORDER: release, so that a lookup that finds nothing sees what removal did before
-        store_release(mem.cache, cache_slot(mem, file, index + (1 << order) - 1 - k), 0)
+        # relaxed: who finds nothing uses nothing, and who reads the page in anew takes the i_pages lock
+        store_relaxed(mem.cache, cache_slot(mem, file, index + (1 << order) - 1 - k), 0)

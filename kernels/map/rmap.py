@@ -11,7 +11,7 @@ Protocol    unmap: under the PTL exchange the PTE for a migration entry (the pro
 """
 
 from kernels.alloc.release import folio_put
-from kernels.base.atomics import exchange_acq_rel, fetch_add_relaxed, load_relaxed, store_release
+from kernels.base.atomics import exchange_relaxed, fetch_add_relaxed, load_relaxed, store_relaxed, store_release
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -119,11 +119,10 @@ def unmap_one(mem, cpu, desc, space, vpage):
     unmapped = 0
     if word & PTE_PRESENT != 0 and first <= pfn and pfn < first + size:
         entry = pfn << PTE_PFN_SHIFT | PTE_MIGRATION | word & PTE_EXCLUSIVE | (PTE_MIG_WRITE if word & PTE_WRITE else 0)
-        # ORDER: acq_rel exchange: the walker may still set accessed and dirty, and no update of its may be lost
-        old = exchange_acq_rel(mem.pte, at, entry)
+        # an exchange, since the walker may still set accessed and dirty; relaxed, as arm64's ptep_get_and_clear(): the flush orders
+        old = exchange_relaxed(mem.pte, at, entry)
         if old & PTE_DIRTY:
-            # ORDER: release, under the PTL; remap reads it under the PTL
-            store_release(mem.pte, at, entry | PTE_MIG_DIRTY)
+            store_relaxed(mem.pte, at, entry | PTE_MIG_DIRTY)
         remove_rmap(mem, cpu, desc)
         trace(mem, cpu, EV_SET_MIGRATION_PTE, pfn, space)
         unmapped = 1
@@ -218,8 +217,8 @@ def forget_page(mem, space, vpage):
     """
     at = space * mem.task_pages + vpage
     word = load_relaxed(mem.oracle, at)
-    # ORDER: release under the PTL: whoever faults the page in again sees the new incarnation
-    store_release(mem.oracle, at, (word >> INCARNATION_SHIFT) + 1 << INCARNATION_SHIFT)
+    # whoever faults the page in again does so under the PTL, and map_page() releases
+    store_relaxed(mem.oracle, at, (word >> INCARNATION_SHIFT) + 1 << INCARNATION_SHIFT)
 
 
 @kernel
@@ -239,8 +238,7 @@ def zap_table(mem, cpu, space, vpage, nr_pages):
     for k in range(nr_pages):
         at = space * mem.task_pages + vpage + k
         if load_relaxed(mem.pte, at) != 0:
-            # ORDER: acq_rel exchange, against the walker's updates
-            old = exchange_acq_rel(mem.pte, at, 0)
+            old = exchange_relaxed(mem.pte, at, 0)  # as in unmap_one
             cleared += 1
             if old & PTE_PRESENT:
                 mem.folio_list[base + gathered] = word_desc(load_relaxed(mem.memdesc, old >> PTE_PFN_SHIFT))

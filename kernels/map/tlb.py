@@ -11,15 +11,7 @@ Protocol    user: section odd (space published), full fence, load generation, us
 """
 
 from kernels.base import counter
-from kernels.base.atomics import (
-    cas_acq_rel,
-    cycles,
-    fence_seq_cst,
-    fetch_add_seq_cst,
-    load_acquire,
-    load_relaxed,
-    store_release,
-)
+from kernels.base.atomics import cas_relaxed, cycles, fence_seq_cst, fetch_add_release, load_acquire, load_relaxed, store_release
 from kernels.base.bug import chaos_point, relax
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -100,9 +92,9 @@ def flush_space(mem, cpu, space):
     Models      flush_tlb_mm_range(), arch/x86/mm/tlb.c
     Progress    blocking on other CPUs' sections
     """
-    # ORDER: seq_cst, after the PTE changes before it; with the fence, the flusher's half of the Dekker pair
-    fetch_add_seq_cst(mem.tlb_generation, space, 1)
-    fence_seq_cst()  # ORDER: full, see above
+    # ORDER: release, after the PTE changes before it; pairs with translate's acquire
+    fetch_add_release(mem.tlb_generation, space, 1)
+    fence_seq_cst()  # ORDER: full, the flusher's half of the Dekker pair: the generation is there before any section is looked at
     count(mem, cpu, counter.NR_TLB_REMOTE_FLUSH, 1)
     pay_ipi(mem, cpu)
     wait_for_sections(mem, cpu, space)
@@ -138,8 +130,8 @@ def flush_deferred(mem, cpu, pending):
     """
     if pending > 0:
         for k in range(pending):
-            # ORDER: seq_cst, as flush_space
-            fetch_add_seq_cst(mem.tlb_generation, mem.flush_spaces[cpu * FLUSH_CAPACITY + k], 1)
+            # ORDER: release, as flush_space
+            fetch_add_release(mem.tlb_generation, mem.flush_spaces[cpu * FLUSH_CAPACITY + k], 1)
         fence_seq_cst()  # ORDER: full, as flush_space
         count(mem, cpu, counter.NR_TLB_REMOTE_FLUSH, 1)
         pay_ipi(mem, cpu)
@@ -173,8 +165,9 @@ def translate(mem, cpu, space, vpage, write):
     word = load_acquire(mem.pte, at)
     while word & PTE_PRESENT != 0 and word & PTE_PROTNONE == 0 and (not write or word & PTE_WRITE != 0):
         wanted = word | PTE_ACCESSED | (PTE_DIRTY if write else 0)
-        # ORDER: acq_rel, the walker's locked update of accessed and dirty
-        seen = word if wanted == word else cas_acq_rel(mem.pte, at, word, wanted)
+        # The walker's locked update of accessed and dirty, from which nobody concludes what else was stored. If it fails the frame is
+        # the same or the entry is not present: for another one its CPU would wait for this section.
+        seen = word if wanted == word else cas_relaxed(mem.pte, at, word, wanted)
         if seen == word:
             chaos_point(mem, cpu)
             mem.tlb_tag[slot] = tag

@@ -10,7 +10,7 @@ Protocol    as migrate/range.py, whose passes and whose handling of one object t
 """
 
 from kernels.base import counter
-from kernels.base.atomics import load_acquire, load_relaxed, store_relaxed
+from kernels.base.atomics import load_relaxed, store_relaxed
 from kernels.base.jit import kernel
 from kernels.base.layout import (
     CAUSE_NOMEM,
@@ -155,8 +155,8 @@ def isolate_migratepages(mem, cpu, base_pfn, nr_frames, reason):
     nr_isolated, nr_claimed, at = 0, 0, 0
     while at < nr_frames:
         pfn = base_pfn + at
-        # ORDER: acquire, pairs with the publication of the word
-        word = load_acquire(mem.memdesc, pfn)
+        # a hint until something is isolated, which acquires
+        word = load_relaxed(mem.memdesc, pfn)
         step = scan_step(mem, pfn, word)
         if step > 0 and not is_folio(word):
             nr_isolated += isolate_to_list(mem, cpu, pfn, word, reason)

@@ -11,7 +11,7 @@ Protocol    candidates are hints. Isolate by type -> unmap a batch -> one flush 
 """
 
 from kernels.base import counter
-from kernels.base.atomics import load_acquire, load_relaxed
+from kernels.base.atomics import load_relaxed
 from kernels.base.bitmap import bitmap_base, clear_bit, clear_bitmap, find_next_bit, position_after, set_bit, test_bit
 from kernels.base.bug import bug
 from kernels.base.jit import kernel
@@ -67,8 +67,8 @@ def isolate_range(mem, cpu, base_pfn, reason):
     at = find_next_bit(mem, candidates, 0)
     while at < mem.window_frames:
         pfn = base_pfn + at
-        # ORDER: acquire, pairs with the publication of the word; F-3: the type is derived anew, here
-        word = load_acquire(mem.memdesc, pfn)
+        # F-3: the type is derived anew, here; a hint until something is isolated, which acquires
+        word = load_relaxed(mem.memdesc, pfn)
         if is_folio(word):
             if claim_folio(mem, cpu, pfn, word, reason, nr_claimed):
                 set_bit(mem, isolated, at)

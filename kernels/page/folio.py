@@ -7,15 +7,7 @@ Protocol    begin: fields, then the 2^order words, then unfreeze (release).
             end: count 0, then all words to NONE, then the descriptor to the pool, then the frames to the allocator.
 """
 
-from kernels.base.atomics import (
-    fetch_and_relaxed,
-    fetch_and_release,
-    fetch_and_seq_cst,
-    fetch_or_acquire,
-    fetch_or_relaxed,
-    load_relaxed,
-    store_relaxed,
-)
+from kernels.base.atomics import fetch_and_relaxed, fetch_and_release, fetch_or_acquire, fetch_or_relaxed, load_relaxed, store_relaxed
 from kernels.base.bug import bug, relax
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -181,8 +173,8 @@ def folio_test_clear(mem, desc, mask):
     Returns     True if it was set
     Progress    wait-free
     """
-    # ORDER: seq_cst, as Linux's fully ordered test_and_clear_bit: the winner owns what the flag stood for
-    return fetch_and_seq_cst(mem.flags, desc, ~mask) & mask != 0
+    # what belongs to the flag is found under a lock that whoever set it has held: the lruvec's, the batch's or the folio's
+    return fetch_and_relaxed(mem.flags, desc, ~mask) & mask != 0
 
 
 @kernel

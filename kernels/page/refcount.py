@@ -4,7 +4,7 @@ Models      include/linux/page_ref.h (torvalds/linux 0c8ea05e); refcount = froze
             dedicated bit" (Gladyshev, v2, April 2026), as linux-mm.md 1.2 tells it
 Differs     frozen-bit: every adder that meets the bit tries once to take its addition back, not only when the count is large
 Invariants  I3: frozen means free or frozen, and only the freezer or the allocator leaves it; I5
-Protocol    get: add unless frozen, acquire; put: release, and acquire for the one that frees; freeze: n -> frozen, fully ordered;
+Protocol    get: add unless frozen, acquire; put: release, and acquire for the one that frees; freeze: n -> frozen, acquire;
             unfreeze: a release store, which makes what was done while frozen visible to the next get.
             cas: frozen is 0, and a get is a loop of compare-and-exchange.
             frozen-bit: frozen is negative, a get adds first and looks afterwards, and 0 is alive: who puts last freezes 0, and
@@ -12,7 +12,15 @@ Protocol    get: add unless frozen, acquire; put: release, and acquire for the o
 """
 
 from kernels.base import counter
-from kernels.base.atomics import cas_acq_rel, cas_relaxed, cas_seq_cst, fetch_add_acq_rel, fetch_add_relaxed, load_relaxed, store_release
+from kernels.base.atomics import (
+    cas_acquire,
+    cas_relaxed,
+    fetch_add_acq_rel,
+    fetch_add_acquire,
+    fetch_add_relaxed,
+    load_relaxed,
+    store_release,
+)
 from kernels.base.bug import bug
 from kernels.base.jit import CHECKED, kernel, slow_kernel
 from kernels.base.layout import BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE, FROZEN, REFCOUNT_FROZEN_BIT
@@ -54,8 +62,8 @@ def add_unless_frozen(mem, desc):
     Returns     True if the caller now owns one reference
     Progress    wait-free
     """
-    # ORDER: acquire pairs with ref_unfreeze; release as in the other scheme
-    before = fetch_add_acq_rel(mem.refcount, desc, 1)
+    # ORDER: acquire, pairs with ref_unfreeze; a get publishes nothing
+    before = fetch_add_acquire(mem.refcount, desc, 1)
     if before >= 0:
         return True
     # ORDER: relaxed: nothing was learned. It fails if another adder came after, who takes both back, or if the count was unfrozen,
@@ -78,8 +86,8 @@ def ref_try_get(mem, cpu, desc):
         old = load_relaxed(mem.refcount, desc)
         if old <= 0:
             return False
-        # ORDER: acquire pairs with ref_unfreeze; release orders nothing here but keeps the count's release sequence whole
-        if cas_acq_rel(mem.refcount, desc, old, old + 1) == old:
+        # ORDER: acquire, pairs with ref_unfreeze; a get publishes nothing, and any read-modify-write goes on with its release sequence
+        if cas_acquire(mem.refcount, desc, old, old + 1) == old:
             return True
         count_failed_cmpxchg(mem, cpu)
 
@@ -114,7 +122,7 @@ def ref_put_testzero(mem, cpu, desc, nr_refs):
         return False
     if mem.policy_refcount == REFCOUNT_FROZEN_BIT:
         # ORDER: acquire, for the one that frees. Lost against a get: its owner puts last.
-        if cas_acq_rel(mem.refcount, desc, 0, FROZEN) != 0:
+        if cas_acquire(mem.refcount, desc, 0, FROZEN) != 0:
             count(mem, cpu, counter.MET_PUT_LOST_TO_A_GET, 1)
             return False
     return True
@@ -129,8 +137,8 @@ def ref_freeze(mem, cpu, desc, expected):
     Progress    wait-free
     """
     count(mem, cpu, counter.CMPXCHG_TRIED, 1)
-    # ORDER: seq_cst, as Linux's fully ordered cmpxchg: what is read while frozen is not read before
-    if cas_seq_cst(mem.refcount, desc, expected, frozen_value(mem)) == expected:
+    # ORDER: acquire: what is read while frozen is not read before. It publishes nothing; Linux's cmpxchg is fully ordered
+    if cas_acquire(mem.refcount, desc, expected, frozen_value(mem)) == expected:
         return True
     count(mem, cpu, counter.CMPXCHG_FAILED, 1)
     return False

@@ -10,7 +10,7 @@ Protocol    words are read without any lock: what they say is a hint, and migrat
 from kernels.alloc.buddy import area_of, nid_of
 from kernels.alloc.release import lru_add_drain
 from kernels.base import counter
-from kernels.base.atomics import cas_acq_rel, load_relaxed, store_relaxed
+from kernels.base.atomics import cas_relaxed, load_relaxed, store_relaxed
 from kernels.base.jit import kernel
 from kernels.base.layout import (
     EV_COMPACTION_BEGIN,
@@ -55,8 +55,8 @@ def claim_block(mem, cpu, block):
     Returns     False if it is to be skipped or somebody scans it
     Progress    wait-free
     """
-    # ORDER: acq_rel, what the last scanner of the block did comes before what I do
-    seen = cas_acq_rel(mem.block_skip, block, 0, cpu + 1)
+    # a hint: what a scanner does in the block is decided by locks and re-checks there
+    seen = cas_relaxed(mem.block_skip, block, 0, cpu + 1)
     if seen != 0 and seen != SKIP:
         count(mem, cpu, counter.MET_TWO_SCANNERS_ONE_BLOCK, 1)
     return seen == 0
@@ -132,8 +132,8 @@ def reset_scanners(mem, nid):
     store_relaxed(mem.zone_migrate_pfn, nid, first)
     store_relaxed(mem.zone_free_pfn, nid, first + mem.frames_per_node - (1 << mem.pageblock_order))
     for block in range(first >> mem.pageblock_order, first + mem.frames_per_node >> mem.pageblock_order):
-        # ORDER: acq_rel as claim_block; a block that is being scanned keeps its scanner
-        cas_acq_rel(mem.block_skip, block, SKIP, 0)
+        # a block that is being scanned keeps its scanner
+        cas_relaxed(mem.block_skip, block, SKIP, 0)
 
 
 @kernel
@@ -192,8 +192,8 @@ def compact_zone(mem, cpu, nid, order, mode, max_blocks):
         else:
             past = compact_block(mem, cpu, block, end, mode, MR_COMPACTION)
             scanned += past
-            # ORDER: acq_rel, of several scanners one advances the zone's position
-            cas_acq_rel(mem.zone_migrate_pfn, nid, block << mem.pageblock_order, block + past << mem.pageblock_order)
+            # of several scanners one advances the zone's position
+            cas_relaxed(mem.zone_migrate_pfn, nid, block << mem.pageblock_order, block + past << mem.pageblock_order)
             if order >= 0 and has_free_block(mem, nid, order):
                 outcome = COMPACT_SUCCESS
     cc_release(mem, cpu)

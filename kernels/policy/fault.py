@@ -11,7 +11,15 @@ Protocol    allocate and fill without the PTL, then under it look again, and map
 from kernels.alloc.pages import cpu_node
 from kernels.alloc.release import folio_add_lru, folio_put, folio_put_refs
 from kernels.base import counter
-from kernels.base.atomics import copy_words, fetch_and_acq_rel, fetch_or_acq_rel, load_acquire, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import (
+    copy_words,
+    fetch_and_relaxed,
+    fetch_or_relaxed,
+    fetch_or_release,
+    load_acquire,
+    load_relaxed,
+    store_relaxed,
+)
 from kernels.base.bug import chaos_point, relax
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -173,8 +181,9 @@ def do_wp_page(mem, cpu, space, vpage):
     if mem.folio_type[old] == T_KSM:
         count(mem, cpu, counter.MET_KSM_BROKEN_BY_WRITE, 1)
     if word & PTE_EXCLUSIVE or is_exclusive(mem, old):
-        # ORDER: acq_rel, against the walker's updates; more rights need no flush
-        fetch_or_acq_rel(mem.pte, at, PTE_WRITE | PTE_EXCLUSIVE)
+        # ORDER: release, pairs with the walker's acquire: who shared the page has read it for its copy before anybody writes it here.
+        # One update, against the walker's; more rights need no flush.
+        fetch_or_release(mem.pte, at, PTE_WRITE | PTE_EXCLUSIVE)
         spin_unlock(mem, cpu, lock)
         count(mem, cpu, counter.COW_REUSE, 1)
         return 0
@@ -188,9 +197,9 @@ def do_wp_page(mem, cpu, space, vpage):
     now = load_relaxed(mem.pte, at)
     same = now & (PTE_PRESENT | PTE_WRITE) == PTE_PRESENT and now >> PTE_PFN_SHIFT == pfn
     if same:
-        # ORDER: release; cleared and flushed before the new page is there, or a reader with the old translation would miss
+        # cleared and flushed before the new page is there, or a reader with the old translation would miss
         # what another CPU has written to the new one (ptep_clear_flush() in wp_page_copy())
-        store_release(mem.pte, at, 0)
+        store_relaxed(mem.pte, at, 0)
         flush_space(mem, cpu, space)
         map_page(mem, cpu, space, vpage, new, mem.folio_pfn[new], PTE_WRITE | PTE_ACCESSED | PTE_EXCLUSIVE)
     spin_unlock(mem, cpu, lock)
@@ -271,8 +280,8 @@ def inherit_oracle(mem, at_child, version):
     Progress    wait-free
     """
     word = load_relaxed(mem.oracle, at_child)
-    # ORDER: release under the PTL, before the PTE
-    store_release(mem.oracle, at_child, (word >> INCARNATION_SHIFT) + 1 << INCARNATION_SHIFT | version & COUNT_MASK)
+    # map_page(), which comes next, releases
+    store_relaxed(mem.oracle, at_child, (word >> INCARNATION_SHIFT) + 1 << INCARNATION_SHIFT | version & COUNT_MASK)
 
 
 @kernel
@@ -287,8 +296,7 @@ def write_protect_range(mem, parent, vpage, nr_pages):
     for k in range(nr_pages):
         at = parent * mem.task_pages + vpage + k
         if load_relaxed(mem.pte, at) & (PTE_PRESENT | PTE_WRITE) == PTE_PRESENT | PTE_WRITE:
-            # ORDER: acq_rel, against the walker's updates
-            fetch_and_acq_rel(mem.pte, at, ~(PTE_WRITE | PTE_DIRTY))
+            fetch_and_relaxed(mem.pte, at, ~(PTE_WRITE | PTE_DIRTY))  # one update, against the walker's; the flush orders
             changed += 1
     return changed
 
@@ -310,7 +318,7 @@ def share_page(mem, cpu, parent, child, vpage):
     desc = word_desc(load_relaxed(mem.memdesc, pfn))
     if word & PTE_EXCLUSIVE and load_relaxed(mem.pincount, desc) > 0:
         ref_get(mem, desc, 1)
-        fetch_or_acq_rel(mem.pte, at, PTE_WRITE)  # ORDER: acq_rel, against the walker's updates; more rights need no flush
+        fetch_or_relaxed(mem.pte, at, PTE_WRITE)  # one update, against the walker's; more rights need no flush
         return -1
     lock, shared = ptl_of(mem, child, vpage), 0
     spin_lock(mem, cpu, lock, LC_PTL)
@@ -318,7 +326,7 @@ def share_page(mem, cpu, parent, child, vpage):
         ref_get(mem, desc, 1)
         inherit_oracle(mem, at_child, load_relaxed(mem.contents, pfn * mem.words_per_frame + STAMP_VERSION))
         map_page(mem, cpu, child, vpage, desc, pfn, PTE_ACCESSED)
-        fetch_and_acq_rel(mem.pte, at, ~PTE_EXCLUSIVE)  # ORDER: acq_rel, as above
+        fetch_and_relaxed(mem.pte, at, ~PTE_EXCLUSIVE)
         shared = 1
     spin_unlock(mem, cpu, lock)
     return shared

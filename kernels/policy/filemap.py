@@ -9,15 +9,7 @@ Protocol    read in: new folio locked, into the cache, then filled, uptodate (re
 
 from kernels.alloc.release import folio_add_lru, folio_put, folio_put_refs
 from kernels.base import counter
-from kernels.base.atomics import (
-    fetch_add_acq_rel,
-    fetch_and_release,
-    fetch_or_release,
-    load_acquire,
-    load_relaxed,
-    store_relaxed,
-    store_release,
-)
+from kernels.base.atomics import fetch_add_release, fetch_and_release, fetch_or_release, load_acquire, load_relaxed, store_relaxed
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -164,8 +156,8 @@ def file_write(mem, cpu, nid, file, index, order):
         pfn = mem.folio_pfn[desc] + index - mem.folio_index[desc]
         check_stamp(mem, cpu, pfn, owner_stamp(file_mapping(file), index))
         write_frame(mem, cpu, pfn)
-        # ORDER: acq_rel, after memory; readers load it with acquire
-        fetch_add_acq_rel(mem.file_oracle, cache_slot(mem, file, index), 1)
+        # ORDER: release, after memory; readers load it with acquire
+        fetch_add_release(mem.file_oracle, cache_slot(mem, file, index), 1)
         folio_set(mem, desc, FL_DIRTY)
     folio_unlock(mem, cpu, desc)
     folio_put(mem, cpu, desc)
@@ -223,8 +215,8 @@ def file_truncate(mem, cpu, file, index):
         for k in range(1 << order):
             at = cache_slot(mem, file, first + k)
             old = load_relaxed(mem.file_oracle, at)
-            # ORDER: release, before the slot is empty: who reads the page in anew sees the new incarnation
-            store_release(mem.file_oracle, at, (old >> INCARNATION_SHIFT) + 1 << INCARNATION_SHIFT)
+            # who reads the page in anew does so under the i_pages lock, and sees the new incarnation
+            store_relaxed(mem.file_oracle, at, (old >> INCARNATION_SHIFT) + 1 << INCARNATION_SHIFT)
             store_relaxed(mem.disk, at, 0)
         cache_clear(mem, file, first, order)
         store_relaxed(mem.mapping, desc, 0)

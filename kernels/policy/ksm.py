@@ -13,7 +13,7 @@ Protocol    under a task's PTL: PTE to 0, flush, and only then look for referenc
 from kernels.alloc.pages import cpu_node
 from kernels.alloc.release import folio_add_lru, folio_put
 from kernels.base import counter
-from kernels.base.atomics import copy_words, exchange_acq_rel, load_acquire, load_relaxed, store_release
+from kernels.base.atomics import copy_words, exchange_relaxed, load_acquire, load_relaxed, store_release
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -81,8 +81,7 @@ def replace_page(mem, cpu, space, vpage, ksm, fresh):
     pfn, replaced = ksm_page_of(mem, space, vpage), False
     old = word_desc(load_relaxed(mem.memdesc, max(pfn, 0)))
     if pfn >= 0:
-        # ORDER: acq_rel exchange, against the walker's updates
-        before = exchange_acq_rel(mem.pte, at, 0)
+        before = exchange_relaxed(mem.pte, at, 0)  # one update, against the walker's; the flush orders
         flush_space(mem, cpu, space)
         chaos_point(mem, cpu)
         # ORDER: acquire of the pins, pairs with unpin_folio()'s release: what was written through one is compared, and copied

@@ -12,7 +12,7 @@ Protocol    hint: under the PTL, present -> prot-none; one flush for the range. 
 from kernels.alloc.buddy import nid_of
 from kernels.alloc.pages import cpu_node, zone_watermark_ok
 from kernels.base import counter
-from kernels.base.atomics import cycles, exchange_acq_rel, fetch_and_acq_rel, fetch_or_acq_rel, load_relaxed, store_relaxed
+from kernels.base.atomics import cycles, exchange_relaxed, fetch_and_relaxed, fetch_or_relaxed, load_relaxed, store_relaxed
 from kernels.base.jit import kernel
 from kernels.base.layout import (
     FL_ISOLATED,
@@ -54,8 +54,7 @@ def task_numa_work(mem, cpu, space, nr_pages):
             lock = ptl_of(mem, space, vpage)
             spin_lock(mem, cpu, lock, LC_PTL)
             if load_relaxed(mem.pte, at) & (PTE_PRESENT | PTE_PROTNONE) == PTE_PRESENT:
-                # ORDER: acq_rel, against the walker's updates
-                fetch_or_acq_rel(mem.pte, at, PTE_PROTNONE)
+                fetch_or_relaxed(mem.pte, at, PTE_PROTNONE)  # one update, against the walker's; the flush orders
                 marked += 1
             spin_unlock(mem, cpu, lock)
     store_relaxed(mem.numa_scan, space, (start + nr_pages) % mem.anon_pages)
@@ -88,8 +87,7 @@ def is_misplaced(mem, cpu, desc, nid):
     Models      should_numa_migrate_memory(), kernel/sched/fair.c (e42c8ff2999d)
     Progress    wait-free
     """
-    # ORDER: acq_rel, Linux's xchg of last_cpupid; only the value matters
-    last = exchange_acq_rel(mem.cpupid, desc, nid)
+    last = exchange_relaxed(mem.cpupid, desc, nid)
     return last == nid and nid_of(mem, mem.folio_pfn[desc]) != nid
 
 
@@ -105,8 +103,7 @@ def clear_hint(mem, cpu, space, vpage, word):
     spin_lock(mem, cpu, lock, LC_PTL)
     now = load_relaxed(mem.pte, at)
     if now & (PTE_PRESENT | PTE_PROTNONE) == PTE_PRESENT | PTE_PROTNONE and now >> PTE_PFN_SHIFT == word >> PTE_PFN_SHIFT:
-        # ORDER: acq_rel; nobody has this translation, so nothing is flushed
-        fetch_and_acq_rel(mem.pte, at, ~PTE_PROTNONE)
+        fetch_and_relaxed(mem.pte, at, ~PTE_PROTNONE)  # nobody has this translation, so nothing is flushed
     else:
         count(mem, cpu, counter.MET_HINT_FAULT_RACED, 1)
     spin_unlock(mem, cpu, lock)

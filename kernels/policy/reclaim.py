@@ -8,7 +8,7 @@ Protocol    isolate; lock; unmap; freeze; look at dirty again while frozen; out 
 
 from kernels.alloc.release import release_desc
 from kernels.base import counter
-from kernels.base.atomics import exchange_acq_rel, fetch_add_relaxed, load_relaxed, store_relaxed
+from kernels.base.atomics import exchange_relaxed, fetch_add_relaxed, load_relaxed, store_relaxed
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -84,8 +84,7 @@ def unmap_file_folio(mem, cpu, desc):
                 spin_lock(mem, cpu, lock, LC_PTL)
                 now = load_relaxed(mem.pte, at)
                 if now & PTE_PRESENT and pfn <= now >> PTE_PFN_SHIFT and now >> PTE_PFN_SHIFT < pfn + size:
-                    # ORDER: acq_rel exchange, against the walker's updates
-                    exchange_acq_rel(mem.pte, at, 0)
+                    exchange_relaxed(mem.pte, at, 0)  # one update, against the walker's; the flush orders
                     unmapped += 1
                     pending = defer_flush(mem, cpu, space, pending)
                 spin_unlock(mem, cpu, lock)

@@ -142,7 +142,7 @@ def table_zap(mem, cpu, slot):
     if pfn >= 0:
         store_relaxed(mem.upper, slot, 0)
         incarnation = (load_relaxed(mem.upper_oracle, slot) >> INCARNATION_SHIFT) + 1
-        store_release(mem.upper_oracle, slot, incarnation << INCARNATION_SHIFT)  # ORDER: release, as in table_write
+        store_relaxed(mem.upper_oracle, slot, incarnation << INCARNATION_SHIFT)
         mine = udesc_take(mem, cpu, T_PAGETABLE, udesc)
         if not mine:
             count(mem, cpu, counter.MET_TABLE_GONE_WHILE_ISOLATED, 1)

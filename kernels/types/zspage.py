@@ -15,7 +15,7 @@ Protocol    locks nest pool (shared by users, exclusive by migration) -> class -
 from kernels.alloc.pages import free_frozen_pages
 from kernels.alloc.release import free_uncounted
 from kernels.base import counter
-from kernels.base.atomics import cas_acquire, copy_words, fetch_add_acquire, fetch_add_release, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import cas_acquire, copy_words, fetch_add_acquire, fetch_add_release, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -75,8 +75,8 @@ def zs_record_obj(mem, handle, obj):
     Models      record_obj(), mm/zsmalloc.c
     Progress    wait-free
     """
-    # ORDER: release, as Linux's WRITE_ONCE under its locks: whoever finds the object finds what is in it
-    store_release(mem.zs_obj, handle, obj + 1)
+    # Linux's WRITE_ONCE: whoever reads a handle holds the pool's lock or the class's, which this CPU holds too
+    store_relaxed(mem.zs_obj, handle, obj + 1)
 
 
 @kernel
@@ -294,7 +294,7 @@ def migrate_zspage(mem, cpu, src_pfn, dst_pfn, word):
         if not udesc_settle(mem, cpu, src_pfn, word, dst_pfn):
             bug(mem, cpu, BUG_UDESC_STATE, src_pfn, load_relaxed(mem.u_word, zspage), 0)
         store_relaxed(mem.memdesc, src_pfn, NONE_WORD)
-        store_release(mem.u_lock, zspage, 0)  # ORDER: release, pairs with the acquire of the next user
+        store_relaxed(mem.u_lock, zspage, 0)  # the next user takes it under the pool's lock, which carries the order
     spin_unlock(mem, cpu, lock)
     spin_unlock(mem, cpu, pool)
     if result > 0:

@@ -27,7 +27,7 @@ from stress.mutate.operators import KINDS, Mutant, mutants_of
 from stress.mutate.results import KILLED, SURVIVED, UNREACHED, UNTRIED, Results, Trial
 from stress.mutate.server import Server
 from stress.mutate.survivors import Survivor, explained
-from stress.mutate.woven import RECORD, ROOT, make_woven, source_key
+from stress.mutate.woven import RECORD, ROOT, make_woven, model_key, source_key
 from stress.soak import write_json
 from stress.workers import hangup_interrupts
 
@@ -82,6 +82,7 @@ class Net:
     mutants: list[Mutant]
     brief: bool = False
     false_alarm: str = ""
+    sources: str = ""
 
 
 def model_nets(mutants: Sequence[Mutant], scale: float, names: Sequence[str], *, brief: bool = False) -> list[Net]:
@@ -90,8 +91,8 @@ def model_nets(mutants: Sequence[Mutant], scale: float, names: Sequence[str], *,
     for name in sorted(names, key=lambda each: len(reached_by(each))):
         reached = [each for each in mutants if (each.file, each.function) in reached_by(name)]
         if reached:
-            schedules = f"{scale * _BRIEFLY if brief else scale:g}"
-            nets.append(Net(f"explore {name}{' briefly' if brief else ''}", ("explore", name, schedules), reached, brief))
+            words = ("explore", name, f"{scale * _BRIEFLY if brief else scale:g}")
+            nets.append(Net(f"explore {name}{' briefly' if brief else ''}", words, reached, brief, sources=model_key(name)))
     return nets
 
 
@@ -182,24 +183,24 @@ def _note(server: Asked, answer: dict[str, Any], results: Results) -> None:
         reached = set(answer["reached"])
         server.net.mutants = [each for each in server.net.mutants if each.number in reached]
         return
-    results.add(Trial(server.current.name, server.net.name, answer["found"], answer["by"], answer["number"], round(answer["seconds"], 3)))
+    said = (answer["found"], answer["by"], answer["number"], round(answer["seconds"], 3))
+    results.add(Trial(server.current.name, server.net.name, *said, server.net.sources))
 
 
 def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) -> int:
     """Mutate, print the table, write the JSON; returns the exit code."""
     table = explained()
-    results = Results(results_folder / f"{source_key()}.jsonl")
     status, start = EXIT_CLEAN, time.monotonic()
-    mutants: list[Mutant] = []
-    nets: list[Net] = []
+    mutants = chosen_mutants(mutants_of(ROOT)[0], options.only, options.sample, options.seed)
+    names = options.models or tuple(all_models())
+    briefly, models = (model_nets(mutants, options.scale, names, brief=brief) for brief in (True, False))
+    storms = storm_nets(mutants, models) if options.storms else []
+    nets = [*briefly, *models, *storms]
+    results = Results(results_folder / f"{source_key()}.jsonl", {net.name: net.sources for net in nets})
     try:
         with hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-mutate-") as name:
             folder = Path(name) / "woven"
-            mutants = chosen_mutants(make_woven(folder), options.only, options.sample, options.seed)
-            names = options.models or tuple(all_models())
-            briefly, models = (model_nets(mutants, options.scale, names, brief=brief) for brief in (True, False))
-            storms = storm_nets(mutants, models) if options.storms else []
-            nets = [*briefly, *models, *storms]
+            make_woven(folder)
             progress = Progress(out, len(mutants))
             progress.say(f"{len(mutants)} mutants, {len(models)} models, {len(storms)} storms; results in {results.path}")
 
@@ -253,17 +254,18 @@ class Report:
             if verdict != KILLED or (why and why.why == "equivalent"):
                 lines.append(f"{verdict}{f', explained: {why.why}' if why else ''}: {mutant.name}")
         width = max(map(len, KINDS))
-        title = "mutants  killed  survived  not reached  explained  not tried  killed of all  of those not explained"
+        title = "mutants  killed  survived  not reached  not tried  explained  the same here  killed of all  of those that differ"
         lines.append(f"{'kind'.ljust(width)}  {title}")
         of_kinds = {kind: [each for each in self.mutants if kind in (each.kind, "all")] for kind in (*KINDS, "all")}
         return lines + [self._line(kind.ljust(width), mutants) for kind, mutants in of_kinds.items()]
 
     def _line(self, title: str, mutants: Sequence[Mutant]) -> str:
         count = Counter(map(self.verdict, mutants))
-        known = sum(self.verdict(each) != KILLED and each.name in self.table for each in mutants)
+        left_over = [why for each in mutants if self.verdict(each) != KILLED and (why := self.table.get(each.name))]
+        same = sum(why.no_model_differs for why in left_over)
         killed = count[KILLED]
-        left = f"{count[SURVIVED]:8}  {count[UNREACHED]:11}  {known:9}  {count[UNTRIED]:9}"
-        shares = f"{_share(killed, len(mutants)):>13}  {_share(killed, len(mutants) - known):>22}"
+        left = f"{count[SURVIVED]:8}  {count[UNREACHED]:11}  {count[UNTRIED]:9}  {len(left_over):9}  {same:13}"
+        shares = f"{_share(killed, len(mutants)):>13}  {_share(killed, len(mutants) - same):>20}"
         return f"{title}  {len(mutants):7}  {killed:6}  {left}  {shares}"
 
     def to_json(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ WORKERS, MEMORY, FRAME_BYTES, CHAOS = 4, "32M", 4096, 0.01
 FOUND_NOTHING = (None, "", 0)
 RECORD, REACHED = -1, "mutant_reached"  # as woven.py, which is not imported here: kernels come after the flavour
 _reached: set[int] = set()  # of the machines of this process
+MET_MIN = 20  # what happens as often as that in the kernels as they are does not fail to happen by chance
+#: how often each meeting of the model happened under each memory model: of this process, and of the kernels as they are
+_met: dict[str, dict[str, int]] = {}
+_expected: dict[str, dict[str, int]] = {}
 
 #: what was found (a code or a net; None: nothing), under what, and after how many schedules
 Finding = tuple[str | None, str, int]
@@ -51,10 +55,14 @@ class Answer:
     number: int
     seconds: float
     reached: tuple[int, ...] = ()
+    met: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def explore_model(model: Any, scale: float) -> Finding:
-    """Explore one model on the machine that NUMBER makes, memory model by memory model, until something is found."""
+    """Explore one model on the machine that NUMBER makes, memory model by memory model, until something is found.
+
+    To be vacuous is to be found, as `pfnstorm explore` has it: if a meeting of the model does not happen any more.
+    """
     from stress.explore.engine import Engine
 
     for memory in MEMORIES:
@@ -66,8 +74,17 @@ def explore_model(model: Any, scale: float) -> Finding:
         _note_reached(engine.mem)
         if found is not FOUND_NOTHING:
             return found
+        counters = engine.counters()
+        _met[memory] = {name: counters[name] for name in model.meetings}
+        if missing := never_met(_expected.get(memory, {}), _met[memory]):
+            return f"vacuous: no schedule had {', '.join(missing)}", memory, 0
         engine.close()
     return FOUND_NOTHING
+
+
+def never_met(expected: dict[str, int], met: dict[str, int]) -> list[str]:
+    """Meetings that the kernels as they are had often, and that did not happen."""
+    return [name for name, times in expected.items() if times >= MET_MIN and met[name] == 0]
 
 
 def _shown(found: Any) -> str:
@@ -143,7 +160,7 @@ def in_child(mutant: int, work: Callable[[], Finding], limit_s: float, limit_cpu
             resource.setrlimit(resource.RLIMIT_CPU, (limit_cpu_s, resource.RLIM_INFINITY))
             os.environ[NUMBER] = str(mutant)
             with os.fdopen(writing, "w") as pipe:
-                json.dump((*work(), sorted(_reached)), pipe)
+                json.dump((*work(), sorted(_reached), _met), pipe)
         except BaseException as error:  # noqa: BLE001  # nothing of the parent may run here; what happened is said
             print(f"mutant {mutant}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         finally:
@@ -157,8 +174,8 @@ def in_child(mutant: int, work: Callable[[], Finding], limit_s: float, limit_cpu
     _, status = os.waitpid(child, 0)
     seconds = time.monotonic() - start
     if said:
-        found, by, number, reached = json.loads(said)
-        return Answer(mutant, found, by, number, seconds, tuple(reached))
+        found, by, number, reached, met = json.loads(said)
+        return Answer(mutant, found, by, number, seconds, tuple(reached), met)
     if not ready:
         return Answer(mutant, "overdue", f"no end in {limit_s:g} s", 0, seconds)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
@@ -177,7 +194,14 @@ def explore_server(name: str, scale: float, answers: Any) -> None:
     model = _built(name)
     limit_cpu_s = max(LIMIT_CPU_S, int(LIMIT_CPU_S * scale))
     limit_s = max(LIMIT_S, LIMIT_S * scale)
-    serve(lambda request: asdict(in_child(request["mutant"], lambda: explore_model(model, scale), limit_s, limit_cpu_s)), answers)
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        said = in_child(request["mutant"], lambda: explore_model(model, scale), limit_s, limit_cpu_s)
+        if said.mutant == RECORD:
+            _expected.update(said.met)
+        return asdict(said)
+
+    serve(answer, answers)
 
 
 def _built(name: str) -> Any:

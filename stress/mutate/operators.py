@@ -7,7 +7,8 @@
     retry     a loop that tries a constant number of times tries once less
 
 Two stores that the language may swap by itself (the second is not a release) are no mutant: exploration under PSO swaps them all the
-time. Conditions of which only bug() depends are no mutant: they are a net, not a protocol.
+time. Conditions of which only bug() depends are no mutant: they are a net, not a protocol. Nor are limits (less or more than a parameter
+or a constant): how much is policy.
 
 A mutant is named by file, function, kind and source text, never by a line. Woven, `is_alive(mem, number)` says which one is alive,
 and the condition, access or statement stands there twice.
@@ -55,6 +56,7 @@ _WEAKER: dict[str, dict[str, tuple[str, ...]]] = {
     "": {"acquire": ("relaxed",), "release": ("relaxed",), "acq_rel": ("acquire", "release"), "seq_cst": ("acquire", "release")},
 }
 _TAKES = re.compile(r"(^|_)(lock|trylock|try_get|freeze|isolate|enter)(_|$)")
+_ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _TRIES = re.compile(r"^(cas|exchange|fetch)_|(^|_)(trylock|try_get|freeze|isolate)(_|$)")
 
 
@@ -357,6 +359,8 @@ class _Weaver:
         """Whether a condition is about what was won, or read after something was taken or read."""
         if isinstance(part, ast.Compare) and isinstance(part.left, ast.Name) and isinstance(part.comparators[0], ast.Constant):
             return False  # whether there was any
+        if isinstance(part, ast.Compare) and isinstance(part.ops[0], _ORDERED) and any(map(_is_limit, (part.left, part.comparators[0]))):
+            return False  # how much is policy
         if isinstance(part, ast.Compare) and isinstance(part.ops[0], (ast.Eq, ast.NotEq)) and self._compares_with_before(part):
             return True
         flag = part.operand if isinstance(part, ast.UnaryOp) else part
@@ -461,6 +465,13 @@ class _Weaver:
                 bool(TRYLOCK.match(called(node.test.operand))) and not node.orelse and isinstance(node.body[-1], (ast.Return, ast.Continue))
             )
         return False
+
+
+def _is_limit(node: ast.expr) -> bool:
+    """Whether it is a parameter of the machine, or a constant with a name."""
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Name) and node.value.id == "mem"
+    return isinstance(node, ast.Name) and node.id.isupper()
 
 
 class _Plain(ast.NodeTransformer):

@@ -1,9 +1,11 @@
 """What every net said of every mutant, on disk as soon as it is known: results/mutants/<hash of the sources>.jsonl, one line each.
 
-A run that was interrupted goes on where it was; an edit of the kernels or of a net begins a new file.
+A run that was interrupted goes on where it was; an edit of the kernels, or of what judges them, begins a new file, and an edit of a model
+makes its own results void.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ KILLED, SURVIVED, UNREACHED, UNTRIED = "killed", "survived", "reached by no net"
 
 @dataclass(frozen=True)
 class Trial:
-    """One net's answer about one mutant, by name. `found` None: it saw nothing."""
+    """One net's answer about one mutant, by name. `found` None: it saw nothing. `sources`: a hash of what is the net's alone."""
 
     mutant: str
     net: str
@@ -23,16 +25,18 @@ class Trial:
     by: str
     number: int
     seconds: float
+    sources: str = ""
 
 
 class Results:
     """The file of one run, and what stands in it.
 
+    Parameters  sources: of each net, by name, as Trial has it; what stands there from others is not read
     Raises      HostError, UserError if it cannot be written or read
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, sources: Mapping[str, str] | None = None) -> None:
+        self.path, self._sources = path, sources or {}
         self.trials: dict[str, dict[str, Trial]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +57,8 @@ class Results:
                 raise UserError(f"{self.path}:{number}: not a result of pfnstorm mutate: {error}; remove the file") from error
 
     def _note(self, trial: Trial) -> None:
-        self.trials.setdefault(trial.mutant, {})[trial.net] = trial
+        if trial.sources == self._sources.get(trial.net, trial.sources):
+            self.trials.setdefault(trial.mutant, {})[trial.net] = trial
 
     def add(self, trial: Trial) -> None:
         """Note one answer, on disk first."""

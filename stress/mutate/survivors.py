@@ -25,6 +25,13 @@ class Survivor(BaseModel):
     why: Literal["equivalent", "performance", "hardware", "seldom"]
     reason: str = Field(min_length=20)
 
+    @property
+    def no_model_differs(self) -> bool:
+        """Whether no execution of a modelled machine differs, so that there is nothing to catch: an equivalent mutant of the literature,
+        which a mutation score leaves out (Jia and Harman, An Analysis and Survey of the Development of Mutation Testing, 2011).
+        """
+        return self.why in ("equivalent", "hardware")
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from stress.errors import HostError
@@ -10,8 +11,10 @@ from stress.mutate.operators import ALIVE, Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 _COPIED = ("kernels", "stress")
-#: what a verdict depends on, beside the kernels: who explores, who storms, who judges
-_JUDGES = ("explore", "roles", "checkers", "scenarios", "mutate")
+#: what every verdict depends on, beside the kernels: who explores, who storms, who judges, what a mutant is
+_JUDGES = ("explore", "roles", "checkers", "scenarios")
+_MAKERS = ("nets", "operators", "syntax", "woven")
+MODELS = "stress/explore/models"
 WORD, REACHED = "mutant", "mutant_reached"  # a parameter, and an array: which numbers were asked for while the word was RECORD
 RECORD, CAPACITY = -1, 4096
 _HEADER = "    header = np.frombuffer(mapped, np.int64, count=len(PARAM))"
@@ -80,9 +83,20 @@ def add_word(folder: Path) -> None:
 
 
 def source_key(root: Path = ROOT) -> str:
-    """What results belong to: the kernels, and whoever judges them."""
-    digest = hashlib.sha256()
+    """What all results belong to: the kernels, and whoever judges them, but for the models."""
     folders = [root / "kernels", *(root / "stress" / name for name in _JUDGES)]
-    for path in sorted(each for folder in folders for each in folder.rglob("*") if each.suffix in (".py", ".toml")):
+    found = [each for folder in folders for each in folder.rglob("*") if each.suffix in (".py", ".toml")]
+    found += [root / "stress" / "mutate" / f"{name}.py" for name in _MAKERS]
+    return _digest(root, (each for each in found if each.parent != root / MODELS))
+
+
+def model_key(name: str, root: Path = ROOT) -> str:
+    """What the results of one model belong to, beside that: its file, and what models share."""
+    return _digest(root, [root / MODELS / f"{name.replace('-', '_')}.py", *(root / MODELS).glob("_*.py")])
+
+
+def _digest(root: Path, paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

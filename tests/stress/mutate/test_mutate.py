@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -12,11 +13,11 @@ from stress.errors import UserError
 from stress.explore.reach import reached_by
 from stress.mutate.command import Net, Report, chosen_mutants, model_nets, storm_nets
 from stress.mutate.detect import Cell, Outcome, table_of, weave_bugs
-from stress.mutate.nets import FOUND_NOTHING, in_child
+from stress.mutate.nets import FOUND_NOTHING, MET_MIN, in_child, never_met
 from stress.mutate.operators import Mutant, mutants_of
 from stress.mutate.results import KILLED, SURVIVED, UNREACHED, UNTRIED, Results, Trial
 from stress.mutate.survivors import Survivor, explained
-from stress.mutate.woven import ROOT, make_woven, source_key
+from stress.mutate.woven import ROOT, make_woven, model_key, source_key
 from stress.seeded import seeded_bugs
 
 MUTANTS, _ = mutants_of(ROOT)
@@ -65,8 +66,10 @@ def test_a_file_that_is_something_else_is_refused_in_one_line(tmp_path):
 
 
 def test_results_belong_to_the_sources(tmp_path):
-    for name in ("kernels/base", "stress/explore", "stress/roles"):
+    for name in ("kernels/base", "stress/explore/models", "stress/roles", "stress/mutate"):
         (tmp_path / name).mkdir(parents=True)
+    for name in ("nets", "operators", "syntax", "woven"):
+        (tmp_path / f"stress/mutate/{name}.py").write_text("")
     (tmp_path / "kernels/base/a.py").write_text("x = 1\n")
     before = source_key(tmp_path)
     (tmp_path / "stress/explore/model.py").write_text("y = 1\n")
@@ -74,6 +77,32 @@ def test_results_belong_to_the_sources(tmp_path):
     assert before != edited
     (tmp_path / "kernels/base/a.py").write_text("x = 2\n")
     assert source_key(tmp_path) not in (before, edited)
+
+
+def test_a_models_results_belong_to_the_model(tmp_path):
+    for name in ("kernels", "stress/explore/models", "stress/mutate"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("nets", "operators", "syntax", "woven"):
+        (tmp_path / f"stress/mutate/{name}.py").write_text("")
+    for name in ("a_b", "c", "_shared"):
+        (tmp_path / f"stress/explore/models/{name}.py").write_text("")
+    all_of_them, first, second = source_key(tmp_path), model_key("a-b", tmp_path), model_key("c", tmp_path)
+    (tmp_path / "stress/explore/models/a_b.py").write_text("x = 1\n")
+    assert (source_key(tmp_path), model_key("c", tmp_path)) == (all_of_them, second)
+    assert model_key("a-b", tmp_path) != first
+    (tmp_path / "stress/explore/models/_shared.py").write_text("x = 1\n")
+    assert model_key("c", tmp_path) != second
+
+
+def test_what_another_version_of_a_model_said_does_not_count(tmp_path):
+    path, said = tmp_path / "a.jsonl", trial(MUTANTS[0], "explore a", "race")
+    with closing(Results(path, {"explore a": "old"})) as results:
+        results.add(replace(said, sources="old"))
+        assert results.killer(MUTANTS[0])
+    with closing(Results(path, {"explore a": "new"})) as results:
+        assert results.killer(MUTANTS[0]) is None
+    with closing(Results(path, {"explore a": "old"})) as results:
+        assert results.killer(MUTANTS[0])
 
 
 # --------------------------------------------------------------------------------------------------------------- survivors
@@ -161,6 +190,9 @@ def test_the_table_tells_who_is_explained_from_who_is_not_and_which_reason_is_wr
         assert f"survived, explained: equivalent: {mutants[2].name}" in lines
         assert f"survived: {mutants[3].name}" in lines
         assert lines[-1].split()[-4:] == ["50", "%", "67", "%"]
+        slow = Survivor(mutants=("any",), why="performance", reason="long enough to be a reason")
+        lines = Report(mutants, results, [net], {mutants[2].name: slow}).lines()
+        assert lines[-1].split()[-4:] == ["50", "%", "50", "%"]  # what differs, and is not killed, counts
         assert report.exit_code() == 1
 
 
@@ -173,6 +205,10 @@ def test_a_loop_without_a_point_is_ended_by_its_processor_time():
     answer = in_child(2, loop, 60.0, 1)
     assert answer.found == "overdue"
     assert "processor time" in answer.by
+
+
+def test_a_meeting_that_does_not_happen_any_more_is_found_unless_it_was_seldom():
+    assert never_met({"a": MET_MIN, "b": MET_MIN - 1, "c": 500}, {"a": 0, "b": 0, "c": 1}) == ["a"]
 
 
 # ------------------------------------------------------------------------------------------------------------- seeded bugs
