@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from typing import Any, TextIO
 
 from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
 from stress.patches import PatchError, apply_patch
+from stress.scratch import scratch_folder
 from stress.seeded import ENDINGS, SeededBug, Story, scenario_text
 from stress.soak import write_json
 from stress.workers import die_with, hangup_interrupts
@@ -198,8 +198,8 @@ def controls_of(bugs: Sequence[SeededBug]) -> list[SeededBug]:
 
 def storm_all(bugs: Sequence[SeededBug], tries: int, seconds: float, say: Callable[[str], None]) -> Iterator[Outcome]:
     """Storm one bug after the other, each outcome as soon as it is known."""
-    with hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-bugs-") as name:
-        folder, waiting = Path(name), list(bugs)
+    with hangup_interrupts(), scratch_folder("pfnstorm-bugs-") as folder:
+        waiting = list(bugs)
         ahead: list[tuple[SeededBug, Copy | PatchError]] = []
         try:
             while waiting or ahead:

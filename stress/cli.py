@@ -150,19 +150,23 @@ def report(run: Annotated[str, typer.Argument(help='a run id, its folder, a JSON
 @app.command()
 def bugs(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="seeded bugs, by name [all]")] = None,
-    tries: Annotated[int, typer.Option(min=1, max=1000, help="storms for each")] = 1,
+    tries: Annotated[int | None, typer.Option(min=1, max=1000, help="storms for each [1]")] = None,
     seconds: Annotated[
         float | None, typer.Option(min=1, max=3600, help="at most, for each storm [30]; for all trials of a strategy and memory model [10]")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
     control: Annotated[bool, typer.Option(help="storm the unchanged kernels too, which nothing may catch")] = True,
     exploring: Annotated[bool, typer.Option("--explore", help="explore instead of storming: how soon each strategy finds each")] = False,
-    trials: Annotated[int, typer.Option(min=1, max=10_000, help="--explore: seeds for each strategy")] = 20,
-    cap: Annotated[int, typer.Option(min=1, max=1 << 40, help="--explore: schedules of a trial at most")] = 1_000_000,
+    trials: Annotated[int | None, typer.Option(min=1, max=10_000, help="--explore: seeds for each strategy [20]")] = None,
+    cap: Annotated[int | None, typer.Option(min=1, max=1 << 40, help="--explore: schedules of a trial at most [1000000]")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="--explore: processes [one per core]")] = None,
     listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
 ) -> int:
     """Prove the nets: storm or explore copies of the kernels that have a known bug each, and say what caught it."""
+    of_storms, of_exploring = {"--tries": tries}, {"--trials": trials, "--cap": cap, "--jobs": jobs}
+    for option, given in (of_storms if exploring else of_exploring).items():
+        if given is not None:
+            raise UserError(f"{option} is not for exploring: leave it out" if exploring else f"{option} is for --explore")
     if exploring:
         os.environ["PFNSTORM_FLAVOUR"] = "explored"  # before the kernels are imported
     from stress.bugs import run_bugs
@@ -181,8 +185,10 @@ def bugs(
         from stress.host import usable_cores
         from stress.mutate import detect
 
-        return detect.execute(chosen, detect.Options(trials, cap, seconds or DETECT_SECONDS, jobs or usable_cores(), json))
-    return run_bugs(chosen, tries, seconds or BUG_SECONDS, json, control=control)
+        return detect.execute(
+            chosen, detect.Options(trials or 20, cap or 1_000_000, seconds or DETECT_SECONDS, jobs or usable_cores(), json)
+        )
+    return run_bugs(chosen, tries or 1, seconds or BUG_SECONDS, json, control=control)
 
 
 @app.command()
@@ -236,9 +242,9 @@ def explore(
     memory: Annotated[
         MemoryModel, typer.Option(help="sequential consistency, or store buffers: x86-TSO, and the weaker PSO")
     ] = MemoryModel.sc,
-    seconds: Annotated[float, typer.Option(min=0.1, max=MAX_SECONDS, help="for all models together")] = EXPLORE_SECONDS,
+    seconds: Annotated[float | None, typer.Option(min=0.1, max=MAX_SECONDS, help=f"for all models together [{EXPLORE_SECONDS:g}]")] = None,
     schedules: Annotated[
-        int | None, typer.Option(min=1, help="of each model and strategy, in place of --seconds: the same every time")
+        int | None, typer.Option(min=1, max=1 << 40, help="of each model and strategy, in place of --seconds: the same every time")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for all random choices")] = 1,
     jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="processes [one per core]")] = None,
@@ -250,16 +256,21 @@ def explore(
     os.environ["PFNSTORM_FLAVOUR"] = "explored"
     from stress.explore.arguments import chosen_models, chosen_strategies, listed
 
+    chosen = chosen_models(models), chosen_strategies(strategy)
     if listing:
         print("\n".join(listed()))
         return EXIT_CLEAN
     from stress.explore.explore import Options, execute
+    from stress.explore.failure import check_failures_folder
     from stress.host import usable_cores
     from stress.soak import check_json_path
 
+    if seconds is not None and schedules is not None:
+        raise UserError("give either --seconds or --schedules")
     if json is not None:
         check_json_path(json)
-    chosen = chosen_models(models), chosen_strategies(strategy)
+    check_failures_folder(failures)
+    seconds = EXPLORE_SECONDS if seconds is None else seconds
     return execute(Options(*chosen, memory.value, seconds, schedules, seed, jobs or usable_cores(), json, failures))
 
 

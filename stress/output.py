@@ -1,5 +1,6 @@
 """Standard output that may go away: a closed pipe, a full disk, no descriptor at all. The run goes on and keeps its verdict."""
 
+import io
 import os
 import sys
 from typing import Any, TextIO
@@ -37,7 +38,15 @@ class ToughOutput:
 
 
 def toughen() -> ToughOutput:
-    """Put a ToughOutput in the place of sys.stdout, which is None if the descriptor is closed."""
+    """Put a ToughOutput in the place of sys.stdout, which is None if the descriptor is closed, as sys.stderr may be.
+
+    What a locale has no letter for is shown as a question mark.
+    """
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     tough = ToughOutput(sys.stdout if sys.stdout is not None else open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     sys.stdout = tough
     return tough

@@ -30,6 +30,10 @@ def runs_folder() -> Path:
 
 def check_json_path(path: Path) -> None:
     """Raise UserError unless a file can be written there: nobody should learn that at the end of a long run."""
+    if str(path) == "-":
+        raise UserError("--json -: give a file; /dev/stdout is one")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return
     if not path.resolve().parent.is_dir():
         raise UserError(f"--json {path}: no such folder")
     if path.is_dir() or not path.name:
@@ -39,13 +43,18 @@ def check_json_path(path: Path) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file whole or not at all.
+    """Write a JSON file whole or not at all; what is no regular file, a pipe or a device, is written to.
 
     Raises      OSError if it cannot be written
     """
+    text = json.dumps(value, indent=1) + "\n"
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()  # a link stays one
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -182,7 +182,7 @@ def do_wp_page(mem, cpu, space, vpage):
         count(mem, cpu, counter.MET_KSM_BROKEN_BY_WRITE, 1)
     if word & PTE_EXCLUSIVE or is_exclusive(mem, old):
         # ORDER: release, pairs with the walker's acquire: who shared the page has read it for its copy before anybody writes it here.
-        # One update, against the walker's; more rights need no flush.
+        # Linux has a control dependency from the count to the entry. One update, against the walker's; more rights need no flush.
         fetch_or_release(mem.pte, at, PTE_WRITE | PTE_EXCLUSIVE)
         spin_unlock(mem, cpu, lock)
         count(mem, cpu, counter.COW_REUSE, 1)

@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from stress.compare.ratio import Figure, in_order
 from stress.errors import EXIT_CLEAN, EXIT_VACUOUS, PfnstormError, UserError
+from stress.scratch import scratch_folder
 
 FIRST_SEED = 1
 
@@ -67,11 +67,11 @@ def figures(
     """
     names = tuple(values)
     taken: dict[tuple[str, str, bool], dict[str, list[float]]] = {}
-    with tempfile.TemporaryDirectory(prefix="pfnstorm-") as folder:
+    with scratch_folder("pfnstorm-compare-") as folder:
         for number in range(nr_rounds):
             for value in names if number % 2 else names[::-1]:
                 tick(f"{scenario}, {value}, round {number + 1} of {nr_rounds}")
-                result = storm(scenario, seconds, workers, FIRST_SEED + number, values[value], Path(folder))
+                result = storm(scenario, seconds, workers, FIRST_SEED + number, values[value], folder)
                 for key, figure in _measured(result).items():
                     taken.setdefault(key, {}).setdefault(value, []).append(figure)
     whole = {key: rounds for key, rounds in taken.items() if all(len(each) == nr_rounds for each in rounds.values())}

@@ -1,7 +1,7 @@
 """`pfnstorm explore`: every model under every strategy of a portfolio, in forked workers, within a budget; a verdict each.
 
-The parent compiles, forks and deals out blocks; it has no engine and no thread. Each worker makes its own machine. A worker that dies is
-said so and ends the run.
+The parent compiles, forks and deals out blocks; it has no engine and no thread. Each worker makes its own machine. A worker that dies or is
+stopped ends the run, and what was found until then is reported.
 """
 
 import os
@@ -17,8 +17,10 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, TextIO
 
+import psutil
+
 from kernels.base import jit, points
-from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VACUOUS, EXIT_VIOLATED, HostError
+from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_LOST, EXIT_VACUOUS, EXIT_VIOLATED, HostError, PfnstormError, UserError
 from stress.explore.engine import Engine, compiled_task
 from stress.explore.failure import save_failure
 from stress.explore.model import Model
@@ -90,8 +92,20 @@ class Worker:
 
     def stop(self) -> None:
         self.pipe.close()
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+    def how_it_died(self) -> str:
+        """Reap a worker that has closed its pipe; why it went."""
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.pid = 0
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else "failed: see its message above"
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody has stopped it: it will not answer."""
+        return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
 
 
 def _serve(pipe: Connection, models: dict[str, Model]) -> None:
@@ -169,17 +183,29 @@ class Live:
             self._out.flush()
 
 
+class LostWorkerError(PfnstormError):
+    """A worker died, or was stopped."""
+
+    exit_code = EXIT_LOST
+
+
 class Search:
-    """One model under one strategy: deals out blocks until its budget is spent, it fails, or all is explored."""
+    """One model under one strategy: deals out blocks until its budget is spent, it fails, or all is explored.
+
+    Blocks are merged in their order, and none after the first that failed, so that the result does not depend on how many ran at a time.
+    """
 
     def __init__(self, model: Model, strategy: str, options: Options, worker_s: float | None) -> None:
         self.model, self.strategy = model, strategy
         self.total = Tally(strategy)
         self.running: dict[Worker, Block] = {}
+        self._ahead: dict[int, tuple[Block, Tally]] = {}  # blocks that wait for one before them, by their first schedule
+        self._merged = 0  # schedules of all blocks that are in the total
         self.cut = False  # nobody wants to know any more
         self._options, self._worker_s = options, worker_s
         self._exhaustive = STRATEGIES[NAMED[strategy][0]].exhaustive
         self._following = 0
+        self._spent_s = 0.0  # by workers
         self._progress = Progress(0, "")
 
     @property
@@ -192,12 +218,12 @@ class Search:
 
     @property
     def nr_run(self) -> int:
-        return self.total.nr_run + self._progress.nr_run
+        return self.total.nr_run + self._progress.nr_run + sum(tally.nr_run for _, tally in self._ahead.values())
 
     @property
     def wanted(self) -> bool:
         """Whether there is another block to run."""
-        if self.cut or self.total.failure is not None:  # what lies below the failing schedule is running already
+        if self.cut or self._failed:  # what lies below the failing schedule is running already
             return False
         if self._exhaustive and self._following > 0:
             return False
@@ -205,12 +231,16 @@ class Search:
             return self._following < self._options.schedules
         return self._left_s() > 0
 
+    @property
+    def _failed(self) -> bool:
+        return self.total.failure is not None or any(tally.failure is not None for _, tally in self._ahead.values())
+
     def _left_s(self) -> float:
         """What is left of the worker-seconds, those of running blocks guessed."""
         blocks = self._following // _block_size() - len(self.running)
-        each = self.total.seconds / blocks if blocks > 0 else 0.0
+        each = self._spent_s / blocks if blocks > 0 else 0.0
         assert self._worker_s is not None
-        return self._worker_s - self.total.seconds - each * len(self.running)
+        return self._worker_s - self._spent_s - each * len(self.running)
 
     def start(self, worker: Worker) -> None:
         """Give a worker the next block."""
@@ -227,19 +257,33 @@ class Search:
     def receive(self, worker: Worker) -> bool:
         """Take what a worker says; whether its block is done.
 
-        Raises      HostError if the worker has died
+        Raises      LostWorkerError if the worker has died
         """
         try:
             said = worker.pipe.recv()
-        except EOFError as error:
-            raise HostError(f"a worker that explored {self.model.name} has died: see its message above") from error
+        except (EOFError, ConnectionError) as error:
+            raise LostWorkerError(f"a worker that explored {self.model.name} {worker.how_it_died()}") from error
         if isinstance(said, Progress):
             self._progress = said
             return False
         self._progress = Progress(0, "")
-        self.total.add(said)
-        del self.running[worker]
+        block = self.running.pop(worker)
+        self._spent_s += said.seconds
+        self._ahead[block.first] = (block, said)
+        while self.total.failure is None and self._merged in self._ahead:
+            block, tally = self._ahead.pop(self._merged)
+            self.total.add(tally)
+            self._merged += block.nr_schedules
         return True
+
+    def break_off(self) -> Tally:
+        """What is known of a search that was not brought to its end."""
+        self.total.nr_run, self._progress = self.nr_run, Progress(0, "")
+        for _, tally in self._ahead.values():
+            tally.nr_run = 0
+            self.total.add(tally)
+        self._ahead.clear()
+        return self.total
 
     def describe(self) -> str:
         return f"{self.model.name} {self.strategy}{' ' if self._progress.said else ''}{self._progress.said}"
@@ -256,6 +300,7 @@ class Outcome:
     model: Model
     may_end_early: bool  # when one strategy has explored everything: not where every strategy has a number of schedules
     tallies: list[Tally] = field(default_factory=list)
+    broken_off: bool = False
 
     def add(self, searches: Sequence[Search]) -> bool:
         """Take the searches that are over, in order; whether there is nothing more to come.
@@ -270,6 +315,11 @@ class Outcome:
             for search in searches[len(self.tallies) :]:
                 search.cut = True
         return all(search.finished for search in searches)
+
+    def break_off(self, searches: Sequence[Search]) -> None:
+        """Take what is known of the searches that were not brought to their end."""
+        self.broken_off = True
+        self.tallies += [tally for search in searches[len(self.tallies) :] if (tally := search.break_off()).nr_run]
 
     @property
     def failed(self) -> Tally | None:
@@ -295,6 +345,8 @@ class Outcome:
     def verdict(self) -> str:
         if self.failed is not None and self.failed.failure is not None:
             return f"violated: {describe(self.failed.failure.found)}"
+        if self.broken_off:
+            return f"interrupted after {self.nr_run:,} schedules, clean until then"
         if self.never_met:
             return f"vacuous: no schedule had {', '.join(self.never_met)}"
         return "clean, complete" if self.complete else "clean"
@@ -319,15 +371,42 @@ class Outcome:
 
 
 def search_all(options: Options, made: Sequence[Worker], live: Live) -> Iterator[Outcome]:
-    """Keep all workers busy with the searches in order; the outcome of each model when it is known."""
+    """Keep all workers busy with the searches in order; the outcome of each model when it is known, or was interrupted.
+
+    Raises      KeyboardInterrupt, LostWorkerError, after the outcomes until then
+    """
     nr_searches = len(options.models) * len(options.strategies)
     worker_s = None if options.schedules is not None else options.seconds * len(made) / nr_searches
     by_model = [[Search(model, strategy, options, worker_s) for strategy in options.strategies] for model in options.models]
     outcomes = [Outcome(model, options.schedules is None) for model in options.models]
     searches = [search for group in by_model for search in group]
+    reported, ended_by = 0, None
+    steps = _searching(searches, made, live)
+    while reported < len(outcomes) and ended_by is None:
+        try:
+            next(steps)
+        except (KeyboardInterrupt, LostWorkerError) as error:
+            ended_by = error
+        done = [outcome.add(group) for outcome, group in zip(outcomes, by_model, strict=True)]
+        while reported < len(outcomes) and done[reported]:
+            yield outcomes[reported]
+            reported += 1
+    if ended_by is not None:
+        for outcome, group in zip(outcomes[reported:], by_model[reported:], strict=True):
+            outcome.break_off(group)
+            if outcome.tallies:
+                yield outcome
+        raise ended_by
+
+
+def _searching(searches: Sequence[Search], made: Sequence[Worker], live: Live) -> Iterator[None]:
+    """Deal out blocks for ever; a turn ends when something was said, or nothing for a while.
+
+    Raises      LostWorkerError
+    """
     busy: dict[Worker, Search] = {}
-    reported = 0
-    while reported < len(outcomes):
+    looked = time.monotonic()
+    while True:
         for worker in made:
             if worker not in busy and (search := next((each for each in searches if each.wanted), None)) is not None:
                 search.start(worker)
@@ -336,11 +415,12 @@ def search_all(options: Options, made: Sequence[Worker], live: Live) -> Iterator
             worker = next(each for each in busy if each.pipe is pipe)
             if busy[worker].receive(worker):
                 del busy[worker]
+        if time.monotonic() - looked >= _LIVE_S:
+            looked = time.monotonic()
+            if (stopped := next((each for each in busy if each.is_stopped), None)) is not None:
+                raise LostWorkerError(f"a worker that explored {busy[stopped].model.name}, process {stopped.pid}, was stopped by a signal")
         live.say(searches)
-        done = [outcome.add(group) for outcome, group in zip(outcomes, by_model, strict=True)]
-        while reported < len(outcomes) and done[reported]:
-            yield outcomes[reported]
-            reported += 1
+        yield
 
 
 def execute(options: Options, out: TextIO = sys.stderr) -> int:
@@ -348,6 +428,7 @@ def execute(options: Options, out: TextIO = sys.stderr) -> int:
     build_models(options.models, out)
     outcomes: list[Outcome] = []
     status, live = EXIT_CLEAN, Live(out)
+    lost: LostWorkerError | None = None
     try:
         with workers(options.models, options.jobs) as made:
             for outcome in search_all(options, made, live):
@@ -355,16 +436,26 @@ def execute(options: Options, out: TextIO = sys.stderr) -> int:
                 live.clear()
                 print(_line(outcome, options), flush=True)
     except KeyboardInterrupt:
-        live.clear()
         status = EXIT_INTERRUPTED
+    except LostWorkerError as error:
+        lost = error
+    live.clear()
     print("\n".join(table_of(outcomes)), flush=True)
     if options.json is not None:
-        written = {"schema": SCHEMA, "memory": options.memory, "seed": options.seed, "models": [each.to_json() for each in outcomes]}
+        written = {
+            "schema": SCHEMA,
+            "memory": options.memory,
+            "seed": options.seed,
+            "interrupted": status == EXIT_INTERRUPTED or lost is not None,
+            "models": [each.to_json() for each in outcomes],
+        }
         try:
             write_json(options.json, written)
         except OSError as error:
             raise HostError(f"--json {options.json}: {error.strerror}") from error
-    if any(outcome.failed is not None for outcome in outcomes):
+    if lost is not None:
+        raise lost
+    if status == EXIT_CLEAN and any(outcome.failed is not None for outcome in outcomes):
         return EXIT_VIOLATED
     if status == EXIT_CLEAN and any(outcome.never_met for outcome in outcomes):
         return EXIT_VACUOUS
@@ -377,13 +468,16 @@ def _line(outcome: Outcome, options: Options) -> str:
     if tally is None or tally.failure is None:
         return said
     path = options.failures / f"{outcome.model.name}-{options.memory}.json"
-    options.failures.mkdir(parents=True, exist_ok=True)
-    save_failure(tally.failure, path)
+    try:
+        save_failure(tally.failure, path)
+        told = f"pfnstorm replay {path}"
+    except UserError as error:
+        told = f"cannot be kept: {error}"
     (switches, steps), choices = tally.original, tally.failure.choices
     return (
         f"{said}\n  {tally.strategy}, seed {options.seed}, schedule {tally.failure.number:,}"
         f"\n  shrunk: preemptions {switches} -> {nr_preemptions(choices)}, steps {steps} -> {len(choices)}"
-        f"\n  pfnstorm replay {path}"
+        f"\n  {told}"
     )
 
 

@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from kernels.base import jit
 from stress.errors import UserError
@@ -12,6 +15,7 @@ from stress.explore.engine import AT_REST, Engine, Found
 from stress.explore.model import Model
 from stress.explore.models import known_models
 from stress.explore.operations import signature
+from stress.explore.strategies import NAMED
 from stress.soak import write_json
 
 SCHEMA = "pfnstorm-failure/1"  # changes when a scheduling point moves: old schedules would mean something else
@@ -21,14 +25,16 @@ SCHEMA = "pfnstorm-failure/1"  # changes when a scheduling point moves: old sche
 class Failure:
     """One failing schedule. `schedule` has a pair for each step: who, and the signature of what it does."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     model: str
-    memory: str
+    memory: Annotated[str, Field(pattern="^(sc|tso|pso)$")]
     strategy: str
-    seed: int
-    number: int
+    seed: Annotated[int, Field(ge=0)]
+    number: Annotated[int, Field(ge=0)]
     kernels: str
     found: Found
-    schedule: tuple[tuple[int, str], ...]
+    schedule: Annotated[tuple[tuple[Annotated[int, Field(ge=0)], str], ...], Field(min_length=1)]
 
     @property
     def choices(self) -> list[int]:
@@ -36,6 +42,9 @@ class Failure:
 
     def to_json(self) -> dict[str, Any]:
         return {"schema": SCHEMA, **asdict(self)}
+
+
+_FAILURE = TypeAdapter(Failure)
 
 
 def kernels_hash(model: Model) -> str:
@@ -59,12 +68,22 @@ def failure_of(engine: Engine, choices: list[int], found: Found, strategy: str, 
     return Failure(engine.model.name, engine.memory, strategy, seed, number, kernels_hash(engine.model), again, steps)
 
 
+def check_failures_folder(folder: Path) -> None:
+    """Raise UserError unless failures can be written there: nobody should learn that when there is one."""
+    existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
+    if not existing.is_dir():
+        raise UserError(f"--failures {folder}: {existing} is not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"--failures {folder}: {existing} is not writable; give another folder")
+
+
 def save_failure(failure: Failure, path: Path) -> None:
-    """Write a failure.
+    """Write a failure, in a folder that is made if need be.
 
     Raises      UserError if the file cannot be written
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, failure.to_json())
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
@@ -77,17 +96,21 @@ def load_failure(path: Path) -> Failure:
     """
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored.pop("schema") != SCHEMA:
+        if not isinstance(stored, dict) or stored.pop("schema", None) != SCHEMA:
             raise UserError(f"{path}: not a failure of this version ({SCHEMA})")
-        found = Found(**stored.pop("found"))
-        steps = tuple((int(chosen), str(text)) for chosen, text in stored.pop("schedule"))
-        failure = Failure(found=found, schedule=steps, **stored)
+        failure = _FAILURE.validate_python(stored)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: not a failure file: {where}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a failure file: {error}") from error
     if failure.model not in known_models():
         raise UserError(f"{path}: there is no model {failure.model!r}")
+    if failure.strategy not in NAMED:
+        raise UserError(f"{path}: there is no strategy {failure.strategy!r}")
     if failure.kernels != kernels_hash(known_models()[failure.model]):
         raise UserError(f"{path}: the kernels or the model have changed since this failure was found ({failure.kernels}): explore again")
     return failure

@@ -41,9 +41,9 @@ class Explored:
         return "allowed" if self.allowed else "forbidden" if self.complete else "not seen"
 
     def agrees(self, said: str | None, *, exhaustive: bool) -> bool | None:
-        """Whether this is what the file says; None if that cannot be said."""
+        """Whether this is what the file says; None if that cannot be said: it says nothing, or too few schedules were run."""
         if said is None:
-            return True
+            return None
         if self.allowed or said == "allowed":
             return self.allowed and said == "allowed"
         return True if self.complete or not exhaustive else None
@@ -130,7 +130,7 @@ def run_litmus(
     budget = nr_schedules or (MAX_EXECUTIONS if exhaustive else SAMPLED)
     build_models((), out)
     machine, live = Programs(memory), Live(out)
-    width, disagreeing, undecided = max(len(test.name) for test in tests), 0, 0
+    width, disagreeing, undecided, without = max(len(test.name) for test in tests), 0, 0, 0
     rows: list[dict[str, Any]] = []
     try:
         for test in tests:
@@ -139,9 +139,10 @@ def run_litmus(
             said = test.verdicts.get(memory)
             agrees = explored.agrees(said, exhaustive=exhaustive)
             disagreeing += agrees is False
-            undecided += agrees is None
-            remark = "" if agrees else f"  <- the file says {said}"
-            counts = f"{explored.nr_run:,} executions, {explored.nr_states} final states"
+            undecided += agrees is None and said is not None
+            without += said is None
+            remark = "" if agrees or said is None else f"  <- the file says {said}"
+            counts = f"{explored.nr_run:,} executions, {explored.nr_states:,} final states"
             incomplete = ", INCOMPLETE" if exhaustive and not explored.complete else ""
             print(f"{test.name.ljust(width)}  {explored.verdict:9}  {counts}{incomplete}{remark}", flush=True)
             rows.append(
@@ -157,9 +158,10 @@ def run_litmus(
             )
     finally:
         machine.engine.close()
-    agreeing = len(tests) - disagreeing - undecided
+    judged = len(tests) - without
     left = f", {undecided} not decided within {budget:,} executions" if undecided else ""
-    print(f"{agreeing} of {len(tests)} verdicts agree under {memory}{left}", flush=True)
+    left += f"; the file has none for {without} tests" if without else ""
+    print(f"{judged - disagreeing - undecided} of {judged} verdicts agree under {memory}{left}", flush=True)
     if json is not None:
         write_json(json, {"schema": SCHEMA, "memory": memory, "strategy": strategy, "seed": seed, "tests": rows})
     return EXIT_VIOLATED if disagreeing else EXIT_VACUOUS if undecided else EXIT_CLEAN

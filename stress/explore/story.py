@@ -24,7 +24,7 @@ from kernels.base.layout import (
     Offline,
     Type,
 )
-from stress.errors import EXIT_HOST, EXIT_VIOLATED, HostError
+from stress.errors import EXIT_VIOLATED, UserError
 from stress.explore.engine import AT_REST, Engine, Found, Step, Where
 from stress.explore.failure import Failure, load_failure
 from stress.explore.models import known_models
@@ -37,10 +37,8 @@ INTERPRETED = {"NUMBA_DISABLE_JIT": "1", "PFNSTORM_FLAVOUR": "explored"}
 _WITH_DESC = (Type.FILE, Type.ANON, Type.KSM, Type.COUNTED)
 
 
-class DivergedError(HostError):
-    """A schedule does something else than what was written down: the engines disagree, which is a bug of the explorer."""
-
-    exit_code = EXIT_HOST
+class DivergedError(UserError):
+    """A schedule does something else than what was written down: the file was edited, or the engines disagree, a bug of the explorer."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,11 @@ class Line:
 def tell(path: Path, *, everything: bool = False) -> int:
     """Replay a failure in the interpreted engine, in a process of its own; prints the story, returns the exit code."""
     if jit.INTERPRETED and jit.EXPLORED:
-        print("\n".join(story(load_failure(path), everything=everything)), flush=True)
+        try:
+            lines = story(load_failure(path), everything=everything)
+        except DivergedError as error:
+            raise UserError(f"{path}: {error}: explore again, or if nobody has edited the file, report it") from error
+        print("\n".join(lines), flush=True)
         return EXIT_VIOLATED
     words = [sys.executable, "-m", "stress", "replay", str(path), *(["--all"] if everything else [])]
     return subprocess.run(words, env={**os.environ, **INTERPRETED}, check=False).returncode
@@ -107,8 +109,11 @@ def _compare(failure: Failure, found: Found | None, steps: list[Step]) -> None:
         now = signature(step.op, step.offset)
         if (step.chosen, now) != (chosen, text):
             raise DivergedError(f"step {at + 1} of the schedule is {now!r} of task {step.chosen}, the file says {text!r} of {chosen}")
-    if found != failure.found or len(steps) != len(failure.schedule):
-        raise DivergedError(f"the schedule ends as {found} after {len(steps)} steps, the file says {failure.found}")
+    if len(steps) != len(failure.schedule):
+        raise DivergedError(f"the schedule ends after {len(steps)} steps, the file has {len(failure.schedule)}")
+    if found != failure.found:
+        ending = describe(found) if found else "without a failure"
+        raise DivergedError(f"the schedule ends {ending}, the file says {describe(failure.found)}")
 
 
 def _shared_words(steps: list[Step]) -> set[int]:

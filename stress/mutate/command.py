@@ -11,7 +11,6 @@ import hashlib
 import platform
 import select
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TextIO
 
-from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError, UserError
+from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VACUOUS, EXIT_VIOLATED, HostError, UserError
 from stress.explore.models import all_models
 from stress.explore.reach import reached_by
 from stress.mutate.operators import KINDS, Mutant, mutants_of
@@ -28,6 +27,7 @@ from stress.mutate.results import KILLED, SURVIVED, UNREACHED, UNTRIED, Results,
 from stress.mutate.server import Server
 from stress.mutate.survivors import Survivor, explained
 from stress.mutate.woven import RECORD, ROOT, make_woven, model_key, source_key
+from stress.scratch import scratch_folder
 from stress.soak import write_json
 from stress.workers import hangup_interrupts
 
@@ -64,7 +64,7 @@ def chosen_mutants(mutants: Sequence[Mutant], only: Sequence[str], sample: int |
 
     Raises      UserError if nothing matches
     """
-    found = [each for each in mutants if not only or any(fnmatchcase(each.name, pattern) for pattern in only)]
+    found = [each for each in mutants if not only or any(pattern == each.name or fnmatchcase(each.name, pattern) for pattern in only)]
     if not found:
         raise UserError(f"no mutant matches {' or '.join(map(repr, only))}; see pfnstorm mutate --list")
     if sample is not None and sample < len(found):
@@ -147,6 +147,7 @@ def run_nets(
     folder: Path,
     results: Results,
     after: Callable[[Sequence[Asked]], None],
+    say: Callable[[str], None],
 ) -> None:
     """Ask the nets, `jobs` of them at a time, about those of some mutants who are not killed yet, until a moment of time.monotonic()."""
     waiting, busy, asked = list(nets), list[Asked](), set(about)
@@ -164,7 +165,7 @@ def run_nets(
                 return
             after(busy)
             for server in select.select(busy, [], [], _TICK_S)[0]:
-                _note(server, server.read_answer(), results)
+                _note(server, server.read_answer(), results, say)
                 following = None if server.net.false_alarm else next(open_for(server.net), None)
                 if following is None:
                     server.stop()
@@ -176,10 +177,11 @@ def run_nets(
             server.stop()
 
 
-def _note(server: Asked, answer: dict[str, Any], results: Results) -> None:
+def _note(server: Asked, answer: dict[str, Any], results: Results, say: Callable[[str], None]) -> None:
     if server.current is None:
         if answer["found"] is not None:
             server.net.false_alarm = f"{answer['found']} ({answer['by']})"
+            say(f"FALSE ALARM of {server.net.name}: {server.net.false_alarm}: it is not asked any more")
         reached = set(answer["reached"])
         server.net.mutants = [each for each in server.net.mutants if each.number in reached]
         return
@@ -198,8 +200,8 @@ def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) ->
     nets = [*briefly, *models, *storms]
     results = Results(results_folder / f"{source_key()}.jsonl", {net.name: net.sources for net in nets})
     try:
-        with hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-mutate-") as name:
-            folder = Path(name) / "woven"
+        with hangup_interrupts(), scratch_folder("pfnstorm-mutate-") as scratch:
+            folder = scratch / "woven"
             make_woven(folder)
             progress = Progress(out, len(mutants))
             progress.say(f"{len(mutants)} mutants, {len(models)} models, {len(storms)} storms; results in {results.path}")
@@ -212,8 +214,8 @@ def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) ->
             unexplained = [each for each in mutants if each.name not in table]
             for about, explorers_end in ((unexplained, storms_begin), (mutants, end)):
                 for explorers in (briefly, models):
-                    run_nets(explorers, about, options.jobs, explorers_end, folder, results, after)
-                run_nets(storms, about, max(1, options.jobs // 2), end, folder, results, after)
+                    run_nets(explorers, about, options.jobs, explorers_end, folder, results, after, progress.say)
+                run_nets(storms, about, max(1, options.jobs // 2), end, folder, results, after, progress.say)
     except KeyboardInterrupt:
         status = EXIT_INTERRUPTED
     finally:
@@ -243,8 +245,10 @@ class Report:
 
     def exit_code(self) -> int:
         alarm = any(net.false_alarm for net in self.nets)
-        unexplained = any(self.verdict(each) in LEFT and each.name not in self.table for each in self.mutants)
-        return EXIT_VIOLATED if alarm or unexplained else EXIT_CLEAN
+        unexplained = {self.verdict(each) for each in self.mutants if each.name not in self.table}
+        if alarm or unexplained & set(LEFT):
+            return EXIT_VIOLATED
+        return EXIT_VACUOUS if UNTRIED in unexplained else EXIT_CLEAN
 
     def lines(self) -> list[str]:
         """Survivors and untried ones by name, wrong explanations, false alarms, and a table by kind."""
@@ -254,7 +258,7 @@ class Report:
             if verdict != KILLED or (why and why.why == "equivalent"):
                 lines.append(f"{verdict}{f', explained: {why.why}' if why else ''}: {mutant.name}")
         width = max(map(len, KINDS))
-        title = "mutants  killed  survived  not reached  not tried  explained  the same here  killed of all  of those that differ"
+        title = "mutants  killed  survived  not reached  not tried  explained of these  the same here  killed of all  of those that differ"
         lines.append(f"{'kind'.ljust(width)}  {title}")
         of_kinds = {kind: [each for each in self.mutants if kind in (each.kind, "all")] for kind in (*KINDS, "all")}
         return lines + [self._line(kind.ljust(width), mutants) for kind, mutants in of_kinds.items()]
@@ -264,7 +268,7 @@ class Report:
         left_over = [why for each in mutants if self.verdict(each) != KILLED and (why := self.table.get(each.name))]
         same = sum(why.no_model_differs for why in left_over)
         killed = count[KILLED]
-        left = f"{count[SURVIVED]:8}  {count[UNREACHED]:11}  {count[UNTRIED]:9}  {len(left_over):9}  {same:13}"
+        left = f"{count[SURVIVED]:8}  {count[UNREACHED]:11}  {count[UNTRIED]:9}  {len(left_over):18}  {same:13}"
         shares = f"{_share(killed, len(mutants)):>13}  {_share(killed, len(mutants) - same):>20}"
         return f"{title}  {len(mutants):7}  {killed:6}  {left}  {shares}"
 

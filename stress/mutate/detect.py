@@ -9,7 +9,6 @@ import ast
 import os
 import select
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,6 +22,7 @@ from stress.mutate.operators import ALIVE, add_imports
 from stress.mutate.server import Server
 from stress.mutate.woven import add_word, copy_project
 from stress.patches import PatchError, apply_patch, read_patch
+from stress.scratch import scratch_folder
 from stress.seeded import SeededBug
 from stress.soak import write_json
 from stress.workers import hangup_interrupts
@@ -223,8 +223,8 @@ def run_detection(bugs: Sequence[SeededBug], options: Options, out: TextIO) -> t
     chosen = [bug for bug in bugs if bug.story.explore]
     status = EXIT_CLEAN
     try:
-        with hangup_interrupts(), tempfile.TemporaryDirectory(prefix="pfnstorm-detect-") as name:
-            folder = Path(name) / "woven"
+        with hangup_interrupts(), scratch_folder("pfnstorm-detect-") as scratch:
+            folder = scratch / "woven"
             for bug_name, error in weave_bugs(folder, chosen).items():
                 outcomes[bug_name].error = error
             jobs: dict[str, list[dict[str, Any]]] = {}

@@ -105,10 +105,23 @@ def test_a_failure_is_refused_when_kernels_or_words_do_not_fit(engine_of, tmp_pa
         ({"kernels": "0123456789ab"}, "have changed since this failure was found"),
         ({"model": "no-such"}, "there is no model 'no-such'"),
         ({"schema": "pfnstorm-failure/0"}, "not a failure of this version"),
-        ({"schedule": 3}, "not a failure file"),
+        ({"schedule": 3}, "not a failure file: schedule"),
+        ({"schedule": []}, "not a failure file: schedule"),
+        ({"schedule": [[0.5, "load x"]]}, r"not a failure file: schedule\.0\.0"),
+        ({"memory": "arm"}, "not a failure file: memory"),
+        ({"memory": []}, "not a failure file: memory"),
+        ({"seed": -1}, "not a failure file: seed"),
+        ({"found": None}, "not a failure file: found"),
+        ({"strategy": "luck"}, "there is no strategy 'luck'"),
+        ({"more": 1}, "not a failure file: more"),
     ):
         path.write_text(json.dumps(good.to_json() | change))
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=said) as caught:
+            load_failure(path)
+        assert "\n" not in str(caught.value)
+    for text in ("[" * 100_000, "[]", "", "{}"):
+        path.write_text(text)
+        with pytest.raises(UserError, match="not a failure"):
             load_failure(path)
 
 

@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -162,8 +164,93 @@ def test_a_budget_is_deterministic_for_any_number_of_jobs(tmp_path):
     assert found[0] == found[1]
 
 
+def test_a_failing_budget_is_the_same_for_any_number_of_jobs(tmp_path):
+    found = []
+    for jobs in (1, 3):
+        words = ("zspage-destroy-linux", "--strategy", "random", "--schedules", "20000", "--jobs", str(jobs), "--json", "result.json")
+        assert run("-m", "stress", "explore", *words, cwd=tmp_path).returncode == 1
+        result = json.loads((tmp_path / "result.json").read_text())
+        for each in result["models"][0]["strategies"]:
+            del each["seconds"]
+        found.append(result)
+    assert found[0] == found[1]
+
+
+def start_exploring(folder, *words):
+    """Explore two models with two workers; the command and its workers, once they are at work."""
+    command = [sys.executable, "-m", "stress", "explore", *words, "--strategy", "random", "--jobs", "2", "--json", "result.json"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "PYTEST_", "PFNSTORM_FLAVOUR"))}
+    started = subprocess.Popen(
+        command, cwd=folder, env=clean | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
+    end = time.monotonic() + 200
+    while len(workers := [int(each) for each in children.read_text().split()]) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(1)
+    return started, workers
+
+
 @pytest.mark.parametrize(
-    "words", [("explore", "no-such-model"), ("explore", "--strategy", "luck"), ("replay", "absent.json"), ("litmus", "absent.json")]
+    ("number", "whom", "code", "said"),
+    [
+        (signal.SIGKILL, 1, 3, "was killed by SIGKILL"),
+        (signal.SIGSTOP, 1, 3, "was stopped by a signal"),
+        (signal.SIGINT, 0, 130, ""),
+    ],
+)
+def test_what_was_explored_is_reported_whatever_ends_it(tmp_path, number, whom, code, said):
+    words = ("refcount-cas", "refcount-frozen-bit", "--seconds", "60")
+    started, workers = start_exploring(tmp_path, *words)
+    os.kill((started.pid, workers[0])[whom], number)
+    out, complained = started.communicate(timeout=60)
+    assert started.returncode == code, complained
+    assert "refcount-cas: interrupted after" in out
+    assert said in complained
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["interrupted"] is True
+    assert result["models"][0]["strategies"][0]["schedules"] > 0
+
+
+def test_a_failure_whose_file_was_edited_is_not_told(tmp_path):
+    words = ("refcount-frozen-bit-cleared", "--strategy", "random", "--schedules", "50")
+    assert run("-m", "stress", "explore", *words, cwd=tmp_path).returncode == 1
+    path = tmp_path / "failures" / "refcount-frozen-bit-cleared-sc.json"
+    failure = json.loads(path.read_text())
+    for change, said in (
+        ({"schedule": failure["schedule"][:-1]}, "the schedule ends"),
+        ({"found": failure["found"] | {"seen": 12345}}, "the schedule ends"),
+        ({"schedule": [[0, "load nothing"], *failure["schedule"][1:]]}, "step 1 of the schedule is"),
+    ):
+        path.write_text(json.dumps(failure | change))
+        told = run("-m", "stress", "replay", str(path), cwd=tmp_path)
+        assert told.returncode == 2, told.stdout + told.stderr
+        assert told.stderr.startswith(f"pfnstorm: {path}: ")
+        assert said in told.stderr
+        assert len(told.stderr.strip().splitlines()) == 1
+
+
+def test_verdicts_that_a_file_does_not_have_do_not_agree(tmp_path):
+    classics = json.loads((ROOT / "stress" / "explore" / "classics.json").read_text())
+    tests = classics["tests"] if isinstance(classics, dict) else classics
+    test = {name: value for name, value in tests[0].items() if name not in ("sc", "tso", "pso")}
+    (tmp_path / "a.json").write_text(json.dumps(classics | {"tests": [test]} if isinstance(classics, dict) else [test]))
+    done = run("-m", "stress", "litmus", "a.json", "--memory", "pso", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "0 of 0 verdicts agree under pso; the file has none for 1 tests" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explore", "no-such-model"),
+        ("explore", "--strategy", "luck"),
+        ("replay", "absent.json"),
+        ("litmus", "absent.json"),
+        ("explore", "--seconds", "1", "--schedules", "1"),
+        ("explore", "--failures", "/dev/null"),
+    ],
 )
 def test_mistakes_of_users_are_one_line(words, tmp_path):
     done = run("-m", "stress", *words, cwd=tmp_path)

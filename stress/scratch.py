@@ -1,0 +1,49 @@
+"""A temporary folder that goes with the process that made it, however that ends: a keeper waits for the end of a pipe.
+
+A context manager of its own cannot do that after kill -9, and whoever sweeps up old folders later has to guess whose they are.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+_NAP_S, _NAPS = 0.1, 100  # the keeper outwaits those who are still writing when their parent was killed
+
+
+@contextmanager
+def scratch_folder(prefix: str) -> Iterator[Path]:
+    """A new folder, and nothing of it afterwards. Children that outlive the caller must not inherit descriptors (subprocess does not)."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    reading, writing = os.pipe()
+    keeper = os.fork()
+    if keeper == 0:
+        _keep(folder, reading, writing)
+    os.close(reading)
+    try:
+        yield folder
+    finally:
+        os.close(writing)
+        os.waitpid(keeper, 0)
+
+
+def _keep(folder: Path, reading: int, writing: int) -> NoReturn:
+    """Wait until the owner has gone, then remove its folder."""
+    try:
+        os.setsid()  # what is sent to the owner's group or terminal is not for us
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.close(writing)
+        os.read(reading, 1)
+        for _ in range(_NAPS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(_NAP_S)
+    finally:
+        os._exit(0)
