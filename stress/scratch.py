@@ -1,4 +1,4 @@
-"""A temporary folder that goes with the process that made it, however that ends: a keeper waits for the end of a pipe.
+"""A temporary folder that goes with the process that made it, however that ends: a keeper waits for the end of a connection.
 
 A context manager of its own cannot do that after kill -9, and whoever sweeps up old folders later has to guess whose they are.
 """
@@ -6,6 +6,7 @@ A context manager of its own cannot do that after kill -9, and whoever sweeps up
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,26 +21,28 @@ _NAP_S, _NAPS = 0.1, 100  # the keeper outwaits those who are still writing when
 def scratch_folder(prefix: str) -> Iterator[Path]:
     """A new folder, and nothing of it afterwards. Children that outlive the caller must not inherit descriptors (subprocess does not)."""
     folder = Path(tempfile.mkdtemp(prefix=prefix))
-    reading, writing = os.pipe()
+    ours, theirs = socket.socketpair()
     keeper = os.fork()
     if keeper == 0:
-        _keep(folder, reading, writing)
-    os.close(reading)
+        _keep(folder, ours, theirs)
+    theirs.close()
+    ours.recv(1)  # from here on it is out of reach of what is sent to our group
     try:
         yield folder
     finally:
-        os.close(writing)
+        ours.close()
         os.waitpid(keeper, 0)
 
 
-def _keep(folder: Path, reading: int, writing: int) -> NoReturn:
+def _keep(folder: Path, ours: socket.socket, theirs: socket.socket) -> NoReturn:
     """Wait until the owner has gone, then remove its folder."""
     try:
-        os.setsid()  # what is sent to the owner's group or terminal is not for us
+        os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        os.close(writing)
-        os.read(reading, 1)
+        ours.close()
+        theirs.send(b"!")
+        theirs.recv(1)
         for _ in range(_NAPS):
             shutil.rmtree(folder, ignore_errors=True)
             if not folder.exists():

@@ -214,7 +214,7 @@ def test_what_was_explored_is_reported_whatever_ends_it(tmp_path, number, whom, 
 
 
 def test_a_failure_whose_file_was_edited_is_not_told(tmp_path):
-    words = ("refcount-frozen-bit-cleared", "--strategy", "random", "--schedules", "50")
+    words = ("refcount-frozen-bit-cleared", "--strategy", "dpor", "--schedules", "50")
     assert run("-m", "stress", "explore", *words, cwd=tmp_path).returncode == 1
     path = tmp_path / "failures" / "refcount-frozen-bit-cleared-sc.json"
     failure = json.loads(path.read_text())
