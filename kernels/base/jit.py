@@ -21,6 +21,7 @@ import hashlib
 import inspect
 import os
 import platform
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,7 @@ from numba.core import codegen, compiler, config, types
 from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.errors import NumbaError
 from numba.core.imputils import lower_constant
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NopythonTypeInference
@@ -247,6 +249,19 @@ def fast_kernel(function):
     return kernel(function)
 
 
+def from_cache(folder: Path, compile_it):
+    """Compile, or load from a folder of the disk cache; one that is damaged is emptied, and compiled into anew."""
+    try:
+        return compile_it()
+    except (NumbaError, OSError):
+        raise
+    except Exception:  # what a pickle that is cut or overwritten raises can be anything
+        if not folder.exists():
+            raise
+        shutil.rmtree(folder)
+        return compile_it()
+
+
 class Entry:
     """A kernel that Python calls: `entry(mem, *integers)`, compiled on first use or by `build()`."""
 
@@ -283,11 +298,14 @@ class Entry:
         """Compile, or load from the disk cache; True if it had to be compiled."""
         if INTERPRETED:
             return False
-        dispatcher = self.dispatcher
-        if not dispatcher.signatures:
-            dispatcher.compile(self.signature())
-            dispatcher.disable_compile()
-        return bool(sum(dispatcher.stats.cache_misses.values()))
+        if self._dispatcher is None or not self._dispatcher.signatures:
+            from_cache(self.cache_folder(), self._compile)
+        return bool(sum(self.dispatcher.stats.cache_misses.values()))
+
+    def _compile(self):
+        self._dispatcher = None
+        self.dispatcher.compile(self.signature())
+        self.dispatcher.disable_compile()
 
     def __call__(self, mem, *integers):
         if INTERPRETED:
@@ -329,13 +347,19 @@ def task_code(function, name: str, module: str, result=types.void) -> int:
 
     Parameters  name: tells it from others of the same function; module: where its kernels come from, for the key of the cache
     """
-    saved = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_root() / "kernels" / cache_key(module))
-    try:
+    folder = cache_root() / "kernels" / cache_key(module)
+
+    def compiled():
         options = {name: value for name, value in _COMMON.items() if name != "no_cfunc_wrapper"}
         code = CFunc(function, ((), result), {}, options, pipeline_class=_EntryCompiler)
         code._cache = _TaskCache(function, name)
         code.compile()
+        return code
+
+    saved = config.CACHE_DIR
+    config.CACHE_DIR = str(folder)
+    try:
+        code = from_cache(folder, compiled)
     finally:
         config.CACHE_DIR = saved
     _TASK_CODES.append(code)  # its address must outlive this call
