@@ -2,7 +2,7 @@
 
 CPU 0 owns a balloon with two blocks, gives both back, and inflates once more, mostly with a frame that it has just got back. CPU 1 is a
 scanner: it isolates the first block and migrates it to a frame of its own. CPU 2 isolates the second one and puts it back. Whoever meets
-whom, every frame is free in the end.
+whom, every frame is free in the end. There are no per-CPU lists: who frees a frame writes into it at once, in the zone.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -77,5 +77,6 @@ MODEL = Model(
     prepare,
     steps,
     check,
+    params={"pcp_high": 0},
     meetings=("met_deflate_on_isolated", "met_release_found_by_isolator", "balloon_migrate"),
 )
