@@ -40,8 +40,10 @@ def steps(mem, cpu):
         cc_release(mem, cpu)
         return taken
     first, second = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-    free_frozen_pages(mem, cpu, first, 0)
-    free_frozen_pages(mem, cpu, second, 0)
+    if first >= 0:
+        free_frozen_pages(mem, cpu, first, 0)
+    if second >= 0:
+        free_frozen_pages(mem, cpu, second, 0)
     return first
 
 
