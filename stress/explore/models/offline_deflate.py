@@ -2,8 +2,8 @@
 
 CPU 0 owns a balloon with two blocks, gives both back, and inflates once more, mostly with a frame that it has just got back. CPU 1 is a
 scanner: it isolates the first block and migrates it to a frame of its own. CPU 2 isolates the second one and puts it back. Whoever meets
-whom, every frame is free in the end. There are no per-CPU lists: who frees a frame links
-it into one of the zone's at once.
+whom, every frame is free in the end. There are no per-CPU lists: who frees a frame links it into
+one of the zone's at once.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
