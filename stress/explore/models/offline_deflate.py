@@ -7,7 +7,7 @@ one of the zone's at once.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
-from kernels.base.atomics import load_acquire
+from kernels.base.atomics import load_relaxed
 from kernels.base.bug import bug
 from kernels.base.jit import kernel
 from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE
@@ -32,8 +32,8 @@ def scan(mem, cpu, pfn):
 
     Returns     whether this CPU holds its isolation
     """
-    # ORDER: acquire, pairs with publish_offline; only the compare-and-swap decides
-    word = load_acquire(mem.memdesc, pfn)
+    # a hint; only the compare-and-swap decides
+    word = load_relaxed(mem.memdesc, pfn)
     return is_offline_head(word) and isolate_offline(mem, cpu, pfn, word)
 
 
