@@ -3,7 +3,7 @@
 Models      mm/balloon.c and movable_ops (c17ee635), as they could be: `offline = none` of the seed thread
 Differs     everything that today's code does with refcount, page lock, lru and mapping is done by one word
 Invariants  F-1: a head word changes only by the transitions below; F-2: no try_get succeeds on one; I16
-Protocol    PRIVATE -> INFLATED: release store, once the inventory has the frame.
+Protocol    PRIVATE -> INFLATED: a store under the balloon's lock, once the inventory has the frame.
             INFLATED -> ISOLATED(cpu) or -> DEFLATING: compare-and-swap of the whole word.
             an owner that meets ISOLATED may swap in RELEASED and forget the frame.
             ISOLATED -> INFLATED (put back) or -> TRANSIT (the migration is sure): compare-and-swap by the isolator alone.
@@ -17,7 +17,7 @@ A balloon's inventory is an array of pfns; frame_next[pfn] is the frame's place 
 from kernels.alloc.buddy import nid_of
 from kernels.alloc.pages import free_frozen_pages
 from kernels.base import counter
-from kernels.base.atomics import cas_acq_rel, load_acquire, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import cas_release, load_acquire, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -49,8 +49,9 @@ def move_state(mem, cpu, pfn, word, state):
     Returns     True if it was that word
     Progress    wait-free
     """
-    # ORDER: acq_rel, what the last owner did to inventory and frame comes before, what the next one does after
-    if cas_acq_rel(mem.memdesc, pfn, word, with_state(word, state, cpu)) == word:
+    # ORDER: release, what the owner did with the frame comes before its isolator frees it, which loads RELEASED with acquire. Everybody
+    # else does what he does to frame and inventory under the balloon's lock.
+    if cas_release(mem.memdesc, pfn, word, with_state(word, state, cpu)) == word:
         trace(mem, cpu, EV_OFFLINE_STATE, pfn, offline_state(word) << 8 | state)
         return True
     return False
@@ -89,8 +90,8 @@ def publish_offline(mem, cpu, pfn, word):
 
     Progress    wait-free
     """
-    # ORDER: release, the inventory has the frame before anybody can find it inflated
-    store_release(mem.memdesc, pfn, with_state(word, OFF_INFLATED, 0))
+    # relaxed: who finds the frame inflated takes the balloon's lock, which the caller holds, before he looks at frame or inventory
+    store_relaxed(mem.memdesc, pfn, with_state(word, OFF_INFLATED, 0))
     trace(mem, cpu, EV_OFFLINE_STATE, pfn, OFF_PRIVATE << 8 | OFF_INFLATED)
 
 

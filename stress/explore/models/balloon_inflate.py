@@ -5,7 +5,7 @@ into the same balloon, and gives back whatever comes first.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
-from kernels.base.atomics import load_acquire
+from kernels.base.atomics import load_relaxed
 from kernels.base.bug import bug
 from kernels.base.jit import kernel
 from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE
@@ -29,8 +29,8 @@ def move(mem, cpu, pfn, target):
 
     Returns     1: moved; 0: it was not to be had
     """
-    # ORDER: acquire, pairs with the publication of the word; only the compare-and-swap decides
-    word = load_acquire(mem.memdesc, pfn)
+    # a hint; only the compare-and-swap decides
+    word = load_relaxed(mem.memdesc, pfn)
     moved = 0
     if is_offline_head(word) and isolate_offline(mem, cpu, pfn, word):
         moved = migrate_offline(mem, cpu, pfn, target)

@@ -1,14 +1,17 @@
-"""Writing, writing back and truncating one page of a file.
+"""Writing, writing back, truncating and reclaiming one page of a file.
 
-The page is cached and dirty. CPU 0 writes it back. CPU 1 writes it, reading it in anew if it is gone. CPU 2 truncates it.
+The page is cached and dirty. CPU 0 writes it back. CPU 1 writes it, reading it in anew if it is gone. CPU 2 truncates it. CPU 3 reclaims
+the folio at the end of the LRU.
 """
 
 from kernels.alloc.release import lru_add_drain
 from kernels.base.jit import kernel
 from kernels.policy.filemap import file_read, file_truncate, file_write, file_writeback
+from kernels.policy.reclaim import reclaim_one
 from stress.explore.model import Model, small_geometry
 
 INDEX = 2
+LRUVEC = 1  # the files' of node 0
 
 
 @kernel
@@ -21,7 +24,7 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Write back; write; truncate.
+    """Write back; write; truncate; reclaim.
 
     Returns     what became of it
     """
@@ -29,7 +32,9 @@ def steps(mem, cpu):
         return file_writeback(mem, cpu, 0, INDEX)
     if cpu == 1:
         return file_write(mem, cpu, 0, 0, INDEX, 0)
-    return file_truncate(mem, cpu, 0, INDEX)
+    if cpu == 2:
+        return file_truncate(mem, cpu, 0, INDEX)
+    return reclaim_one(mem, cpu, LRUVEC)
 
 
 @kernel
@@ -45,11 +50,11 @@ def check(mem, cpu):
 
 MODEL = Model(
     "file-writeback",
-    "writing, writing back and truncating the same pages of a file",
+    "writing, writing back, truncating and reclaiming the same pages of a file",
     "linux-mm.md 2.2; I10, I13",
-    small_geometry(3),
+    small_geometry(4),
     prepare,
     steps,
     check,
-    meetings=("pgmajfault",),
+    meetings=("pgmajfault", "pgscan", "pgsteal"),
 )

@@ -2,11 +2,12 @@
 
 CPU 0 owns a balloon with two blocks, gives both back, and inflates once more, mostly with a frame that it has just got back. CPU 1 is a
 scanner: it isolates the first block and migrates it to a frame of its own. CPU 2 isolates the second one and puts it back. Whoever meets
-whom, every frame is free in the end.
+whom, every frame is free in the end. There are no per-CPU lists: who frees a frame links it into
+one of the zone's at once.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
-from kernels.base.atomics import load_acquire
+from kernels.base.atomics import load_relaxed
 from kernels.base.bug import bug
 from kernels.base.jit import kernel
 from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE
@@ -31,8 +32,8 @@ def scan(mem, cpu, pfn):
 
     Returns     whether this CPU holds its isolation
     """
-    # ORDER: acquire, pairs with publish_offline; only the compare-and-swap decides
-    word = load_acquire(mem.memdesc, pfn)
+    # a hint; only the compare-and-swap decides
+    word = load_relaxed(mem.memdesc, pfn)
     return is_offline_head(word) and isolate_offline(mem, cpu, pfn, word)
 
 
@@ -77,5 +78,6 @@ MODEL = Model(
     prepare,
     steps,
     check,
+    params={"pcp_high": 0},
     meetings=("met_deflate_on_isolated", "met_release_found_by_isolator", "balloon_migrate"),
 )

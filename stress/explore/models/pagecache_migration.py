@@ -1,11 +1,16 @@
 """A cached folio is read and written through the page cache while it is migrated.
 
-CPU 0 migrates it. CPU 1 reads its page, without a lock, CPU 2 writes it, under the folio's lock; both check what they find.
+CPU 0 migrates it. CPU 1 reads its page, without a lock, CPU 2 locks what it finds and writes it, under the folio's lock; both check what
+they find. Nobody truncates the page: a folio that is found there, and is not cached any more when it is locked, was found too late.
 """
 
 from kernels.alloc.release import folio_put
+from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.policy.filemap import create_folio, file_read, file_truncate, file_write
+from kernels.base.layout import BUG_FOLIO_RANGE
+from kernels.map.pagecache import filemap_get_entry
+from kernels.page.folio import folio_lock, folio_unlock
+from kernels.policy.filemap import create_folio, file_read, file_truncate, file_write, still_cached
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all, migrate_one
 
@@ -23,8 +28,20 @@ def prepare(mem, cpu):
 
 
 @kernel
+def lock_found(mem, cpu):
+    """Find the page and lock its folio, as a truncation begins."""
+    desc = filemap_get_entry(mem, cpu, 0, INDEX)
+    if desc >= 0:
+        folio_lock(mem, cpu, desc)
+        if not still_cached(mem, desc, 0):
+            bug(mem, cpu, BUG_FOLIO_RANGE, mem.folio_pfn[desc], 0, INDEX)
+        folio_unlock(mem, cpu, desc)
+        folio_put(mem, cpu, desc)
+
+
+@kernel
 def steps(mem, cpu):
-    """Migrate; read; write.
+    """Migrate; read; lock and write.
 
     Returns     what became of it
     """
@@ -32,6 +49,7 @@ def steps(mem, cpu):
         return migrate_one(mem, cpu, mem.gang_pfn[0])
     if cpu == 1:
         return file_read(mem, cpu, 0, 0, INDEX, 0)
+    lock_found(mem, cpu)
     return file_write(mem, cpu, 0, 0, INDEX, 0)
 
 

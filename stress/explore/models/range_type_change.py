@@ -1,16 +1,16 @@
 """Range migration against frames that change their type: what a candidate's bit led to is something else when it is acted on.
 
 A pageblock holds a folio and a balloon's block. CPU 0 scans it and hands it to range migration. CPU 1 puts the folio and inflates a
-frame, mostly the one that it has just got back; CPU 2 deflates the balloon's block and makes a folio of a frame.
+frame, mostly the one that it has just got back; CPU 2 deflates the balloon's block and makes a folio of a frame. list-type-change is the
+same with migration by lists.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
 from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
 from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, T_ANON
-from kernels.migrate.range import migrate_range
-from kernels.migrate.scan import fill_candidates
 from kernels.migrate.targets import FROM_ALLOCATOR
+from kernels.migrate.window import migrate_window
 from kernels.page.folio import folio_prepare, folio_publish
 from kernels.page.lru import lru_add
 from kernels.types.offline import balloon_deflate, balloon_inflate
@@ -49,10 +49,7 @@ def steps(mem, cpu):
     Returns     what was left, or given back
     """
     if cpu == 0:
-        base_pfn = mem.gang_pfn[0]
-        if fill_candidates(mem, cpu, base_pfn, 1 << mem.pageblock_order) == 0:
-            return -1
-        return migrate_range(mem, cpu, base_pfn, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
+        return migrate_window(mem, cpu, mem.gang_pfn[0], 1 << mem.pageblock_order, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
     if cpu == 1:
         folio_put(mem, cpu, mem.gang_desc[0])
         balloon_inflate(mem, cpu, cpu, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0)

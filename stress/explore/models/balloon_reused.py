@@ -1,0 +1,64 @@
+"""Descriptors of balloon pages are used again, for another page or in another balloon, while scanners still know them as they were.
+
+CPU 0 owns two balloons, of which the first has two pages. It gives the first page back and takes in another one, which gets its
+descriptor; it gives the second page back, takes the same frame with the same descriptor into its other balloon, and gives it back again.
+CPU 1 isolates the first page and migrates it, CPU 2 the second one.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages
+from kernels.base.bug import bug
+from kernels.base.jit import kernel
+from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE, OFFLINE_ZERO
+from kernels.types.balloon import balloon_page_dequeue, balloon_page_enqueue
+from stress.explore.model import Model, small_geometry
+from stress.explore.models.balloon_counted import move
+
+
+@kernel
+def prepare(mem, cpu):
+    """Two pages in balloon 0, and a frame for it."""
+    for place in range(3):
+        pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+        mem.gang_pfn[place] = pfn
+        if place < 2:
+            balloon_page_enqueue(mem, cpu, 0, pfn)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Owner; two scanners.
+
+    Returns     what could be given back, or was isolated
+    """
+    if cpu > 0:
+        return move(mem, cpu, mem.gang_pfn[cpu - 1], True)
+    deflated = balloon_page_dequeue(mem, cpu, 0, 0)
+    balloon_page_enqueue(mem, cpu, 0, mem.gang_pfn[2])
+    deflated += 2 * balloon_page_dequeue(mem, cpu, 0, 0)
+    balloon_page_enqueue(mem, cpu, 1, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE))
+    return deflated + 4 * balloon_page_dequeue(mem, cpu, 1, 0)
+
+
+@kernel
+def check(mem, cpu):
+    """The owner asks again for what it could not have, and both balloons are empty then."""
+    for balloon in range(2):
+        while balloon_page_dequeue(mem, cpu, balloon, 0) > 0:
+            pass
+        if mem.balloon_pages[balloon] != 0:
+            bug(mem, cpu, BUG_BALLOON_LOST, -1, mem.balloon_pages[balloon], 0)
+    return 0
+
+
+MODEL = Model(
+    "balloon-reused",
+    "descriptors of balloon pages are used again for another page, or in another balloon, while scanners isolate what they were",
+    "linux-mm.md 2.7; D8, I9, I16; policy offline = zero",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    params={"policy_offline": OFFLINE_ZERO},
+    meetings=("met_deflate_on_isolated", "balloon_migrate"),
+)

@@ -1,0 +1,17 @@
+"""A large folio of a file has to be split on its way out of a pageblock: range-split with today's migration by lists."""
+
+from kernels.migrate.window import MIGRATION_LIST
+from stress.explore.model import Model, small_geometry
+from stress.explore.models.range_split import FRAMES, SPARSE, check, prepare, steps
+
+MODEL = Model(
+    "list-split",
+    "a mapped large folio is split by list migration for want of a target, while it is unmapped, faulted in and truncated",
+    "linux-mm.md 2.2, 2.5, 2.6; I10, I14, I16",
+    small_geometry(3, frames_per_node=FRAMES),
+    prepare,
+    steps,
+    check,
+    params=SPARSE | {"policy_migration": MIGRATION_LIST},
+    meetings=("thp_migration_split", "pgmigrate_success", "met_split_refused_by_reference", "pgmajfault"),
+)

@@ -1,0 +1,69 @@
+"""Two free scanners capture targets in one zone, while somebody allocates and frees there.
+
+Of two pageblocks one frame each is in use, and the scanners look into these. CPU 0 and CPU 1 capture what they need to move two frames,
+take one of it, give it back as not needed, and release everything. CPU 2 allocates two frames and frees them again.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.base.jit import kernel
+from kernels.base.layout import MT_MOVABLE
+from kernels.migrate.targets import FROM_SCANNER, alloc_target_frames, cc_release, free_target_frames, want_targets
+from stress.explore.model import Model, small_geometry
+
+PAGEBLOCK_ORDER = 2
+BLOCKS = 3  # the first is what the scanners' frames come from
+
+
+@kernel
+def prepare(mem, cpu):
+    """The first pageblock is in use, the next two have one frame in use, the last one is free."""
+    for block in range(BLOCKS):
+        pfn = alloc_frozen_pages(mem, cpu, 0, PAGEBLOCK_ORDER, MT_MOVABLE)
+        mem.gang_pfn[block] = pfn
+        if block > 0:
+            for k in range(1, 1 << PAGEBLOCK_ORDER):
+                free_frozen_pages(mem, cpu, pfn + k, 0)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Capture, take, and give back; or allocate and free.
+
+    Returns     what was taken
+    """
+    if cpu < 2:
+        want_targets(mem, cpu, 2)
+        taken = alloc_target_frames(mem, cpu, mem.gang_pfn[0], 0, FROM_SCANNER)
+        if taken >= 0:
+            free_target_frames(mem, cpu, taken, 0, FROM_SCANNER)
+        cc_release(mem, cpu)
+        return taken
+    first, second = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    if first >= 0:
+        free_frozen_pages(mem, cpu, first, 0)
+    if second >= 0:
+        free_frozen_pages(mem, cpu, second, 0)
+    return first
+
+
+@kernel
+def check(mem, cpu):
+    """Everything is given back."""
+    free_frozen_pages(mem, cpu, mem.gang_pfn[0], PAGEBLOCK_ORDER)
+    for block in range(1, BLOCKS):
+        free_frozen_pages(mem, cpu, mem.gang_pfn[block], 0)
+    return 0
+
+
+MODEL = Model(
+    "target-scanners",
+    "two free scanners capture targets in one zone while somebody allocates and frees there",
+    "linux-mm.md 2.8; I1, I2, I15",
+    small_geometry(3, frames_per_node=16, pageblock_order=PAGEBLOCK_ORDER),
+    prepare,
+    steps,
+    check,
+    params={"pcp_high": 0},
+    meetings=("compact_isolated", "met_free_block_vanished"),
+)

@@ -1,0 +1,59 @@
+"""A zspage ends, and its frame and its descriptor are a zspage again at once, while compaction still knows them from before.
+
+The zspage has one object. CPU 0 scans the pageblock, isolates what it finds there and migrates it. CPU 1 frees the object, which ends the
+zspage, takes the frame that it has got back for another zspage with another object, and writes that.
+"""
+
+from kernels.alloc.pages import alloc_frozen_pages
+from kernels.base.jit import kernel
+from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, ZS_HANDLES
+from kernels.migrate.targets import FROM_ALLOCATOR
+from kernels.migrate.window import migrate_window
+from kernels.types.zspage import zs_access, zs_free, zs_malloc_new
+from stress.explore.model import Model, small_geometry
+
+FIRST, SECOND = ZS_HANDLES, ZS_HANDLES + 1  # handles of CPU 1
+
+
+@kernel
+def prepare(mem, cpu):
+    """One zspage, from CPU 1's list."""
+    pfn = alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE)
+    mem.gang_pfn[0] = pfn & ~((1 << mem.pageblock_order) - 1)
+    zs_malloc_new(mem, 1, 0, FIRST, pfn)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Migrate; free, make and write.
+
+    Returns     what was left
+    """
+    if cpu == 0:
+        return migrate_window(mem, cpu, mem.gang_pfn[0], 1 << mem.pageblock_order, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
+    zs_free(mem, cpu, FIRST)
+    zs_malloc_new(mem, cpu, 0, SECOND, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE))
+    zs_access(mem, cpu, SECOND, 1)
+    return 0
+
+
+@kernel
+def check(mem, cpu):
+    """What was written is found, and no zspage is left."""
+    zs_access(mem, 1, SECOND, 0)
+    zs_free(mem, 1, SECOND)
+    return 0
+
+
+MODEL = Model(
+    "zspage-remade",
+    "a zspage ends and its frame and descriptor are one again, while compaction isolates and migrates it",
+    "linux-mm.md 2.7; F1, I6, I7, I16",
+    small_geometry(2, words_per_frame=8),
+    prepare,
+    steps,
+    check,
+    params={"window_frames": 64},
+    meetings=("zspage_migrate", "met_zspage_emptied_while_isolated", "cause_compaction_state"),
+)
