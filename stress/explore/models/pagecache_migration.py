@@ -1,21 +1,25 @@
-"""A cached folio is read and written through the page cache while it is migrated.
+"""A cached folio of two pages is read and written through the page cache, and looked at by reclaim, while it is migrated.
 
-CPU 0 migrates it. CPU 1 reads its page, without a lock, CPU 2 writes it, under the folio's lock; both check what they find.
+CPU 0 migrates it. CPU 1 reclaims, and reads both pages, without a lock; CPU 2 writes the second one, under the folio's lock; both check
+what they find.
 """
 
 from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
 from kernels.policy.filemap import create_folio, file_read, file_truncate, file_write
+from kernels.policy.reclaim import reclaim_one
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all, migrate_one
 
-INDEX = 3
+HEAD, ORDER = 2, 1
+LAST = HEAD + 1
+FILE_LRU = 1  # the list of node 0
 
 
 @kernel
 def prepare(mem, cpu):
-    """The page is cached and on the LRU."""
-    desc = create_folio(mem, cpu, 0, 0, INDEX, 0)
+    """The folio is cached and on the LRU."""
+    desc = create_folio(mem, cpu, 0, 0, HEAD, ORDER)
     mem.gang_pfn[0] = mem.folio_pfn[desc]
     drain_all(mem)
     folio_put(mem, cpu, desc)
@@ -24,29 +28,32 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Migrate; read; write.
+    """Migrate; reclaim and read; write.
 
     Returns     what became of it
     """
     if cpu == 0:
         return migrate_one(mem, cpu, mem.gang_pfn[0])
     if cpu == 1:
-        return file_read(mem, cpu, 0, 0, INDEX, 0)
-    return file_write(mem, cpu, 0, 0, INDEX, 0)
+        freed = reclaim_one(mem, cpu, FILE_LRU)
+        file_read(mem, cpu, 0, 0, HEAD, ORDER)
+        file_read(mem, cpu, 0, 0, LAST, ORDER)
+        return freed
+    return file_write(mem, cpu, 0, 0, LAST, ORDER)
 
 
 @kernel
 def check(mem, cpu):
     """The page is what was written, and is dropped, so that a reference too many or too few is seen."""
     drain_all(mem)
-    file_read(mem, cpu, 0, 0, INDEX, 0)
-    file_truncate(mem, cpu, 0, INDEX)
+    file_read(mem, cpu, 0, 0, LAST, 0)
+    file_truncate(mem, cpu, 0, LAST)
     return 0
 
 
 MODEL = Model(
     "pagecache-migration",
-    "a cached folio is read and written through the page cache while it is migrated",
+    "a cached folio of two pages is read and written through the page cache, and reclaimed, while it is migrated",
     "linux-mm.md 2.2, 2.4, 2.5; I13, I15",
     small_geometry(3, file_pages=4),
     prepare,
