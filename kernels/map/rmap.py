@@ -52,10 +52,13 @@ def ptl_of(mem, space, vpage):
 
 @kernel
 def rmap_first(mem, mapping):
-    """The first task that may map a folio of this mapping.
+    """The first task that may map a folio of this mapping; none may if it is no file's any more, and is still being unmapped.
 
+    Models      the NULL mapping of rmap_walk_file(), mm/rmap.c
     Progress    wait-free
     """
+    if mapping == 0:
+        return mem.nr_tasks
     number = (mapping >> 1) - 1
     return number * FAMILY_TASKS if mapping & MAPPING_ANON else number
 

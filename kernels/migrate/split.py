@@ -4,7 +4,8 @@ Models      __folio_split(), unmap_folio(), remap_page(), mm/huge_memory.c
 Differs     always to order 0; no deferred-split queue
 Invariants  I10: while the words and the slots change the count is zero; F-4
 Protocol    locked; PTEs to migration entries, flush; freeze; pieces get descriptors and words, file pieces their slots, one by one;
-            unfreeze the pieces, then the head; remap; unlock
+            unfreeze the pieces, locked, then the head; remap; unlock all of them: until then nobody may truncate or reclaim a piece,
+            whose migration entries he would not find
 """
 
 from kernels.alloc.release import folio_put
@@ -17,6 +18,7 @@ from kernels.base.layout import (
     EV_FOLIO_SPLIT,
     FL_DIRTY,
     FL_ISOLATED,
+    FL_LOCKED,
     FL_LRU,
     FL_REFERENCED,
     FL_UPTODATE,
@@ -29,7 +31,7 @@ from kernels.map.pagecache import cache_slot
 from kernels.map.rmap import remove_migration_ptes, try_to_migrate
 from kernels.map.tlb import flush_deferred
 from kernels.migrate.folio import expected_refs
-from kernels.page.folio import folio_prepare, folio_set, folio_test
+from kernels.page.folio import folio_prepare, folio_set, folio_test, folio_unlock
 from kernels.page.lru import lru_add, lruvec_of
 from kernels.page.memdesc import desc_word, word_desc
 from kernels.page.refcount import ref_freeze, ref_unfreeze
@@ -37,7 +39,7 @@ from kernels.page.refcount import ref_freeze, ref_unfreeze
 
 @kernel
 def make_piece(mem, cpu, desc, k, in_cache):
-    """Make frame `k` of a frozen folio a folio of its own, with the caller's reference and the cache's.
+    """Make frame `k` of a frozen folio a folio of its own, locked, with the caller's reference and the cache's.
 
     Models      __split_folio_to_order(), mm/huge_memory.c
     Progress    as desc_alloc
@@ -45,7 +47,8 @@ def make_piece(mem, cpu, desc, k, in_cache):
     kind, pfn = mem.folio_type[desc], mem.folio_pfn[desc] + k
     mapping, index = load_relaxed(mem.mapping, desc), mem.folio_index[desc] + k
     piece = folio_prepare(mem, cpu, kind, pfn, 0, mapping, index)
-    folio_set(mem, piece, load_relaxed(mem.flags, desc) & (FL_DIRTY | FL_UPTODATE | FL_REFERENCED | FL_ISOLATED))
+    kept = load_relaxed(mem.flags, desc) & (FL_DIRTY | FL_UPTODATE | FL_REFERENCED | FL_ISOLATED)
+    folio_set(mem, piece, kept | FL_LOCKED)
     if folio_test(mem, desc, FL_ISOLATED):
         fetch_add_relaxed(mem.lru_isolated, lruvec_of(mem, piece), 1)
     store_relaxed(mem.memdesc, pfn, desc_word(kind, piece))
@@ -90,11 +93,23 @@ def split_folio(mem, cpu, desc):
         count(mem, cpu, counter.THP_SPLIT_PAGE_FAILED, 1)
         count(mem, cpu, counter.MET_SPLIT_REFUSED_BY_REFERENCE, 1)
         return -EAGAIN
+    unlock_pieces(mem, cpu, pfn, order)
     if not isolated:
         settle_pieces(mem, cpu, pfn, order, on_lru)
     count(mem, cpu, counter.THP_SPLIT_PAGE, 1)
     trace(mem, cpu, EV_FOLIO_SPLIT, pfn, order)
     return 0
+
+
+@kernel
+def unlock_pieces(mem, cpu, pfn, order):
+    """Unlock the pieces after the first; the split's references to them are held still.
+
+    Models      the tail of __folio_split(), which unlocks each new folio after remap_page(), mm/huge_memory.c
+    Progress    wait-free
+    """
+    for k in range(1, 1 << order):
+        folio_unlock(mem, cpu, word_desc(load_relaxed(mem.memdesc, pfn + k)))
 
 
 @kernel

@@ -41,7 +41,6 @@ from kernels.base.layout import (
 from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count
 from kernels.map.access import COUNT_MASK, anon_mapping, owner_stamp, stamp_frame
-from kernels.map.pagecache import folio_contains
 from kernels.map.rmap import map_page, ptl_of, remove_rmap
 from kernels.map.tlb import current_pte, flush_space
 from kernels.page.folio import folio_lock, folio_publish, folio_unlock
@@ -228,7 +227,7 @@ def do_read_fault(mem, cpu, space, vpage, order):
         return -1
     folio_lock(mem, cpu, desc)
     mapped = False
-    if still_cached(mem, desc, file) and folio_contains(mem, desc, index) and is_uptodate(mem, desc):
+    if still_cached(mem, desc, file) and is_uptodate(mem, desc):
         lock = ptl_of(mem, space, vpage)
         spin_lock(mem, cpu, lock, LC_PTL)
         if load_relaxed(mem.pte, space * mem.task_pages + vpage) == 0:

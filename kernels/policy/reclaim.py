@@ -3,7 +3,7 @@
 Models      shrink_folio_list(), __remove_mapping(), mm/vmscan.c (linux-mm.md 2.2)
 Differs     clean file folios only; no swap, no ageing beyond one reference bit
 Invariants  I3, I13: a folio that is dirty or referenced when it is frozen is not dropped
-Protocol    isolate; lock; unmap; freeze; look at dirty again while frozen; out of the cache; free
+Protocol    isolate; lock; unmap; freeze; look at dirty while frozen; out of the cache; free
 """
 
 from kernels.alloc.release import release_desc
@@ -16,11 +16,9 @@ from kernels.base.layout import (
     FL_ISOLATED,
     FL_LRU,
     FL_REFERENCED,
-    FL_WRITEBACK,
     LC_I_PAGES,
     LC_LRU,
     LC_PTL,
-    PTE_PFN_SHIFT,
     PTE_PRESENT,
 )
 from kernels.base.lock import spin_lock, spin_unlock
@@ -67,27 +65,27 @@ def isolate_tail(mem, cpu, lruvec):
 def unmap_file_folio(mem, cpu, desc):
     """Take every PTE of a locked file folio away, flush, and give their references back.
 
-    Models      try_to_unmap(), mm/rmap.c; unmap_mapping_folio(), mm/memory.c
+    Models      try_to_unmap(TTU_SYNC), mm/rmap.c; unmap_mapping_folio(), mm/memory.c
     Progress    blocking on PTLs and sections
     """
+    if load_relaxed(mem.mapcount, desc) == 0:
+        return
     mapping = load_relaxed(mem.mapping, desc)
-    pfn, size = mem.folio_pfn[desc], 1 << mem.folio_order[desc]
     vpage = rmap_vpage(mem, mapping, mem.folio_index[desc])
-    nr_pages = min(size, mem.task_pages - vpage)
+    nr_pages = min(1 << mem.folio_order[desc], mem.task_pages - vpage)
     pending, unmapped = 0, 0
     for space in range(rmap_first(mem, mapping), rmap_end(mem, mapping), rmap_step(mem, mapping)):
         for k in range(nr_pages):
             at = space * mem.task_pages + vpage + k
-            seen = load_relaxed(mem.pte, at)
-            if seen & PTE_PRESENT and pfn <= seen >> PTE_PFN_SHIFT and seen >> PTE_PFN_SHIFT < pfn + size:
-                lock = ptl_of(mem, space, vpage + k)
-                spin_lock(mem, cpu, lock, LC_PTL)
-                now = load_relaxed(mem.pte, at)
-                if now & PTE_PRESENT and pfn <= now >> PTE_PFN_SHIFT and now >> PTE_PFN_SHIFT < pfn + size:
-                    exchange_relaxed(mem.pte, at, 0)  # one update, against the walker's; the flush orders
-                    unmapped += 1
-                    pending = defer_flush(mem, cpu, space, pending)
-                spin_unlock(mem, cpu, lock)
+            lock = ptl_of(mem, space, vpage + k)
+            # Not without the lock: who has just cleared an entry has it until its flush, and this must not return before.
+            spin_lock(mem, cpu, lock, LC_PTL)
+            # What is there is the folio's, which is locked and cached: only read faults map here, and they lock what they map.
+            if load_relaxed(mem.pte, at) & PTE_PRESENT:
+                exchange_relaxed(mem.pte, at, 0)  # one update, against the walker's; the flush orders
+                unmapped += 1
+                pending = defer_flush(mem, cpu, space, pending)
+            spin_unlock(mem, cpu, lock)
     flush_deferred(mem, cpu, pending)
     for _ in range(unmapped):
         remove_rmap(mem, cpu, desc)
@@ -112,7 +110,7 @@ def remove_mapping(mem, cpu, desc):
         spin_unlock(mem, cpu, lock)
         return False
     chaos_point(mem, cpu)
-    # Only now: a writer may have come and gone between the first look and the freeze.
+    # Only now: until the freeze somebody may have a reference to write it through. Who writes back has one, too.
     if folio_test(mem, desc, FL_DIRTY):
         ref_unfreeze(mem, cpu, desc, expected)
         spin_unlock(mem, cpu, lock)
@@ -137,9 +135,8 @@ def reclaim_one(mem, cpu, lruvec):
     order = mem.folio_order[desc]
     keep = folio_test_clear(mem, desc, FL_REFERENCED) or not folio_trylock(mem, cpu, desc)
     if not keep:
-        if load_relaxed(mem.mapcount, desc) > 0:
-            unmap_file_folio(mem, cpu, desc)
-        dropped = not folio_test(mem, desc, FL_DIRTY | FL_WRITEBACK) and remove_mapping(mem, cpu, desc)
+        unmap_file_folio(mem, cpu, desc)
+        dropped = remove_mapping(mem, cpu, desc)
         folio_unlock(mem, cpu, desc)
         if dropped:
             fetch_add_relaxed(mem.lru_isolated, lruvec_of(mem, desc), -1)

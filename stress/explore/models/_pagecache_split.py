@@ -14,7 +14,7 @@ from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count
 from kernels.map.pagecache import folio_contains, load_entry
 from kernels.migrate.folio import expected_refs
-from kernels.migrate.split import make_piece, settle_pieces
+from kernels.migrate.split import make_piece, settle_pieces, unlock_pieces
 from kernels.page.folio import folio_lock, folio_unlock
 from kernels.page.refcount import ref_freeze, ref_try_get, ref_unfreeze
 from kernels.policy.filemap import create_folio, file_truncate
@@ -92,6 +92,7 @@ def split(mem, cpu, head_first):
         count(mem, cpu, counter.MET_SPLIT_REFUSED_BY_REFERENCE, 1)
     spin_unlock(mem, cpu, mem.lock_i_pages + file)
     if frozen:
+        unlock_pieces(mem, cpu, pfn, order)
         settle_pieces(mem, cpu, pfn, order, True)
     folio_unlock(mem, cpu, desc)
     folio_put(mem, cpu, desc)

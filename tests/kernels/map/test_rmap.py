@@ -12,6 +12,7 @@ def test_who_may_map_what(machine):
     assert family & MAPPING_ANON
     assert list(range(m.rmap_first(family), m.rmap_end(family), m.rmap_step(family))) == [4, 5, 6, 7]
     assert list(range(m.rmap_first(file), m.rmap_end(file), m.rmap_step(file))) == [1, 3, 5, 7]
+    assert not range(m.rmap_first(0), m.rmap_end(0), m.rmap_step(0))
     assert m.rmap_vpage(family, 7) == 7
     assert m.rmap_vpage(file, 7) == m.mem.anon_pages + 7
 

@@ -1,0 +1,54 @@
+"""The machine's pool of descriptors: two CPUs whose caches are full give one back each while a third one refills its cache.
+
+CPU 2 takes as many as a refill brings, and one more.
+"""
+
+from kernels.base.jit import kernel
+from kernels.base.layout import DESC_CACHE
+from kernels.page.folio import desc_alloc, desc_free
+from stress.explore.model import Model, small_geometry
+
+TAKER, TAKEN = 2, DESC_CACHE // 2 + 1
+
+
+@kernel
+def prepare(mem, cpu):
+    """CPU 2 takes what fills the caches of the others, and one more for each of them to give back."""
+    for giver in range(TAKER):
+        while mem.desc_cached[giver] < DESC_CACHE:
+            desc_free(mem, giver, desc_alloc(mem, TAKER))
+        mem.gang_desc[giver] = desc_alloc(mem, TAKER)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Give one back; take many.
+
+    Returns     0
+    """
+    if cpu == TAKER:
+        for k in range(TAKEN):
+            mem.folio_list[k] = desc_alloc(mem, cpu)
+    else:
+        desc_free(mem, cpu, mem.gang_desc[cpu])
+    return 0
+
+
+@kernel
+def check(mem, cpu):
+    """All are given back; that none is lost or free twice is for the checkers to say."""
+    for k in range(TAKEN):
+        desc_free(mem, TAKER, mem.folio_list[k])
+    return 0
+
+
+MODEL = Model(
+    "descriptor-pool",
+    "two CPUs whose caches of descriptors are full give some back to the pool while a third one takes some",
+    "linux-mm.md 1.1; I1, I2",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+)

@@ -1,0 +1,65 @@
+"""Reclaim of a mapped, clean page of a file, while it is unmapped, read and truncated.
+
+The page is cached, mapped and on the LRU, where another one that was used lately stands behind it. CPU 0 looks at the tail twice: it puts
+the other one back, and reclaims the page unless somebody uses it. CPU 1 truncates the page and reads it in anew. CPU 2 unmaps it from the
+task, reads it through the cache and truncates it, too.
+"""
+
+from kernels.base.jit import kernel
+from kernels.map.rmap import zap_range
+from kernels.policy.fault import do_read_fault
+from kernels.policy.filemap import file_read, file_truncate
+from kernels.policy.reclaim import reclaim_one
+from stress.explore.model import PARAMS, Model, small_geometry
+from stress.explore.models._folios import drain_all
+
+INDEX, OTHER = 2, 5
+VPAGE = PARAMS["anon_pages"] + INDEX
+FILE_LRU = 1  # the list of node 0
+
+
+@kernel
+def prepare(mem, cpu):
+    """Another page is cached and was read, the page is cached and mapped, and both are on the LRU."""
+    file_read(mem, cpu, 0, 0, OTHER, 0)
+    do_read_fault(mem, cpu, 0, VPAGE, 0)
+    drain_all(mem)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Reclaim twice; truncate and read; unmap, read and truncate.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        return reclaim_one(mem, cpu, FILE_LRU) * 4 + reclaim_one(mem, cpu, FILE_LRU)
+    if cpu == 1:
+        return file_truncate(mem, cpu, 0, INDEX) * 2 + file_read(mem, cpu, 0, 0, INDEX, 0)
+    zapped = zap_range(mem, cpu, 0, VPAGE, 1)
+    file_read(mem, cpu, 0, 0, INDEX, 0)
+    return zapped * 2 + file_truncate(mem, cpu, 0, INDEX)
+
+
+@kernel
+def check(mem, cpu):
+    """The page can be read; all is dropped, so that a reference too many or too few is seen."""
+    drain_all(mem)
+    file_read(mem, cpu, 0, 0, INDEX, 0)
+    drain_all(mem)
+    file_truncate(mem, cpu, 0, INDEX)
+    file_truncate(mem, cpu, 0, OTHER)
+    return 0
+
+
+MODEL = Model(
+    "file-reclaim",
+    "reclaim of a mapped, clean page of a file, while it is unmapped, read and truncated",
+    "linux-mm.md 2.2; I3, I10, I13, I16",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("pgsteal", "pgrotated", "pgmajfault", "spec_failed_on_zero"),
+)

@@ -1,0 +1,69 @@
+"""A cached folio of two pages is read and written through the page cache, and looked at by reclaim, while it is migrated.
+
+CPU 0 migrates it. CPU 1 reclaims, and reads both pages, without a lock; CPU 2 writes the second one, under the folio's lock; both check
+what they find.
+"""
+
+from kernels.alloc.release import folio_put
+from kernels.base.jit import kernel
+from kernels.policy.filemap import create_folio, file_read, file_truncate, file_write
+from kernels.policy.reclaim import reclaim_one
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all, migrate_one
+
+HEAD, ORDER = 2, 1
+LAST = HEAD + 1
+FILE_LRU = 1  # the list of node 0
+
+
+@kernel
+def prepare(mem, cpu):
+    """The folio is cached and on the LRU."""
+    desc = create_folio(mem, cpu, 0, 0, HEAD, ORDER)
+    mem.gang_pfn[0] = mem.folio_pfn[desc]
+    drain_all(mem)
+    folio_put(mem, cpu, desc)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Migrate; reclaim and read; write.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        return migrate_one(mem, cpu, mem.gang_pfn[0])
+    if cpu == 1:
+        freed = reclaim_one(mem, cpu, FILE_LRU)
+        file_read(mem, cpu, 0, 0, HEAD, ORDER)
+        file_read(mem, cpu, 0, 0, LAST, ORDER)
+        return freed
+    return file_write(mem, cpu, 0, 0, LAST, ORDER)
+
+
+@kernel
+def check(mem, cpu):
+    """The page is what was written, and is dropped, so that a reference too many or too few is seen."""
+    drain_all(mem)
+    file_read(mem, cpu, 0, 0, LAST, 0)
+    file_truncate(mem, cpu, 0, LAST)
+    return 0
+
+
+MODEL = Model(
+    "large-folio-migration",
+    "a cached folio of two pages is read and written through the page cache, and reclaimed, while it is migrated",
+    "linux-mm.md 2.2, 2.4, 2.5; I13, I15",
+    small_geometry(3, file_pages=4),
+    prepare,
+    steps,
+    check,
+    meetings=(
+        "pgmigrate_success",
+        "met_count_unexpected",
+        "met_count_moved_during_copy",
+        "spec_failed_on_zero",
+        "met_lookup_reload_changed",
+    ),
+)

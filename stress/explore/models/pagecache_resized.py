@@ -1,0 +1,82 @@
+"""Lookups of a page of a large folio while it is truncated, and read in anew as a page of a larger one.
+
+The page is the last of a folio of two pages. CPU 0 truncates that, and reads it in as a part of a folio of four, in which the slot of the
+old head is a sibling itself. CPU 1 loads what stands at the page's index, CPU 2 looks it up.
+"""
+
+from kernels.alloc.release import folio_put
+from kernels.base.bug import bug
+from kernels.base.jit import kernel
+from kernels.base.layout import BUG_FOLIO_RANGE
+from kernels.map.pagecache import filemap_get_entry, folio_contains, load_entry
+from kernels.policy.filemap import create_folio, file_truncate
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all
+
+LAST = 7
+SMALL, LARGE = 1, 2  # orders; their heads are 6 and 4
+
+
+@kernel
+def read_in(mem, cpu, order):
+    """Read the folio of 2^order pages in that ends with the last page.
+
+    Returns     its descriptor, or -1
+    """
+    desc = create_folio(mem, cpu, 0, 0, LAST + 1 - (1 << order), order)
+    if desc >= 0:
+        folio_put(mem, cpu, desc)
+    return desc
+
+
+@kernel
+def prepare(mem, cpu):
+    """A folio of two pages is cached."""
+    mem.gang_desc[0] = read_in(mem, cpu, SMALL)
+    mem.gang_desc[1] = -1
+    drain_all(mem)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Truncate and read in; load; look up.
+
+    Returns     what was found
+    """
+    if cpu == 0:
+        file_truncate(mem, cpu, 0, LAST)
+        mem.gang_desc[1] = read_in(mem, cpu, LARGE)
+    elif cpu == 1:
+        mem.gang_word[0] = load_entry(mem, 0, LAST)
+    else:
+        desc = filemap_get_entry(mem, cpu, 0, LAST)
+        if desc < 0:
+            return 0
+        if not folio_contains(mem, desc, LAST):
+            bug(mem, cpu, BUG_FOLIO_RANGE, mem.folio_pfn[desc], mem.folio_index[desc], LAST)
+        folio_put(mem, cpu, desc)
+    return 1
+
+
+@kernel
+def check(mem, cpu):
+    """What was loaded is nothing, or one of the two folios; all is dropped, so that a reference too many or too few is seen."""
+    desc = mem.gang_word[0] - 1
+    if desc >= 0 and desc != mem.gang_desc[0] and desc != mem.gang_desc[1]:
+        bug(mem, cpu, BUG_FOLIO_RANGE, -1, desc, mem.gang_desc[1])
+    drain_all(mem)
+    file_truncate(mem, cpu, 0, LAST)
+    return 0
+
+
+MODEL = Model(
+    "pagecache-resized",
+    "lookups of a page of a large folio while it is truncated and read in anew as a part of a larger one",
+    "linux-mm.md 2.2; B1-B4, I10",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("pgmajfault", "spec_failed_on_zero", "met_lookup_reload_changed"),
+)

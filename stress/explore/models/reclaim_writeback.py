@@ -1,0 +1,63 @@
+"""A page of a file is written and written back, by two CPUs, while it is reclaimed: what was written is not lost.
+
+The page is cached, dirty and on the LRU. CPU 0 writes it back. CPU 1 writes it and writes it back, too. CPU 2 reclaims it once it is
+clean, and reads it.
+"""
+
+from kernels.base.jit import kernel
+from kernels.policy.filemap import file_read, file_truncate, file_write, file_writeback
+from kernels.policy.reclaim import reclaim_one
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all
+
+INDEX = 2
+FILE_LRU = 1  # the list of node 0
+
+
+@kernel
+def prepare(mem, cpu):
+    """The page is cached, written once, and on the LRU."""
+    file_write(mem, cpu, 0, 0, INDEX, 0)
+    drain_all(mem)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Write back; write and write back; reclaim and read.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        return file_writeback(mem, cpu, 0, INDEX)
+    if cpu == 1:
+        file_write(mem, cpu, 0, 0, INDEX, 0)
+        return file_writeback(mem, cpu, 0, INDEX)
+    freed = reclaim_one(mem, cpu, FILE_LRU)
+    file_read(mem, cpu, 0, 0, INDEX, 0)
+    return freed
+
+
+@kernel
+def check(mem, cpu):
+    """Clean or not, the page is what was written after it has been reclaimed; all is dropped, so that a reference too many is seen."""
+    drain_all(mem)
+    for _ in range(2):  # who has read it has marked it as used
+        reclaim_one(mem, cpu, FILE_LRU)
+        drain_all(mem)
+    file_read(mem, cpu, 0, 0, INDEX, 0)
+    drain_all(mem)
+    file_truncate(mem, cpu, 0, INDEX)
+    return 0
+
+
+MODEL = Model(
+    "reclaim-writeback",
+    "a page of a file is written and written back by two CPUs while it is reclaimed",
+    "linux-mm.md 2.2; I3, I13",
+    small_geometry(3),
+    prepare,
+    steps,
+    check,
+    meetings=("pgsteal", "pgrotated", "pgmajfault", "spec_failed_on_zero"),
+)
