@@ -1,7 +1,7 @@
 """Faults on a hint while the page is unmapped, others take its place, two at once, and hints are put on anew.
 
 A page of task 0 lies on node 0, carries a hint, and was last asked for by node 1. CPU 0 unmaps it, faults another one in, and puts hints
-on what is mapped. CPU 1, of node 1, faults on the hint. CPU 2 faults two pages in, if nothing is there, and faults on the hint.
+on what is mapped. CPU 1, of node 1, faults on the hint, and unmaps what is there. CPU 2 faults two pages in, if nothing is there, and faults on the hint.
 """
 
 from kernels.base.jit import kernel
@@ -11,7 +11,7 @@ from kernels.map.tlb import current_pte
 from kernels.policy.fault import do_anonymous_page
 from kernels.policy.numa import clear_hint, do_numa_page, task_numa_work
 from stress.explore.model import PARAMS, Model, small_geometry
-from stress.explore.models._folios import drain_all
+from stress.explore.models._folios import drain_all, read_if_mapped
 from stress.explore.models.numa_compaction import VPAGE, prepare
 
 ALL_PAGES = PARAMS["anon_pages"]
@@ -19,7 +19,7 @@ ALL_PAGES = PARAMS["anon_pages"]
 
 @kernel
 def steps(mem, cpu):
-    """Unmap, fault and hint; fault on the hint; fault with two pages, and on the hint.
+    """Unmap, fault and hint; fault on the hint, write and unmap; fault with two pages, and on the hint.
 
     Returns     whether an access faulted, or how many pages were hinted
     """
@@ -30,7 +30,10 @@ def steps(mem, cpu):
     if cpu == 2:
         do_anonymous_page(mem, cpu, 0, VPAGE, 1)
     do_numa_page(mem, cpu, 0, VPAGE)
-    return task_access(mem, cpu, 0, VPAGE, 1)
+    missed = task_access(mem, cpu, 0, VPAGE, 1)
+    if cpu == 1:
+        zap_range(mem, cpu, 0, VPAGE, 1)
+    return missed
 
 
 @kernel
@@ -39,7 +42,7 @@ def check(mem, cpu):
     drain_all(mem)
     for vpage in range(VPAGE, VPAGE + 2):
         clear_hint(mem, cpu, 0, vpage, current_pte(mem, 0, vpage))
-        task_access(mem, cpu, 0, vpage, 0)
+        read_if_mapped(mem, cpu, 0, vpage)
     zap_range(mem, cpu, 0, VPAGE, 2)
     return 0
 
