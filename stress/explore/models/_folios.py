@@ -47,9 +47,14 @@ def new_page(mem, cpu, space, vpage):
 
 @kernel
 def fault_in(mem, cpu, space, vpage):
-    """A new page of a task at a virtual page, if nothing is there: do_anonymous_page() with nothing but the allocator behind it."""
+    """A new page of a task at a virtual page, if nothing is there: do_anonymous_page() with nothing but the allocator behind it.
+
+    There is none if the allocator has none, as it may seem while somebody takes a large free block apart.
+    """
     mapping, lock = anon_mapping(space), ptl_of(mem, space, vpage)
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    if pfn < 0:
+        return
     desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, mapping, vpage)
     stamp_frame(mem, pfn, owner_stamp(mapping, vpage), 0)
     folio_publish(mem, cpu, desc, 2)
