@@ -84,7 +84,7 @@ def replace_page(mem, cpu, space, vpage, ksm, fresh):
         before = exchange_relaxed(mem.pte, at, 0)  # one update, against the walker's; the flush orders
         flush_space(mem, cpu, space)
         chaos_point(mem, cpu)
-        # A pin is a reference, too. ORDER: acquire, pairs with the release of its put: what was written through one is compared, and copied
+        # ORDER: acquire, pairs with the release of each put, a pin's too, which is a reference: what was written through one is compared
         replaced = load_acquire(mem.refcount, old) == load_relaxed(mem.mapcount, old)
         to = mem.folio_pfn[ksm]
         if replaced and fresh:
