@@ -138,14 +138,12 @@ def unmap_one(mem, cpu, desc, space, vpage):
 def try_to_migrate(mem, cpu, desc, pending):
     """Turn every PTE of a locked folio into a migration entry; its spaces go on the deferred flush.
 
-    Models      try_to_migrate(TTU_BATCH_FLUSH), mm/rmap.c; rmap_walk_file() does nothing without a mapping
+    Models      try_to_migrate(TTU_BATCH_FLUSH), mm/rmap.c
     Parameters  pending: spaces on this CPU's deferred flush
     Returns     spaces on it now; the caller flushes before it copies
     Progress    blocking on PTLs
     """
     mapping = load_relaxed(mem.mapping, desc)
-    if mapping == 0:  # truncated; whoever has cleared its last PTE has yet to say so
-        return pending
     vpage = rmap_vpage(mem, mapping, mem.folio_index[desc])
     nr_pages = min(1 << mem.folio_order[desc], mem.task_pages - vpage)
     for space in range(rmap_first(mem, mapping), rmap_end(mem, mapping), rmap_step(mem, mapping)):

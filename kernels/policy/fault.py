@@ -315,7 +315,8 @@ def share_page(mem, cpu, parent, child, vpage):
         return 0
     pfn = word >> PTE_PFN_SHIFT
     desc = word_desc(load_relaxed(mem.memdesc, pfn))
-    if word & PTE_EXCLUSIVE and load_relaxed(mem.pincount, desc) > 0:
+    # ORDER: acquire, pairs with unpin_folio()'s release: what was written through a pin comes before whoever copies the page
+    if word & PTE_EXCLUSIVE and load_acquire(mem.pincount, desc) > 0:
         ref_get(mem, desc, 1)
         fetch_or_relaxed(mem.pte, at, PTE_WRITE)  # one update, against the walker's; more rights need no flush
         return -1

@@ -84,8 +84,8 @@ def replace_page(mem, cpu, space, vpage, ksm, fresh):
         before = exchange_relaxed(mem.pte, at, 0)  # one update, against the walker's; the flush orders
         flush_space(mem, cpu, space)
         chaos_point(mem, cpu)
-        # ORDER: acquire of the pins, pairs with unpin_folio()'s release: what was written through one is compared, and copied
-        replaced = load_relaxed(mem.refcount, old) == load_relaxed(mem.mapcount, old) and load_acquire(mem.pincount, old) == 0
+        # ORDER: acquire, pairs with the release of each put, a pin's too, which is a reference: what was written through one is compared
+        replaced = load_acquire(mem.refcount, old) == load_relaxed(mem.mapcount, old)
         to = mem.folio_pfn[ksm]
         if replaced and fresh:
             copy_words(mem.contents, to * mem.words_per_frame, pfn * mem.words_per_frame, mem.words_per_frame)

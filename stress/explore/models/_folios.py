@@ -1,10 +1,22 @@
-"""What several models do with folios: map a new page; migrate one as compaction does; empty the LRU batches; read and unmap a page."""
+"""What several models do with folios: map a new page; migrate one as compaction does; empty the LRU batches; read or unmap a page."""
 
 from kernels.alloc.pages import alloc_frozen_pages
 from kernels.alloc.release import folio_put, folio_put_refs, lru_add_drain
 from kernels.base.atomics import load_acquire
+from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import LC_PTL, MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, PTE_ACCESSED, PTE_EXCLUSIVE, PTE_WRITE, T_ANON
+from kernels.base.layout import (
+    BUG_STRANGER,
+    LC_PTL,
+    MIGRATE_ASYNC,
+    MR_COMPACTION,
+    MT_MOVABLE,
+    PTE_ACCESSED,
+    PTE_EXCLUSIVE,
+    PTE_PFN_SHIFT,
+    PTE_WRITE,
+    T_ANON,
+)
 from kernels.base.lock import spin_lock, spin_unlock
 from kernels.map.access import anon_mapping, owner_stamp, stamp_frame, task_access
 from kernels.map.rmap import map_page, ptl_of, zap_range
@@ -35,9 +47,14 @@ def new_page(mem, cpu, space, vpage):
 
 @kernel
 def fault_in(mem, cpu, space, vpage):
-    """A new page of a task at a virtual page, if nothing is there: do_anonymous_page() with nothing but the allocator behind it."""
+    """A new page of a task at a virtual page, if nothing is there: do_anonymous_page() with nothing but the allocator behind it.
+
+    There is none if the allocator has none, as it may seem while somebody takes a large free block apart.
+    """
     mapping, lock = anon_mapping(space), ptl_of(mem, space, vpage)
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    if pfn < 0:
+        return
     desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, mapping, vpage)
     stamp_frame(mem, pfn, owner_stamp(mapping, vpage), 0)
     folio_publish(mem, cpu, desc, 2)
@@ -88,9 +105,17 @@ def drain_all(mem):
 
 
 @kernel
+def read_if_mapped(mem, cpu, space, vpage):
+    """A task finds what was written to a page without a hint; a bug if an entry that is in use leads to nothing."""
+    pte = current_pte(mem, space, vpage)
+    if task_access(mem, cpu, space, vpage, 0) < 0 and pte != 0:
+        bug(mem, cpu, BUG_STRANGER, pte >> PTE_PFN_SHIFT, pte, 0)
+
+
+@kernel
 def read_and_unmap(mem, cpu, nr_spaces, vpage):
     """Every task finds what was written, and unmaps it, so that a reference too many or too few is seen."""
     drain_all(mem)
     for space in range(nr_spaces):
-        task_access(mem, cpu, space, vpage, 0)
+        read_if_mapped(mem, cpu, space, vpage)
         zap_range(mem, cpu, space, vpage, 1)

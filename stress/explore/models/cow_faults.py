@@ -10,7 +10,7 @@ from kernels.map.access import task_access
 from kernels.map.rmap import zap_range
 from kernels.policy.fault import do_wp_page, fork_range
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import drain_all, new_page
+from stress.explore.models._folios import new_page, read_and_unmap
 
 VPAGE = 2
 
@@ -51,9 +51,7 @@ def steps(mem, cpu):
 @kernel
 def check(mem, cpu):
     """Every write is found, and the page is unmapped, so that a reference too many or too few is seen."""
-    drain_all(mem)
-    task_access(mem, cpu, 0, VPAGE, 0)
-    zap_range(mem, cpu, 0, VPAGE, 1)
+    read_and_unmap(mem, cpu, 2, VPAGE)
     return 0
 
 

@@ -1,12 +1,13 @@
 """A task forks a page, which may be pinned, while its child faults one in at the same place.
 
-CPU 0 forks a page of task 0 to task 1, and writes it as task 0, if it may. CPU 1 faults a page in for task 1, if it has none, and writes
-it. CPU 2 pins task 0's page by GUP-fast for writing, and writes through the pin.
+CPU 0 forks a page of task 0 to task 1, faults on it as task 0, and writes: if the child had one already, the page is still task 0's alone,
+and is not copied, since it may be pinned. CPU 1 faults a page in for task 1, if it has none, and writes it. CPU 2 pins task 0's page by
+GUP-fast for writing, and writes through the pin.
 """
 
 from kernels.base.jit import kernel
 from kernels.map.access import task_access
-from kernels.policy.fault import fork_range
+from kernels.policy.fault import do_wp_page, fork_range
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import fault_in, read_and_unmap
 from stress.explore.models.gup_migration import VPAGE, prepare, write_through_pin
@@ -14,12 +15,13 @@ from stress.explore.models.gup_migration import VPAGE, prepare, write_through_pi
 
 @kernel
 def steps(mem, cpu):
-    """Fork, and write; fault as the child, and write; write through a pin.
+    """Fork, fault and write; fault as the child, and write; write through a pin.
 
     Returns     what became of it
     """
     if cpu == 0:
         copied = fork_range(mem, cpu, 0, 1, VPAGE, 1)
+        do_wp_page(mem, cpu, 0, VPAGE)
         return copied * 2 - task_access(mem, cpu, 0, VPAGE, 1)
     if cpu == 1:
         fault_in(mem, cpu, 1, VPAGE)
@@ -42,5 +44,5 @@ MODEL = Model(
     prepare,
     steps,
     check,
-    meetings=("met_cow_on_pinned", "fork"),
+    meetings=("met_cow_on_pinned", "fork", "cow_reuse", "cow_fault"),
 )

@@ -1,9 +1,11 @@
 """Faults on a hint while the page is unmapped, others take its place, two at once, and hints are put on anew.
 
-A page of task 0 lies on node 0, carries a hint, and was last asked for by node 1. CPU 0 unmaps it, faults another one in, and puts hints
-on what is mapped. CPU 1, of node 1, faults on the hint. CPU 2 faults two pages in, if nothing is there, and faults on the hint.
+A page of task 0 lies on node 0 and in CPU 0's LRU batch, carries a hint, and was last asked for by node 1. CPU 0 unmaps it, faults another
+one in, and puts hints on what is mapped. CPU 1, of node 1, faults on the hint, writes, and unmaps what is there. CPU 2 empties the batch,
+faults two pages in, if nothing is there, and faults on the hint.
 """
 
+from kernels.alloc.release import lru_add_drain_cpu
 from kernels.base.jit import kernel
 from kernels.map.access import task_access
 from kernels.map.rmap import zap_range
@@ -11,15 +13,23 @@ from kernels.map.tlb import current_pte
 from kernels.policy.fault import do_anonymous_page
 from kernels.policy.numa import clear_hint, do_numa_page, task_numa_work
 from stress.explore.model import PARAMS, Model, small_geometry
-from stress.explore.models._folios import drain_all
-from stress.explore.models.numa_compaction import VPAGE, prepare
+from stress.explore.models._folios import drain_all, read_if_mapped
+from stress.explore.models.numa_compaction import VPAGE, hint
 
 ALL_PAGES = PARAMS["anon_pages"]
 
 
 @kernel
+def prepare(mem, cpu):
+    """A page of node 0 in CPU 0's LRU batch, hinted, and last asked for by node 1."""
+    do_anonymous_page(mem, cpu, 0, VPAGE, 0)
+    hint(mem, VPAGE)
+    return 0
+
+
+@kernel
 def steps(mem, cpu):
-    """Unmap, fault and hint; fault on the hint; fault with two pages, and on the hint.
+    """Unmap, fault and hint; fault on the hint, write and unmap; empty the batch, fault with two pages, and on the hint.
 
     Returns     whether an access faulted, or how many pages were hinted
     """
@@ -28,9 +38,13 @@ def steps(mem, cpu):
         do_anonymous_page(mem, cpu, 0, VPAGE, 0)
         return task_numa_work(mem, cpu, 0, ALL_PAGES)
     if cpu == 2:
+        lru_add_drain_cpu(mem, cpu, 0)
         do_anonymous_page(mem, cpu, 0, VPAGE, 1)
     do_numa_page(mem, cpu, 0, VPAGE)
-    return task_access(mem, cpu, 0, VPAGE, 1)
+    missed = task_access(mem, cpu, 0, VPAGE, 1)
+    if cpu == 1:
+        zap_range(mem, cpu, 0, VPAGE, 1)
+    return missed
 
 
 @kernel
@@ -39,7 +53,7 @@ def check(mem, cpu):
     drain_all(mem)
     for vpage in range(VPAGE, VPAGE + 2):
         clear_hint(mem, cpu, 0, vpage, current_pte(mem, 0, vpage))
-        task_access(mem, cpu, 0, vpage, 0)
+        read_if_mapped(mem, cpu, 0, vpage)
     zap_range(mem, cpu, 0, VPAGE, 2)
     return 0
 

@@ -1,7 +1,8 @@
-"""The pool of free huge folios: taken from and put back by two CPUs, while a third puts one more than the pool wants.
+"""The pool of free huge folios: taken from and put back, added to and dissolved, while a third puts one more than the pool wants.
 
-The pool wants one folio and has it. CPUs 0 and 1 take a free one, if there is, and put it. CPU 2 makes a surplus one of its pageblock
-and puts it: whoever puts last finds a full pool and gives its pageblock back. Then it dissolves the first one, if that is free.
+The pool wants one folio and has it. CPU 0 takes a free one, if there is, and puts it. CPU 1 dissolves the first one, if that is free. So
+does CPU 2, which then makes a surplus one of its pageblock, mostly with the descriptor that it has just given back, and puts it: whoever
+puts last finds a full pool and gives its pageblock back. Then it dissolves the first one again.
 """
 
 from kernels.alloc.hugetlb import huge_add_surplus, huge_dequeue, huge_dissolve
@@ -33,13 +34,16 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Take and put; add and put, and dissolve.
+    """Take and put; dissolve; dissolve, add and put, and dissolve.
 
     Returns     what there was
     """
-    if cpu == 2:
-        add(mem, cpu, mem.gang_pfn[1])
+    if cpu == 1:
         return dissolve(mem, cpu)
+    if cpu == 2:
+        dissolved = dissolve(mem, cpu)
+        add(mem, cpu, mem.gang_pfn[1])
+        return dissolved * 2 + dissolve(mem, cpu)
     desc = huge_dequeue(mem, cpu, 0)
     if desc < 0:
         return 0

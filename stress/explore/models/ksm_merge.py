@@ -1,11 +1,16 @@
 """Two tasks' pages of the same contents are merged while one is pinned and written.
 
 CPU 0 merges what tasks 0 and 1 have at a virtual page. CPU 1 pins task 0's page by GUP-fast and writes through the pin. CPU 2 reads
-task 1's.
+task 1's. What the merge says of how many have its page is what is found at the end.
 """
 
+from kernels.base.atomics import load_relaxed
+from kernels.base.bug import bug
 from kernels.base.jit import kernel
+from kernels.base.layout import BUG_STRANGER, PTE_PFN_SHIFT, T_KSM
 from kernels.map.access import task_access
+from kernels.map.tlb import current_pte
+from kernels.page.memdesc import word_type
 from kernels.policy.ksm import ksm_merge
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import new_page, read_and_unmap
@@ -27,7 +32,8 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        return ksm_merge(mem, cpu, 0, 1, VPAGE)
+        mem.gang_pfn[0] = ksm_merge(mem, cpu, 0, 1, VPAGE)
+        return mem.gang_pfn[0]
     if cpu == 1:
         return write_through_pin(mem, cpu)
     return task_access(mem, cpu, 1, VPAGE, 0)
@@ -35,7 +41,13 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Every write is found, and both are unmapped."""
+    """As many have the merged page as the merge says, every write is found, and both are unmapped."""
+    merged = 0
+    for space in range(2):
+        word = load_relaxed(mem.memdesc, current_pte(mem, space, VPAGE) >> PTE_PFN_SHIFT)
+        merged += 1 if word_type(word) == T_KSM else 0
+    if merged != mem.gang_pfn[0]:
+        bug(mem, cpu, BUG_STRANGER, -1, merged, mem.gang_pfn[0])
     read_and_unmap(mem, cpu, 2, VPAGE)
     return 0
 

@@ -6,9 +6,10 @@ node 1. CPU 0 migrates it within its node as compaction does.
 
 from kernels.base.atomics import fetch_or_acq_rel, load_relaxed, store_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import PTE_PROTNONE
+from kernels.base.layout import PTE_PFN_SHIFT, PTE_PROTNONE
 from kernels.map.access import task_access
 from kernels.map.rmap import zap_range
+from kernels.map.tlb import current_pte
 from kernels.page.memdesc import word_desc
 from kernels.policy.numa import do_numa_page
 from stress.explore.model import Model, small_geometry
@@ -18,12 +19,18 @@ VPAGE = 2
 
 
 @kernel
+def hint(mem, vpage):
+    """Put a hint on a page of task 0 that node 1 was the last to ask for."""
+    pfn = current_pte(mem, 0, vpage) >> PTE_PFN_SHIFT
+    store_relaxed(mem.cpupid, word_desc(load_relaxed(mem.memdesc, pfn)), 1)
+    fetch_or_acq_rel(mem.pte, vpage, PTE_PROTNONE)  # ORDER: acq_rel, as task_numa_work()
+
+
+@kernel
 def prepare(mem, cpu):
     """A page of node 0 on the LRU, hinted, and last asked for by node 1."""
-    pfn = new_page(mem, cpu, 0, VPAGE)
-    mem.gang_pfn[0] = pfn
-    store_relaxed(mem.cpupid, word_desc(load_relaxed(mem.memdesc, pfn)), 1)
-    fetch_or_acq_rel(mem.pte, VPAGE, PTE_PROTNONE)  # ORDER: acq_rel, as task_numa_work()
+    mem.gang_pfn[0] = new_page(mem, cpu, 0, VPAGE)
+    hint(mem, VPAGE)
     return 0
 
 

@@ -1,13 +1,16 @@
 """Ranges of pageblocks are isolated and taken whole, by two CPUs that want some of the same, while a frame of them is poisoned.
 
-CPU 0 wants pageblocks 0 to 2, CPU 1 wants 2 to 4; who has them takes them offline and puts them online again. CPU 2 frees a frame of
+CPU 0 wants pageblocks 0 to 2, CPU 1 wants 1 to 3, so that each has one that is the other's in the middle; who has them takes them offline
+and puts them online again. CPU 2 frees a frame of
 pageblock 2, and takes another one off the buddy as the victim of a memory error.
 """
 
 from kernels.alloc.isolation import take_isolated_range
 from kernels.alloc.pages import alloc_frozen_pages, drain_all_pages, free_frozen_pages
+from kernels.base.atomics import load_relaxed
+from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import MT_MOVABLE
+from kernels.base.layout import BUG_ISOLATED_TYPE, MT_ISOLATE, MT_MOVABLE
 from kernels.policy.contig import start_isolate_page_range, undo_isolate_page_range
 from kernels.policy.hotplug import leave_zone, online_pages
 from kernels.policy.hwpoison import poison_free_frame, unpoison_memory
@@ -28,6 +31,15 @@ def prepare(mem, cpu):
 
 
 @kernel
+def check_isolated(mem, cpu, first_block, end_block):
+    """A bug if a pageblock that this CPU has isolated is not: somebody else took it for its own."""
+    for block in range(first_block, end_block):
+        migratetype = load_relaxed(mem.block_migratetype, block)
+        if migratetype != MT_ISOLATE:
+            bug(mem, cpu, BUG_ISOLATED_TYPE, block << mem.pageblock_order, migratetype, MT_ISOLATE)
+
+
+@kernel
 def take(mem, cpu, first_block, end_block):
     """Isolate pageblocks, and take what is in them if all of it is free.
 
@@ -37,7 +49,9 @@ def take(mem, cpu, first_block, end_block):
     if not start_isolate_page_range(mem, cpu, first_block, end_block):
         return 0
     drain_all_pages(mem, cpu, 0)
+    check_isolated(mem, cpu, first_block, end_block)
     if take_isolated_range(mem, cpu, start, end) >= 0:
+        check_isolated(mem, cpu, first_block, end_block)
         undo_isolate_page_range(mem, cpu, first_block, end_block)
         return 1
     return 2
@@ -50,11 +64,11 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu < 2:
-        first_block = 2 * cpu
-        taken = take(mem, cpu, first_block, first_block + 3)
+        taken = take(mem, cpu, cpu, cpu + 3)
         if taken == 2:
-            leave_zone(mem, cpu, first_block, first_block + 3)
-            online_pages(mem, cpu, first_block, first_block + 3)
+            leave_zone(mem, cpu, cpu, cpu + 3)
+            check_isolated(mem, cpu, cpu, cpu + 3)
+            online_pages(mem, cpu, cpu, cpu + 3)
         return taken
     free_frozen_pages(mem, cpu, VICTIM - 1, 0)
     poisoned = poison_free_frame(mem, cpu, VICTIM)

@@ -19,7 +19,8 @@ WRITES_AFTERWARDS = 2  # of CPU 0, and of CPU 2
 
 @kernel
 def prepare(mem, cpu):
-    """A page of task 0, written more often than another one that comes in its place can be."""
+    """A page of task 0, written more often than another one that comes in its place can be, in frame 0, as an empty entry seems to be."""
+    new_page(mem, cpu, 0, VPAGE + 1)
     mem.gang_pfn[0] = new_page(mem, cpu, 0, VPAGE)
     for _ in range(WRITES_AFTERWARDS + 1):
         task_access(mem, cpu, 0, VPAGE, 1)

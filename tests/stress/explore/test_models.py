@@ -51,7 +51,7 @@ TOLD = (
 #: orderings that no x86 needs: only the race detector tells that they are missing. (file, as it is, weakened, model, strategy, schedules)
 WEAKENED = (
     ("migrate/folio.py", "load_acquire(mem.refcount, src) !=", "load_relaxed(mem.refcount, src) !=", "gup-migration", "pos", 600),
-    ("policy/ksm.py", "load_acquire(mem.pincount, old)", "load_relaxed(mem.pincount, old)", "ksm-merge", "random", 20),
+    ("policy/ksm.py", "load_acquire(mem.refcount, old)", "load_relaxed(mem.refcount, old)", "ksm-merge", "random", 20),
 )
 #: results that break no invariant and that no order of the operations has: a get that gives up at the first collision, a CPU that is
 #: refused because its list is being drained. (file, as it is, broken, model with the oracle, one without, schedules)

@@ -1,0 +1,68 @@
+"""A page that two tasks share is migrated while one of them faults on it to write and the other reads it; its old frame is used again.
+
+CPU 0 migrates the page, and maps a new one of a stranger, a task of another family, mostly of the frame that has become free. CPU 1
+faults on the page as task 0, and writes. CPU 2, which knows the translation, reads it as task 1, then switches to the stranger, whose
+translation has the same place in the TLB, and back.
+"""
+
+from kernels.base.jit import kernel
+from kernels.base.layout import FAMILY_TASKS
+from kernels.map.access import task_access
+from kernels.map.rmap import zap_range
+from kernels.policy.fault import do_wp_page, fork_range
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import migrate_one, new_page, read_and_unmap, read_if_mapped
+
+VPAGE = 2
+STRANGER, ITS_VPAGE = 1 + FAMILY_TASKS, VPAGE ^ FAMILY_TASKS  # in the place of task 1's translation: tlb.translate() says which
+READER = 2
+
+
+@kernel
+def prepare(mem, cpu):
+    """A page of task 0, shared with task 1, known to the reader, and on the LRU."""
+    mem.gang_pfn[0] = new_page(mem, cpu, 0, VPAGE)
+    task_access(mem, cpu, 0, VPAGE, 1)
+    fork_range(mem, cpu, 0, 1, VPAGE, 1)
+    task_access(mem, READER, 1, VPAGE, 0)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Migrate, map a stranger's page; fault and write; read as one, as the other and as the first again.
+
+    Returns     whether it moved, or an access faulted
+    """
+    if cpu == 0:
+        moved = migrate_one(mem, cpu, mem.gang_pfn[0])
+        new_page(mem, cpu, STRANGER, ITS_VPAGE)
+        return moved
+    if cpu == 1:
+        do_wp_page(mem, cpu, 0, VPAGE)
+        return task_access(mem, cpu, 0, VPAGE, 1)
+    missed = task_access(mem, cpu, 1, VPAGE, 0)
+    missed = missed * 2 + task_access(mem, cpu, STRANGER, ITS_VPAGE, 0)
+    return missed * 2 + task_access(mem, cpu, 1, VPAGE, 0)
+
+
+@kernel
+def check(mem, cpu):
+    """Every write is found, and all is unmapped, so that a reference too many or too few is seen."""
+    read_if_mapped(mem, READER, 1, VPAGE)
+    read_and_unmap(mem, cpu, 2, VPAGE)
+    read_if_mapped(mem, cpu, STRANGER, ITS_VPAGE)
+    zap_range(mem, cpu, STRANGER, ITS_VPAGE, 1)
+    return 0
+
+
+MODEL = Model(
+    "cow-migration",
+    "a shared page is migrated while one task faults on it to write, another one reads it, and its frame is used again",
+    "linux-mm.md 2.3-2.5; I12, I13, I14",
+    small_geometry(3, nr_tasks=2 * FAMILY_TASKS),
+    prepare,
+    steps,
+    check,
+    meetings=("pgmigrate_success", "cow_fault", "met_count_unexpected", "met_stale_tlb_met_flush"),
+)

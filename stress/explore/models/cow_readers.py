@@ -1,0 +1,57 @@
+"""A write fault copies a shared page while other threads of the task read it through translations that they have, and write the copy.
+
+Tasks 0 and 1 share a page. CPU 0 faults on it as task 0, and writes. CPU 1, which knows the old translation, reads it as task 0, twice.
+CPU 2 writes it as task 0, if it may.
+"""
+
+from kernels.base.jit import kernel
+from kernels.map.access import task_access
+from kernels.policy.fault import do_wp_page, fork_range
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import new_page, read_and_unmap
+
+VPAGE = 2
+READER = 1
+
+
+@kernel
+def prepare(mem, cpu):
+    """A page of task 0, shared with task 1, and known to the reader."""
+    new_page(mem, cpu, 0, VPAGE)
+    task_access(mem, cpu, 0, VPAGE, 1)
+    fork_range(mem, cpu, 0, 1, VPAGE, 1)
+    task_access(mem, READER, 0, VPAGE, 0)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Fault and write; read twice; write.
+
+    Returns     which accesses faulted
+    """
+    if cpu == READER:
+        return task_access(mem, cpu, 0, VPAGE, 0) * 2 + task_access(mem, cpu, 0, VPAGE, 0)
+    if cpu == 0:
+        do_wp_page(mem, cpu, 0, VPAGE)
+    return task_access(mem, cpu, 0, VPAGE, 1)
+
+
+@kernel
+def check(mem, cpu):
+    """The reader finds what was written; both pages are unmapped, so that a reference too many or too few is seen."""
+    task_access(mem, READER, 0, VPAGE, 0)
+    read_and_unmap(mem, cpu, 2, VPAGE)
+    return 0
+
+
+MODEL = Model(
+    "cow-readers",
+    "a write fault copies a shared page while other threads read it and write the copy",
+    "linux-mm.md 2.4-2.5; I12, I13",
+    small_geometry(3, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("cow_fault", "met_stale_tlb_met_flush", "met_shootdown_waited"),
+)

@@ -1,0 +1,57 @@
+"""Two forks of one page at once, while the task writes it and copies it for itself.
+
+CPU 0 forks a page of task 0 to task 1, and as task 1 copies it and writes. CPU 1 forks it to task 2, faults on it as task 0, and writes.
+CPU 2, which has a translation that may write, writes it as task 0, faults on it and writes again.
+"""
+
+from kernels.base.jit import kernel
+from kernels.map.access import task_access
+from kernels.policy.fault import do_wp_page, fork_range
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import new_page, read_and_unmap
+
+VPAGE = 2
+WRITER = 2
+
+
+@kernel
+def prepare(mem, cpu):
+    """A page of task 0 that CPU 2 has written."""
+    new_page(mem, cpu, 0, VPAGE)
+    task_access(mem, WRITER, 0, VPAGE, 1)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Fork, fault and write as the child; fork, fault and write; write, fault and write.
+
+    Returns     which accesses faulted, and whether the child has got the page
+    """
+    copied, space = 0, 0
+    if cpu == WRITER:
+        copied = task_access(mem, cpu, 0, VPAGE, 1)
+    else:
+        copied = fork_range(mem, cpu, 0, 1 + cpu, VPAGE, 1)
+        space = 1 - cpu
+    do_wp_page(mem, cpu, space, VPAGE)
+    return copied * 2 + task_access(mem, cpu, space, VPAGE, 1)
+
+
+@kernel
+def check(mem, cpu):
+    """Every write is found by its task, and the page is unmapped in all of them, so that a reference too many or too few is seen."""
+    read_and_unmap(mem, cpu, 3, VPAGE)
+    return 0
+
+
+MODEL = Model(
+    "forks-raced",
+    "two forks of one page at once, while its task writes and copies it",
+    "linux-mm.md 2.3-2.5; I12, I13, I14",
+    small_geometry(3, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("fork", "cow_fault", "cow_reuse", "met_stale_tlb_met_flush"),
+)

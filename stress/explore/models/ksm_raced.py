@@ -1,0 +1,52 @@
+"""Two tasks' pages of the same contents are merged while one of them is unmapped and another one faulted in, and the other is written.
+
+CPU 0 merges what tasks 0 and 1 have at a virtual page. CPU 1 unmaps task 0's, faults another one in, and writes it. CPU 2 faults on task
+1's as for a write, if that is read-only, and unmaps it.
+"""
+
+from kernels.base.jit import kernel
+from kernels.map.access import task_access
+from kernels.map.rmap import zap_range
+from kernels.policy.fault import do_wp_page
+from kernels.policy.ksm import ksm_merge
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import fault_in, read_and_unmap
+from stress.explore.models.gup_migration import VPAGE
+from stress.explore.models.ksm_merge import prepare
+
+
+@kernel
+def steps(mem, cpu):
+    """Merge; unmap, fault and write; fault, write and unmap.
+
+    Returns     what became of it
+    """
+    if cpu == 0:
+        return ksm_merge(mem, cpu, 0, 1, VPAGE)
+    if cpu == 1:
+        zap_range(mem, cpu, 0, VPAGE, 1)
+        fault_in(mem, cpu, 0, VPAGE)
+        return task_access(mem, cpu, 0, VPAGE, 1)
+    do_wp_page(mem, cpu, 1, VPAGE)
+    missed = task_access(mem, cpu, 1, VPAGE, 1)
+    zap_range(mem, cpu, 1, VPAGE, 1)
+    return missed
+
+
+@kernel
+def check(mem, cpu):
+    """Every write is found, and both are unmapped, so that a reference too many or too few is seen."""
+    read_and_unmap(mem, cpu, 2, VPAGE)
+    return 0
+
+
+MODEL = Model(
+    "ksm-raced",
+    "two pages of the same contents are merged while one is unmapped and replaced and the other is written and unmapped",
+    "linux-mm.md 2.3; I3, I12, I13",
+    small_geometry(3, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("ksm_merged", "met_ksm_broken_by_write", "met_stale_tlb_met_flush"),
+)
