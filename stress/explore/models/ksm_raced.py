@@ -1,7 +1,7 @@
 """Two tasks' pages of the same contents are merged while one of them is unmapped and another one faulted in, and the other is written.
 
-CPU 0 merges what tasks 0 and 1 have at a virtual page. CPU 1 unmaps task 0's, faults another one in, and writes it. CPU 2 faults on task
-1's as for a write, if that is read-only, and unmaps it.
+CPU 0 merges what tasks 0 and 1 have at a virtual page. CPU 1 unmaps task 0's, faults another one in, and writes it. CPU 2, which
+has a translation that may write, writes task 1's, faults on it if it is read-only, writes again, and unmaps it.
 """
 
 from kernels.base.jit import kernel
@@ -12,12 +12,21 @@ from kernels.policy.ksm import ksm_merge
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import fault_in, read_and_unmap
 from stress.explore.models.gup_migration import VPAGE
-from stress.explore.models.ksm_merge import prepare
+from stress.explore.models.ksm_merge import prepare as prepare_pages
+
+
+@kernel
+def prepare(mem, cpu):
+    """Both tasks have a page that has been written once, task 1's by CPU 2."""
+    prepare_pages(mem, cpu)
+    task_access(mem, cpu, 0, VPAGE, 1)
+    task_access(mem, 2, 1, VPAGE, 1)
+    return 0
 
 
 @kernel
 def steps(mem, cpu):
-    """Merge; unmap, fault and write; fault, write and unmap.
+    """Merge; unmap, fault and write; write, fault, write and unmap.
 
     Returns     what became of it
     """
@@ -27,8 +36,9 @@ def steps(mem, cpu):
         zap_range(mem, cpu, 0, VPAGE, 1)
         fault_in(mem, cpu, 0, VPAGE)
         return task_access(mem, cpu, 0, VPAGE, 1)
-    do_wp_page(mem, cpu, 1, VPAGE)
     missed = task_access(mem, cpu, 1, VPAGE, 1)
+    do_wp_page(mem, cpu, 1, VPAGE)
+    missed = missed * 2 + task_access(mem, cpu, 1, VPAGE, 1)
     zap_range(mem, cpu, 1, VPAGE, 1)
     return missed
 
