@@ -196,14 +196,17 @@ def start_exploring(folder, *words):
     [
         (signal.SIGKILL, 1, 3, "was killed by SIGKILL"),
         (signal.SIGSTOP, 1, 3, "was stopped by a signal"),
-        (signal.SIGINT, 0, 130, ""),
+        (signal.SIGTERM, 0, 130, ""),
     ],
 )
 def test_what_was_explored_is_reported_whatever_ends_it(tmp_path, number, whom, code, said):
     words = ("refcount-cas", "refcount-frozen-bit", "--seconds", "60")
     started, workers = start_exploring(tmp_path, *words)
-    os.kill((started.pid, workers[0])[whom], number)
-    out, complained = started.communicate(timeout=60)
+    try:
+        os.kill((started.pid, workers[0])[whom], number)
+        out, complained = started.communicate(timeout=60)
+    finally:
+        started.kill()
     assert started.returncode == code, complained
     assert "refcount-cas: interrupted after" in out
     assert said in complained
