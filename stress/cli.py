@@ -215,6 +215,7 @@ def compare(
     rounds: Annotated[int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms have a third of them")] = 15,
     seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="of each storm")] = 3.0,
     workers: Annotated[int | None, typer.Option(min=1, help="of each storm, at most one a core [all cores]")] = None,
+    memory: Annotated[str | None, typer.Option(help="of each storm, such as 64M [the scenario's]")] = None,
     json: Annotated[Path | None, typer.Option(help="write all rounds as one JSON object")] = None,
     plot: Annotated[Path | None, typer.Option(help="draw the ratios (.svg, .png, .pdf)")] = None,
 ) -> int:
@@ -232,7 +233,7 @@ def compare(
         check_json_path(json)
     if plot is not None:
         check_plot(plot)
-    return execute(Options(axes_of(axis or ()), scenario, rounds, seconds, check_workers(workers), json, plot))
+    return execute(Options(axes_of(axis or ()), scenario, rounds, seconds, check_workers(workers), memory, json, plot))
 
 
 @app.command()

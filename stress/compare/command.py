@@ -28,6 +28,7 @@ class Options:
     nr_rounds: int
     storm_seconds: float
     workers: int
+    memory: str | None
     json: Path | None
     plot: Path | None
 
@@ -139,6 +140,10 @@ def compare(options: Options) -> int:
     from stress.host import describe_host
 
     build.import_all_entries()
+    storm = storms.Storm(options.scenario, options.storm_seconds, options.workers, options.memory)
+    for axis in options.axes:
+        for policies in _axes()[axis].values():
+            storm.check(policies)
     build.build_entries()
     progress, host, started_s = Progress(), describe_host(), time.monotonic()
     result: dict[str, Any] = {"schema": SCHEMA, "host": host, "axes": {}}
@@ -149,7 +154,7 @@ def compare(options: Options) -> int:
         values = tuple(settings)
         figures, counts = _micro_figures(axis, options, progress)
         nr_storms = max(3, options.nr_rounds // STORM_ROUNDS_DIVISOR)
-        figures += storms.figures(settings, options.scenario, nr_storms, options.storm_seconds, options.workers, progress)
+        figures += storms.figures(settings, storm, nr_storms, progress)
         progress.done()
         print(f"\n{axis}: {' | '.join(values)}\n")
         print("\n".join([*show.table(figures, values[0]), *(show.counts_table(counts) if counts else [])]), flush=True)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,36 @@ class StormFailedError(PfnstormError):
     """A storm of a comparison did not end clean: what it measured is worth nothing."""
 
 
-def storm(scenario: str, seconds: float, workers: int, seed: int, policies: dict[str, str], folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Storm:
+    """What is stormed: a scenario for so long, by so many workers, on its own memory or on so much."""
+
+    scenario: str
+    seconds: float
+    workers: int
+    memory: str | None
+
+    def check(self, policies: Mapping[str, str]) -> None:
+        """Raise what would end a storm before it begins: nobody should learn that after minutes.
+
+        Raises      UserError, HostError
+        """
+        from stress import run
+
+        settings = tuple(f"{name}={value}" for name, value in policies.items())
+        words = (self.scenario, self.seconds, self.workers, None, self.memory, None, FIRST_SEED, "none", settings, 0.0)
+        run.prepare(run.Options(*words, trace=None, snapshot=None, json=None, save=False))
+
+
+def storm(which: Storm, seed: int, policies: Mapping[str, str], folder: Path) -> dict[str, Any]:
     """Run one storm in a process of its own; its result.
 
     Raises      UserError, StormFailedError
     """
     path = folder / "result.json"
     path.unlink(missing_ok=True)
-    words = ["run", scenario, "--seconds", f"{seconds:g}", "--workers", str(workers), "--seed", str(seed), "--check", "none", "--no-save"]
+    words = ["run", which.scenario, "--seconds", f"{which.seconds:g}", "--workers", str(which.workers), "--seed", str(seed)]
+    words += ["--check", "none", "--no-save", *(["--memory", which.memory] if which.memory else [])]
     words += [word for name, value in policies.items() for word in ("--set", f"{name}={value}")]
     done = subprocess.run([sys.executable, "-m", "stress", *words, "--json", str(path)], capture_output=True, text=True, check=False)
     if done.returncode in (EXIT_CLEAN, EXIT_VACUOUS) and path.is_file():
@@ -33,7 +56,7 @@ def storm(scenario: str, seconds: float, workers: int, seed: int, policies: dict
     said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
     if done.returncode == UserError.exit_code:
         raise UserError(said.removeprefix("pfnstorm: "))
-    raise StormFailedError(f"{scenario} with {policies}, seed {seed}, ended with {done.returncode}: {said}")
+    raise StormFailedError(f"{which.scenario} with {policies}, seed {seed}, ended with {done.returncode}: {said}")
 
 
 def _measured(result: dict[str, Any]) -> dict[tuple[str, str, bool], float]:
@@ -58,9 +81,7 @@ def _measured(result: dict[str, Any]) -> dict[tuple[str, str, bool], float]:
     return figures
 
 
-def figures(
-    values: Mapping[str, dict[str, str]], scenario: str, nr_rounds: int, seconds: float, workers: int, tick: Callable[[str], None]
-) -> list[Figure]:
+def figures(values: Mapping[str, dict[str, str]], which: Storm, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
     """What the tasks beside it get done, and what migration achieves, under each value.
 
     Parameters  values: what each of them is called, and the policies that it sets
@@ -70,9 +91,9 @@ def figures(
     with scratch_folder("pfnstorm-compare-") as folder:
         for number in range(nr_rounds):
             for value in names if number % 2 else names[::-1]:
-                tick(f"{scenario}, {value}, round {number + 1} of {nr_rounds}")
-                result = storm(scenario, seconds, workers, FIRST_SEED + number, values[value], folder)
+                tick(f"{which.scenario}, {value}, round {number + 1} of {nr_rounds}")
+                result = storm(which, FIRST_SEED + number, values[value], folder)
                 for key, figure in _measured(result).items():
                     taken.setdefault(key, {}).setdefault(value, []).append(figure)
     whole = {key: rounds for key, rounds in taken.items() if all(len(each) == nr_rounds for each in rounds.values())}
-    return [Figure(f"{scenario}: {name}", unit, in_order(rounds, names), better) for (name, unit, better), rounds in whole.items()]
+    return [Figure(f"{which.scenario}: {name}", unit, in_order(rounds, names), better) for (name, unit, better), rounds in whole.items()]

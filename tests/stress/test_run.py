@@ -63,6 +63,12 @@ def test_mistakes_are_found_first(changed, error, expected):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("scenario", ["storm", "zoo", "kmem", "fragmented", "contiguous", "hotplug"])
+def test_two_workers_are_enough_for_every_scenario(scenario):
+    setup = prepare(options(scenario=scenario, workers=None if scenario == "kmem" else 2, memory=None, nodes=None, frame_bytes=None))
+    assert setup.geometry.nr_frames > 0
+
+
 def test_a_trace_brings_its_workers_its_memory_and_no_meetings():
     setup = prepare(options(scenario="kmem", workers=None, memory=None))
     assert setup.geometry.nr_cpus == setup.trace.nr_cpus == len(setup.plans)

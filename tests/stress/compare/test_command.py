@@ -22,6 +22,8 @@ def compare(*words):
     [
         (["--axis", "weather"], 2, "axes: migration"),
         (["--scenario", "nowhere"], 2, "nowhere"),
+        (["--memory", "4K"], 2, "is too small"),
+        (["--scenario", "fragmented", "--memory", "4G"], 2, "less --memory"),
         (["--workers", 4096], 4, "cores"),
         (["--plot", "out.txt"], 2, ".svg"),
         (["--plot", "no/such/folder/out.svg"], 2, "no/such/folder"),
