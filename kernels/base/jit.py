@@ -275,7 +275,7 @@ class Entry:
 
     def cache_folder(self) -> Path:
         """Where the compiled code of this entry's module lies."""
-        return cache_root() / "kernels" / cache_key(self.function.__module__)
+        return cache_folder(self.function.__module__)
 
     @property
     def dispatcher(self):
@@ -347,7 +347,7 @@ def task_code(function, name: str, module: str, result=types.void) -> int:
 
     Parameters  name: tells it from others of the same function; module: where its kernels come from, for the key of the cache
     """
-    folder = cache_root() / "kernels" / cache_key(module)
+    folder = cache_folder(module)
 
     def compiled():
         options = {name: value for name, value in _COMMON.items() if name != "no_cfunc_wrapper"}
@@ -425,6 +425,11 @@ def cache_key(module: str) -> str:
     facts += sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("NUMBA_") and name != "NUMBA_CACHE_DIR")
     digest.update("\0".join(facts).encode())
     return f"{FLAVOUR}-{digest.hexdigest()[:20]}"
+
+
+def cache_folder(module: str) -> Path:
+    """Where the compiled code of a module lies: there is none yet if the folder is not there."""
+    return cache_root() / "kernels" / cache_key(module)
 
 
 def source_hash() -> str:
