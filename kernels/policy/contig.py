@@ -235,16 +235,25 @@ def alloc_contig_pages(mem, cpu, nid, nr_blocks, rank):
     """Whole pageblocks one after the other, from some node: one range after the other is tried until one can be emptied.
 
     Models      alloc_contig_pages(), mm/page_alloc.c
-    Differs     the search does not always begin at the zone's start, so that not always the same range is emptied
+    Differs     the search does not always begin at the zone's start, so that not always the same range is emptied; and it is made
+                again, as cma_alloc() does after -EBUSY, if something stood in the way for the moment: whoever has isolated a pageblock of
+                each range may have lost his processor
     Parameters  nid: the node to begin with; rank: of its ranges
     Returns     the first frame, or -1; words are NONE
-    Progress    bounded, blocking
+    Progress    at most MAX_TRIES searches, blocking
     """
     begin, found = cycles(), -1
     count(mem, cpu, counter.CONTIG_TRIED, 1)
-    for k in range(mem.nr_nodes):
-        if found < 0:
-            found = try_zone(mem, cpu, (nid + k) % mem.nr_nodes, nr_blocks, rank)
+    for attempt in range(MAX_TRIES):
+        if attempt > 0:
+            give_way(mem, cpu, GIVE_WAY_TURNS << attempt)
+        for_the_moment = False
+        for k in range(mem.nr_nodes):
+            if found < 0:
+                found = try_zone(mem, cpu, (nid + k) % mem.nr_nodes, nr_blocks, rank)
+                for_the_moment = for_the_moment or found != -1 - REFUSAL_UNMOVABLE
+        if found >= 0 or not for_the_moment:
+            break
     if found >= 0:
         count(mem, cpu, counter.CONTIG_SUCCEEDED, 1)
     else:

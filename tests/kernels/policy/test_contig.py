@@ -217,6 +217,23 @@ def test_a_try_that_fails_says_why(machine):
         m.free_contig_range(pfn, 1)
 
 
+def test_ranges_that_others_have_isolated_are_waited_for_and_told(machine):
+    m = machine
+    first_blocks = [nid * 32 + 4 * k for nid in range(2) for k in range(8)]
+    for block in first_blocks:
+        assert m.set_migratetype_isolate(block)
+    assert m.alloc_contig_pages(0, 4, 3) == -1
+    assert m.counter("contig_failed_no_range") == 1
+    assert m.counter("contig_ranges") == 0
+    m.unset_migratetype_isolate(first_blocks[5])
+    first = m.alloc_contig_pages(0, 4, 3)
+    assert first == first_blocks[5] * BLOCK
+    m.free_contig_range(first, 4 * BLOCK)
+    for block in first_blocks:
+        if block != first_blocks[5]:
+            m.unset_migratetype_isolate(block)
+
+
 # -------------------------------------------------------------------------------------------------------- LRU batches
 
 
