@@ -127,7 +127,7 @@ def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not 
     from kernels.base import jit
 
     if jit.EXPLORED:  # only models run in it
-        from stress.explore.explore import build_models
+        from stress.explore.compiling import build_models
         from stress.explore.models import all_models
 
         build_models(tuple(all_models().values()), sys.stderr)

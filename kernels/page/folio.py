@@ -170,6 +170,7 @@ def folio_test_clear(mem, desc, mask):
     """Clear one flag: of several CPUs that try, one wins.
 
     Models      folio_test_clear_lru(), include/linux/page-flags.h
+    Differs     relaxed, where Linux's test_and_clear_bit() is fully ordered, for the reason below
     Returns     True if it was set
     Progress    wait-free
     """

@@ -2,7 +2,9 @@
 
 Models      include/linux/page_ref.h (torvalds/linux 0c8ea05e); refcount = frozen-bit: "mm: implement page refcount locking via
             dedicated bit" (Gladyshev, v2, April 2026), as linux-mm.md 1.2 tells it
-Differs     frozen-bit: every adder that meets the bit tries once to take its addition back, not only when the count is large
+Differs     gets, freezes and the freeze of the last put acquire only, where Linux's are fully ordered: none of them publishes anything, and
+            page-table entries that were changed before a freeze are ordered by the full barrier of their flush
+            frozen-bit: every adder that meets the bit tries once to take its addition back, not only when the count is large
 Invariants  I3: frozen means free or frozen, and only the freezer or the allocator leaves it; I5
 Protocol    get: add unless frozen, acquire; put: release, and acquire for the one that frees; freeze: n -> frozen, acquire;
             unfreeze: a release store, which makes what was done while frozen visible to the next get.

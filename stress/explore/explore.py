@@ -11,24 +11,24 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 import psutil
 
-from kernels.base import jit, points
+from kernels.base import jit
 from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_LOST, EXIT_VACUOUS, EXIT_VIOLATED, HostError, PfnstormError, UserError
-from stress.explore.engine import Engine, compiled_task
+from stress.explore.compiling import build_models
+from stress.explore.engine import Engine
 from stress.explore.failure import save_failure
 from stress.explore.model import Model
 from stress.explore.session import BLOCK_SCHEDULES, Progress, Session, Tally
 from stress.explore.shrink import nr_preemptions
 from stress.explore.story import describe
 from stress.explore.strategies import NAMED, STRATEGIES
-from stress.host import usable_cores
 from stress.soak import write_json
 from stress.workers import die_with
 
@@ -133,63 +133,6 @@ def workers(models: Sequence[Model], jobs: int) -> Iterator[list[Worker]]:
     finally:
         for worker in made:
             worker.stop()
-
-
-def build_models(models: Sequence[Model], out: TextIO) -> None:
-    """Compile, or load, the scheduler and every model, saying what takes time.
-
-    Raises      HostError if the cache cannot be written
-    """
-    from stress.build import build_entries, entries_of
-
-    if jit.INTERPRETED:
-        return
-    points.provide_state()
-    build_entries(entries_of(["stress.explore.scheduler"]), out)
-    _compile_beside([model for model in models if not jit.cache_folder(model.module).exists()], out)
-    for number, model in enumerate(models, 1):
-        start = time.monotonic()
-        try:
-            compiled_task(model)
-        except OSError as error:
-            raise HostError(f"cannot write compiled kernels to {jit.cache_root()}: {error}; set PFNSTORM_CACHE_DIR") from error
-        if time.monotonic() - start > 1:
-            print(f"[{number}/{len(models)}] model {model.name}: compiled in {time.monotonic() - start:.1f} s", file=out, flush=True)
-
-
-def _compile_beside(models: Sequence[Model], out: TextIO) -> None:
-    """Compile models into the disk cache, one process a core; whatever one cannot is the caller's to compile, and to complain about."""
-    jobs, parent, start = min(len(models), usable_cores()), os.getpid(), time.monotonic()
-    if jobs < 2:
-        return
-    print(f"compiling {len(models)} models, once", file=out, flush=True)
-    compilers: list[int] = []
-    try:
-        for job in range(jobs):
-            compilers.append(os.fork())
-            if compilers[-1] == 0:
-                _be_compiler(models[job::jobs], parent, out)
-        for compiler in compilers:
-            os.waitpid(compiler, 0)
-        compilers.clear()
-    finally:
-        for compiler in compilers:
-            with suppress(ChildProcessError):
-                os.kill(compiler, signal.SIGKILL)
-                os.waitpid(compiler, 0)
-    print(f"compiled {len(models)} models in {time.monotonic() - start:.0f} s", file=out, flush=True)
-
-
-def _be_compiler(models: Sequence[Model], parent: int, out: TextIO) -> NoReturn:
-    try:
-        die_with(parent)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal signals the whole group; the parent answers for all
-        for model in models:
-            start = time.monotonic()
-            compiled_task(model)
-            print(f"model {model.name}: compiled in {time.monotonic() - start:.1f} s", file=out, flush=True)
-    finally:
-        os._exit(0)
 
 
 class Live:

@@ -122,7 +122,7 @@ def run_litmus(
 
     Raises      UserError
     """
-    from stress.explore.explore import build_models
+    from stress.explore.compiling import build_models
 
     if strategy not in CHOOSABLE:
         raise UserError(f"unknown strategy {strategy!r}; known: {', '.join(CHOOSABLE)}")

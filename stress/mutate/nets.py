@@ -205,7 +205,7 @@ def explore_server(name: str, scale: float, answers: Any) -> None:
 
 
 def _built(name: str) -> Any:
-    from stress.explore.explore import build_models
+    from stress.explore.compiling import build_models
     from stress.explore.models import all_models
 
     model = all_models()[name]

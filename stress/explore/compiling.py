@@ -1,0 +1,72 @@
+"""Models compiled into the disk cache: once, by all cores, saying what takes time."""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn, TextIO
+
+from kernels.base import jit, points
+from stress.errors import HostError
+from stress.explore.engine import compiled_task
+from stress.explore.model import Model
+from stress.host import usable_cores
+from stress.workers import die_with
+
+
+def build_models(models: Sequence[Model], out: TextIO) -> None:
+    """Compile, or load, the scheduler and every model, saying what takes time.
+
+    Raises      HostError if the cache cannot be written
+    """
+    from stress.build import build_entries, entries_of
+
+    if jit.INTERPRETED:
+        return
+    points.provide_state()
+    build_entries(entries_of(["stress.explore.scheduler"]), out)
+    _compile_beside([model for model in models if not jit.cache_folder(model.module).exists()], out)
+    for number, model in enumerate(models, 1):
+        start = time.monotonic()
+        try:
+            compiled_task(model)
+        except OSError as error:
+            raise HostError(f"cannot write compiled kernels to {jit.cache_root()}: {error}; set PFNSTORM_CACHE_DIR") from error
+        if time.monotonic() - start > 1:
+            print(f"[{number}/{len(models)}] model {model.name}: compiled in {time.monotonic() - start:.1f} s", file=out, flush=True)
+
+
+def _compile_beside(models: Sequence[Model], out: TextIO) -> None:
+    """Compile models into the disk cache, one process a core; whatever one cannot is the caller's to compile, and to complain about."""
+    jobs, parent, start = min(len(models), usable_cores()), os.getpid(), time.monotonic()
+    if jobs < 2:
+        return
+    print(f"compiling {len(models)} models, once", file=out, flush=True)
+    compilers: list[int] = []
+    try:
+        for job in range(jobs):
+            compilers.append(os.fork())
+            if compilers[-1] == 0:
+                _be_compiler(models[job::jobs], parent, out)
+        for compiler in compilers:
+            os.waitpid(compiler, 0)
+        compilers.clear()
+    finally:
+        for compiler in compilers:
+            with suppress(ChildProcessError):
+                os.kill(compiler, signal.SIGKILL)
+                os.waitpid(compiler, 0)
+    print(f"compiled {len(models)} models in {time.monotonic() - start:.0f} s", file=out, flush=True)
+
+
+def _be_compiler(models: Sequence[Model], parent: int, out: TextIO) -> NoReturn:
+    try:
+        die_with(parent)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal signals the whole group; the parent answers for all
+        for model in models:
+            start = time.monotonic()
+            compiled_task(model)
+            print(f"model {model.name}: compiled in {time.monotonic() - start:.1f} s", file=out, flush=True)
+    finally:
+        os._exit(0)
