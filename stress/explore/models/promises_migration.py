@@ -1,0 +1,154 @@
+"""What migration promises of its cost, and of what it says about failures, with nobody beside it.
+
+CPU 0 is who is in the way, too: it sets a folio under writeback, keeps one locked, one in an LRU batch, and no target for any. A folio
+under writeback is neither isolated nor unmapped; what can be moved is not said to be held; a tail is no candidate; what was
+not tried has not failed; a single page is not split; and what is locked is tried as often as it says.
+"""
+
+from kernels.base import counter
+from kernels.base.atomics import load_relaxed, store_relaxed
+from kernels.base.jit import kernel
+from kernels.base.layout import (
+    C_CAUSE,
+    CAUSE_LOCK,
+    CAUSE_LRU_BATCH,
+    EBUSY,
+    FL_WRITEBACK,
+    MIGRATE_ASYNC,
+    MR_COMPACTION,
+    NR_CAUSES,
+    PTE_PFN_SHIFT,
+    REFUSAL_MOVABLE,
+)
+from kernels.map.rmap import zap_range
+from kernels.map.tlb import current_pte
+from kernels.migrate.folio import folio_migrate_unmap, folio_putback
+from kernels.migrate.legacy import migrate_pages
+from kernels.migrate.range import migrate_range
+from kernels.migrate.scan import fill_candidates, scan_step, what_is_there
+from kernels.migrate.targets import FROM_ALLOCATOR, FROM_SCANNER, alloc_target_folio, free_target_folio
+from kernels.page.folio import folio_clear, folio_set, folio_trylock, folio_unlock
+from kernels.page.memdesc import word_desc
+from kernels.policy.fault import do_anonymous_page
+from kernels.types.folios import isolate_folio
+from stress.explore.model import PARAMS, Model, small_geometry
+from stress.explore.models._folios import drain_all, new_page
+from stress.explore.models._promises import counted, expect
+
+MOVABLE, OTHER, LARGE, BATCHED = 0, 1, 2, 4
+PAGES = PARAMS["anon_pages"]
+PASSES = 3  # NR_MAX_MIGRATE_ASYNC_RETRY
+NEVER = 1 << 40
+CAUSE = C_CAUSE + MR_COMPACTION * NR_CAUSES
+
+
+@kernel
+def frame_of(mem, vpage):
+    """The frame of a page of task 0."""
+    return current_pte(mem, 0, vpage) >> PTE_PFN_SHIFT
+
+
+@kernel
+def prepare(mem, cpu):
+    """Two single pages next to each other, and a large folio, on the LRU."""
+    new_page(mem, cpu, 0, MOVABLE)
+    new_page(mem, cpu, 0, OTHER)
+    do_anonymous_page(mem, cpu, 0, LARGE, 1)
+    drain_all(mem)
+    return 0
+
+
+@kernel
+def wait_for_writeback(mem, cpu):
+    """A folio under writeback is not isolated; if it was before, nothing is unmapped."""
+    pfn = frame_of(mem, MOVABLE)
+    word = load_relaxed(mem.memdesc, pfn)
+    desc = word_desc(word)
+    folio_set(mem, desc, FL_WRITEBACK)
+    expect(mem, cpu, isolate_folio(mem, cpu, pfn, word, MR_COMPACTION), -1)
+    folio_clear(mem, desc, FL_WRITEBACK)
+    expect(mem, cpu, isolate_folio(mem, cpu, pfn, word, MR_COMPACTION), desc)
+    folio_set(mem, desc, FL_WRITEBACK)
+    dst = alloc_target_folio(mem, cpu, desc, FROM_ALLOCATOR)
+    expect(mem, cpu, folio_migrate_unmap(mem, cpu, desc, dst, MIGRATE_ASYNC, MR_COMPACTION, 0), -EBUSY)
+    free_target_folio(mem, cpu, dst, FROM_ALLOCATOR)
+    folio_clear(mem, desc, FL_WRITEBACK)
+    folio_putback(mem, cpu, desc)
+    drain_all(mem)
+
+
+@kernel
+def say_why(mem, cpu):
+    """What can be moved is said to be, a tail is none, and what waits in a batch is said to."""
+    expect(mem, cpu, what_is_there(mem, frame_of(mem, MOVABLE)), REFUSAL_MOVABLE)
+    tail = frame_of(mem, LARGE + 1)
+    expect(mem, cpu, scan_step(mem, tail, load_relaxed(mem.memdesc, tail)), -1)
+    do_anonymous_page(mem, cpu, 0, BATCHED, 0)
+    before, pfn = counted(mem, cpu, CAUSE + CAUSE_LRU_BATCH), frame_of(mem, BATCHED)
+    expect(mem, cpu, isolate_folio(mem, cpu, pfn, load_relaxed(mem.memdesc, pfn), MR_COMPACTION), -1)
+    expect(mem, cpu, counted(mem, cpu, CAUSE + CAUSE_LRU_BATCH), before + 1)
+
+
+@kernel
+def lack_targets(mem, cpu, base_pfn, nr_frames):
+    """Of two folios for which there is no target the first one has failed, and the second was not tried; neither is split."""
+    least = load_relaxed(mem.zone_min, 0)
+    store_relaxed(mem.zone_min, 0, NEVER)
+    failed, split = counted(mem, cpu, counter.PGMIGRATE_FAIL), counted(mem, cpu, counter.THP_MIGRATION_SPLIT)
+    migrate_pages(mem, cpu, base_pfn, nr_frames, MIGRATE_ASYNC, MR_COMPACTION, FROM_SCANNER)
+    expect(mem, cpu, counted(mem, cpu, counter.PGMIGRATE_FAIL) - failed, 1)
+    drain_all(mem)
+    fill_candidates(mem, cpu, base_pfn, nr_frames)
+    migrate_range(mem, cpu, base_pfn, MIGRATE_ASYNC, MR_COMPACTION, FROM_SCANNER)
+    expect(mem, cpu, counted(mem, cpu, counter.PGMIGRATE_FAIL) - failed, 2)
+    expect(mem, cpu, counted(mem, cpu, counter.THP_MIGRATION_SPLIT) - split, 0)
+    drain_all(mem)
+    store_relaxed(mem.zone_min, 0, least)
+
+
+@kernel
+def meet_lock(mem, cpu, base_pfn, nr_frames):
+    """A folio that stays locked is tried in each pass."""
+    desc = word_desc(load_relaxed(mem.memdesc, frame_of(mem, MOVABLE)))
+    expect(mem, cpu, 1 if folio_trylock(mem, cpu, desc) else 0, 1)
+    before = counted(mem, cpu, CAUSE + CAUSE_LOCK)
+    migrate_pages(mem, cpu, base_pfn, nr_frames, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
+    expect(mem, cpu, counted(mem, cpu, CAUSE + CAUSE_LOCK) - before, PASSES)
+    folio_unlock(mem, cpu, desc)
+
+
+@kernel
+def steps(mem, cpu):
+    """All of it.
+
+    Returns     0
+    """
+    wait_for_writeback(mem, cpu)
+    say_why(mem, cpu)
+    base_pfn = min(frame_of(mem, MOVABLE), frame_of(mem, OTHER))
+    nr_frames = max(frame_of(mem, MOVABLE), frame_of(mem, OTHER)) + 1 - base_pfn
+    expect(mem, cpu, nr_frames, 2)
+    lack_targets(mem, cpu, base_pfn, nr_frames)
+    meet_lock(mem, cpu, base_pfn, nr_frames)
+    return 0
+
+
+@kernel
+def check(mem, cpu):
+    """All is unmapped, so that a reference too many or too few is seen."""
+    drain_all(mem)
+    zap_range(mem, cpu, 0, 0, PAGES)
+    return 0
+
+
+MODEL = Model(
+    "promises-migration",
+    "migration alone: what cannot move is left alone, tried as often as it says, and counted for what it is",
+    "linux-mm.md 2.4-2.6; D1, C12",
+    small_geometry(1, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    params={"window_frames": 64},
+    meetings=("cause_compaction_lock", "cause_compaction_nomem"),
+)

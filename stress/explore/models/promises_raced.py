@@ -1,0 +1,79 @@
+"""What hints, waits and flushes promise, with somebody beside them.
+
+CPU 0 unmaps a page of task 0 that carries a hint, faults another one in, and puts hints on what is mapped; then it migrates a second page,
+and unmaps a page of task 1. CPU 1 takes the hint of the first page away, late perhaps, waits if it meets the second one's
+migration, and unmaps task 1's page, too. A hint on another page than the one that faulted stays; who waits for a migration waits
+until it is over; who finds nothing to unmap flushes nothing.
+"""
+
+from kernels.base.atomics import load_relaxed
+from kernels.base.jit import kernel
+from kernels.base.layout import PTE_MIGRATION, PTE_PFN_SHIFT, PTE_PROTNONE
+from kernels.map.rmap import zap_range
+from kernels.map.tlb import current_pte
+from kernels.policy.fault import do_anonymous_page, migration_entry_wait
+from kernels.policy.numa import clear_hint, task_numa_work
+from stress.explore.model import PARAMS, Model, small_geometry
+from stress.explore.models._folios import drain_all, migrate_one, new_page
+from stress.explore.models._promises import expect
+from stress.explore.models.numa_compaction import hint
+
+HINTED, MOVED, UNMAPPED = 2, 4, 6
+ALL_PAGES = PARAMS["anon_pages"]
+
+
+@kernel
+def prepare(mem, cpu):
+    """A hinted page, whose frame the LRU batch keeps from being used again; one to be moved; and one of task 1."""
+    do_anonymous_page(mem, cpu, 0, HINTED, 0)
+    hint(mem, HINTED)
+    mem.gang_pfn[0] = current_pte(mem, 0, HINTED)
+    new_page(mem, cpu, 0, MOVED)
+    new_page(mem, cpu, 1, UNMAPPED)
+    mem.gang_pfn[1] = load_relaxed(mem.tlb_generation, 1)
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Unmap, fault and hint, and migrate; take a hint away, and wait. Both unmap.
+
+    Returns     whether it moved, or was met
+    """
+    seen = 0
+    if cpu == 0:
+        zap_range(mem, cpu, 0, HINTED, 1)
+        do_anonymous_page(mem, cpu, 0, HINTED, 0)
+        task_numa_work(mem, cpu, 0, HINTED + 1)
+        seen = migrate_one(mem, cpu, current_pte(mem, 0, MOVED) >> PTE_PFN_SHIFT)
+    else:
+        clear_hint(mem, cpu, 0, HINTED, mem.gang_pfn[0])
+        entry = current_pte(mem, 0, MOVED)
+        if entry & PTE_MIGRATION:
+            migration_entry_wait(mem, cpu, 0, MOVED)
+            expect(mem, cpu, 1 if current_pte(mem, 0, MOVED) == entry else 0, 0)
+            seen = 2
+    zap_range(mem, cpu, 1, UNMAPPED, 1)
+    return seen
+
+
+@kernel
+def check(mem, cpu):
+    """The page that was faulted in has its hint, and task 1 was flushed once. All is unmapped."""
+    expect(mem, cpu, current_pte(mem, 0, HINTED) & PTE_PROTNONE, PTE_PROTNONE)
+    expect(mem, cpu, load_relaxed(mem.tlb_generation, 1), mem.gang_pfn[1] + 1)
+    drain_all(mem)
+    zap_range(mem, cpu, 0, 0, ALL_PAGES)
+    return 0
+
+
+MODEL = Model(
+    "promises-raced",
+    "hints, waits for a migration and flushes against another CPU: each does what it is for, and once",
+    "linux-mm.md 2.3-2.5, 2.10; I12, I14",
+    small_geometry(2, nr_tasks=4),
+    prepare,
+    steps,
+    check,
+    meetings=("met_hint_fault_raced", "met_fault_on_migration_entry", "pgmigrate_success"),
+)
