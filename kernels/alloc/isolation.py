@@ -120,9 +120,10 @@ def unset_migratetype_isolate(mem, cpu, block):
     Progress    blocking on zone->lock
     """
     nid = nid_of(mem, block << mem.pageblock_order)
-    spin_lock(mem, cpu, nid, LC_ZONE)
+    # the caller's until the migratetype changes: the next isolator writes them as soon as the lock is free
     store_relaxed(mem.block_drained, block, 0)
-    saved, first = mem.block_saved[block], block << mem.pageblock_order  # the next isolator writes it as soon as the lock is free
+    saved, first = mem.block_saved[block], block << mem.pageblock_order
+    spin_lock(mem, cpu, nid, LC_ZONE)
     move_freepages_block(mem, cpu, block, saved)
     if is_buddy_block(mem, first, mem.pageblock_order):  # free as a whole: merge with the neighbour it was kept from
         del_from_free_list(mem, cpu, first, mem.pageblock_order, saved)

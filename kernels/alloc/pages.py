@@ -470,5 +470,5 @@ def zone_pcp_enable(mem, cpu, nid):
     Models      zone_pcp_enable(), mm/page_alloc.c
     Progress    blocking
     """
-    if fetch_add_relaxed(mem.zone_pcp_disabled, nid, -1) == 1:
-        pcp_update_high(mem, cpu, nid)
+    fetch_add_relaxed(mem.zone_pcp_disabled, nid, -1)
+    pcp_update_high(mem, cpu, nid)

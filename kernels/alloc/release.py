@@ -37,7 +37,6 @@ from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count
 from kernels.page.folio import (
     desc_free,
-    folio_covers,
     folio_prepare,
     folio_publish,
     folio_retire_words,
@@ -138,11 +137,13 @@ def try_get_through(mem, cpu, pfn, word):
 def recheck_through(mem, cpu, pfn, word, desc):
     """The second half of try_get_through: the reference is held; is it on what the word still leads to?
 
+    The word alone says that the descriptor covers the frame: words are written before its count is, and retired while it is frozen.
+
     Models      try_get_folio(), mm/gup.c, the re-check after the reference
     Returns     desc, or -1 after putting the reference back
     Progress    wait-free unless the put frees
     """
-    if load_relaxed(mem.memdesc, pfn) == word and folio_covers(mem, desc, pfn):
+    if load_relaxed(mem.memdesc, pfn) == word:
         count(mem, cpu, counter.SPEC_KEPT, 1)
         return desc
     count(mem, cpu, counter.SPEC_UNDONE_BY_RECHECK, 1)

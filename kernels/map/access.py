@@ -19,6 +19,8 @@ from kernels.base.layout import (
     FAMILY_TASKS,
     INCARNATION_SHIFT,
     MAPPING_ANON,
+    PTE_ACCESSED,
+    PTE_DIRTY,
     PTE_PFN_SHIFT,
     PTE_PRESENT,
     PTE_PROTNONE,
@@ -31,6 +33,7 @@ from kernels.map.tlb import current_pte, section_enter, section_exit, translate
 from kernels.page.memdesc import is_folio
 
 COUNT_MASK = (1 << INCARNATION_SHIFT) - 1
+WALKER_BITS = PTE_ACCESSED | PTE_DIRTY
 
 
 @kernel
@@ -182,7 +185,8 @@ def gup_fast(mem, cpu, space, vpage, write):
     """Pin the folio behind a virtual page without any lock.
 
     Models      gup_fast_pte_range(), mm/gup.c: (1) read the PTE, (2) reference with re-check of the folio, (3) re-check of the PTE
-    Differs     a pin for writing raises a pincount of its own on folios of every order, where Linux biases the count of small ones
+    Differs     a pin for writing raises a pincount of its own on folios of every order, where Linux biases the count of small ones; what
+                the walker sets in the PTE meanwhile changes nothing
     Returns     the descriptor with a reference to put, and if it is for writing a pin to take back (unpin_folio); or -1
     Progress    lock-free
     """
@@ -200,7 +204,7 @@ def gup_fast(mem, cpu, space, vpage, write):
             fetch_add_relaxed(mem.pincount, desc, 1)
             fence_seq_cst()  # ORDER: full, reference and pin before the PTE is read again: the Dekker pair of unmap and fork
             now = current_pte(mem, space, vpage)
-            changed = now & PTE_PRESENT == 0 or now >> PTE_PFN_SHIFT != pfn or (write and now & PTE_WRITE == 0)
+            changed = now | WALKER_BITS != pte | WALKER_BITS
             if changed or not write:
                 fetch_add_relaxed(mem.pincount, desc, -1)
             if changed:

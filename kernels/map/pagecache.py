@@ -10,7 +10,7 @@ Protocol    look up: load, reference, re-load, range. remove: freeze or hold, re
 
 from kernels.alloc.release import folio_put
 from kernels.base import counter
-from kernels.base.atomics import load_acquire, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import load_acquire, load_relaxed, store_relaxed
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import SIBLING_BIT
@@ -34,7 +34,7 @@ def load_entry(mem, file, index):
     Models      xas_load()
     Progress    wait-free
     """
-    # ORDER: acquire, pairs with the release of the store that put the folio there
+    # ORDER: acquire, pairs with the release of the store that put a migration's target there (migrate_mapping)
     entry = load_acquire(mem.cache, cache_slot(mem, file, index))
     if entry & SIBLING_BIT:
         entry = load_acquire(mem.cache, cache_slot(mem, file, entry >> 1))  # ORDER: acquire, as above
@@ -107,10 +107,11 @@ def cache_store(mem, file, index, order, desc):
     Models      __filemap_add_folio(), mm/filemap.c
     Progress    wait-free
     """
-    # ORDER: release, pairs with load_entry: the folio's fields come with the entry
-    store_release(mem.cache, cache_slot(mem, file, index), (desc + 1) << 1)
+    # Relaxed: a lookup reads nothing of a folio before it has a reference, and the unfreeze, before this, has released the fields. Linux
+    # releases here (rcu_assign_pointer() in xas_store()), as for any pointer.
+    store_relaxed(mem.cache, cache_slot(mem, file, index), (desc + 1) << 1)
     for k in range(1, 1 << order):
-        store_release(mem.cache, cache_slot(mem, file, index + k), index << 1 | SIBLING_BIT)  # ORDER: release, as above
+        store_relaxed(mem.cache, cache_slot(mem, file, index + k), index << 1 | SIBLING_BIT)
 
 
 @kernel

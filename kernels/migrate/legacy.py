@@ -174,21 +174,21 @@ def isolate_migratepages(mem, cpu, base_pfn, nr_frames, reason):
 
 @kernel
 def split_to_list(mem, cpu, desc):
-    """Split an isolated large folio, all of it back on the list to be migrated.
+    """Split an isolated large folio; the pieces after the first are on the list to be migrated then.
 
     Models      try_split_folio(), mm/migrate.c
     Returns     True if it was split
     Progress    blocking
     """
+    pfn, order = mem.folio_pfn[desc], mem.folio_order[desc]  # the isolation's reference refuses everybody else's split
     if not folio_trylock(mem, cpu, desc):
         return False
-    pfn, order = mem.folio_pfn[desc], mem.folio_order[desc]
     result = split_folio(mem, cpu, desc)
     folio_unlock(mem, cpu, desc)
     if result < 0:
         return False
     count(mem, cpu, counter.THP_MIGRATION_SPLIT, 1)
-    for k in range(1 << order):
+    for k in range(1, 1 << order):
         list_add_tail(mem, cpu, FROM, word_desc(load_relaxed(mem.memdesc, pfn + k)))
     return True
 
@@ -217,6 +217,11 @@ def unmap_listed_folio(mem, cpu, desc, mode, reason, targets, pending):
         return pending
     dst = alloc_target_folio(mem, cpu, desc, targets)
     if dst < 0:
+        if mem.folio_order[desc] > 0:
+            # A split unmaps and flushes with the same deferred list, so what stands in it is flushed first.
+            flush_deferred(mem, cpu, pending)
+            if split_to_list(mem, cpu, desc):
+                return -EAGAIN
         count_cause(mem, cpu, reason, CAUSE_NOMEM)
         return -ENOMEM
     result = folio_migrate_unmap(mem, cpu, desc, dst, mode, reason, pending)
@@ -249,17 +254,8 @@ def unmap_list(mem, cpu, desc, mode, reason, targets):
                 result = unmap_listed_folio(mem, cpu, desc, mode, reason, targets, pending)
                 pending = result if result >= 0 else pending
             if result == -ENOMEM:
-                split = False
-                if mem.folio_type[desc] != T_MISC and mem.folio_order[desc] > 0:
-                    # a split unmaps and flushes with the same deferred list
-                    flush_deferred(mem, cpu, pending)
-                    pending = 0
-                    split = split_to_list(mem, cpu, desc)
-                if split:
-                    again += 1
-                else:
-                    nomem = True
-                    list_add_tail(mem, cpu, FAILED, desc)
+                nomem = True
+                list_add_tail(mem, cpu, FAILED, desc)
             elif result == -EAGAIN:
                 again += 1
                 list_add_tail(mem, cpu, FROM, desc)

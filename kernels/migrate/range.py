@@ -107,9 +107,9 @@ def split_in_window(mem, cpu, base_pfn, at, desc):
     Returns     True if it was split
     Progress    blocking
     """
+    order = mem.folio_order[desc]  # the isolation's reference refuses everybody else's split
     if not folio_trylock(mem, cpu, desc):
         return False
-    order = mem.folio_order[desc]
     result = split_folio(mem, cpu, desc)
     folio_unlock(mem, cpu, desc)
     if result < 0:

@@ -10,7 +10,7 @@ Protocol    locked; PTEs to migration entries, flush; freeze; pieces get descrip
 
 from kernels.alloc.release import folio_put
 from kernels.base import counter
-from kernels.base.atomics import fetch_add_relaxed, load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import fetch_add_relaxed, load_relaxed, store_relaxed
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -53,8 +53,8 @@ def make_piece(mem, cpu, desc, k, in_cache):
         fetch_add_relaxed(mem.lru_isolated, lruvec_of(mem, piece), 1)
     store_relaxed(mem.memdesc, pfn, desc_word(kind, piece))
     if in_cache:
-        # ORDER: release, pairs with load_entry; slot by slot, so that a lookup may meet the old sibling and the new folio
-        store_release(mem.cache, cache_slot(mem, (mapping >> 1) - 1, index), (piece + 1) << 1)
+        # Slot by slot, so that a lookup may meet the old sibling and the new folio; relaxed, since the unfreeze after it releases.
+        store_relaxed(mem.cache, cache_slot(mem, (mapping >> 1) - 1, index), (piece + 1) << 1)
         chaos_point(mem, cpu)
     ref_unfreeze(mem, cpu, piece, 2 if in_cache else 1)
 

@@ -46,10 +46,9 @@ def poison_free_frame(mem, cpu, pfn):
     nid = nid_of(mem, pfn)
     spin_lock(mem, cpu, nid, LC_ZONE)
     taken = take_page_off_buddy(mem, cpu, pfn)
-    if taken:
-        store_relaxed(mem.memdesc, pfn, T_HWPOISON)
     spin_unlock(mem, cpu, nid)
     if taken:
+        store_relaxed(mem.memdesc, pfn, T_HWPOISON)  # nobody else has the frame
         count(mem, cpu, counter.HWPOISON_PAGES, 1)
     return taken
 

@@ -13,7 +13,7 @@ Protocol    under a task's PTL: PTE to 0, flush, and only then look for referenc
 from kernels.alloc.pages import cpu_node
 from kernels.alloc.release import folio_add_lru, folio_put
 from kernels.base import counter
-from kernels.base.atomics import copy_words, exchange_relaxed, load_acquire, load_relaxed, store_release
+from kernels.base.atomics import copy_words, exchange_relaxed, load_acquire, load_relaxed, store_relaxed
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -99,7 +99,7 @@ def replace_page(mem, cpu, space, vpage, ksm, fresh):
         if replaced:
             map_page(mem, cpu, space, vpage, ksm, to, PTE_ACCESSED)
         else:
-            store_release(mem.pte, at, before)  # ORDER: release, pairs with the walker's acquire
+            store_relaxed(mem.pte, at, before)  # as it was: no contents come with it
     spin_unlock(mem, cpu, lock)
     if replaced:
         remove_rmap(mem, cpu, old)

@@ -179,14 +179,12 @@ def putback_balloon_page(mem, cpu, word):
     """Give an isolation up.
 
     Models      balloon_page_putback(), mm/balloon.c
+    Differs     an isolated page has kept its place, so that only its flag changes, which needs no lock
     Returns     True
-    Progress    blocking on the balloon's lock
+    Progress    wait-free unless the put frees
     """
     desc = word_desc(word)
-    balloon = load_relaxed(mem.cpupid, desc)
-    spin_lock(mem, cpu, mem.lock_balloon + balloon, LC_BALLOON)
     folio_clear(mem, desc, FL_ISOLATED)
-    spin_unlock(mem, cpu, mem.lock_balloon + balloon)
     if mem.policy_offline == OFFLINE_COUNTED:
         folio_put(mem, cpu, desc)
     return True
@@ -207,8 +205,8 @@ def migrate_balloon_page(mem, cpu, src_pfn, dst_pfn, word):
     if mem.balloon_pfn[balloon * HELD_CAPACITY + place] != src_pfn:
         bug(mem, cpu, BUG_BALLOON_LOST, src_pfn, place, mem.balloon_pfn[balloon * HELD_CAPACITY + place])
     place_balloon_page(mem, cpu, balloon, place, dst_pfn)
-    folio_clear(mem, desc, FL_OFFLINE | FL_ISOLATED)
     spin_unlock(mem, cpu, mem.lock_balloon + balloon)
+    folio_clear(mem, desc, FL_OFFLINE | FL_ISOLATED)  # both at once: who has its old word finds it isolated, or in no balloon
     count(mem, cpu, counter.BALLOON_MIGRATE, 1)
     free_balloon_page(mem, cpu, desc, 2)
     return 1

@@ -58,6 +58,7 @@ def balance(mem, cpu):
     store_relaxed(mem.zone_numa_pages, 1, 0)
     there = frame_after_hint(mem, cpu)
     expect(mem, cpu, 1 if there == here else 0, 0)
+    drain_all(mem)
     expect(mem, cpu, frame_after_hint(mem, cpu), there)
 
 

@@ -1,40 +1,64 @@
 """What files promise of their cost: a page is written back once for each time that it became dirty, and used pages get a second chance.
 
-Both CPUs write a dirty page back. Afterwards a page that was read is passed over once by reclaim, and then taken; and a lookup of a
-folio that stays frozen is tried as often as it says.
+Both CPUs write a dirty page back. CPU 0 unmaps another page, to migrate it, whose writeback CPU 1 ends: in SYNC mode that waits.
+Afterwards a page that was read is passed over once by reclaim, and then taken; and a lookup of a folio that stays frozen is tried as
+often as it says.
 """
 
 from kernels.alloc.release import folio_put
 from kernels.base import counter
 from kernels.base.jit import kernel
+from kernels.base.layout import FL_WRITEBACK, MIGRATE_SYNC, MR_COMPACTION
 from kernels.map.pagecache import cache_slot, filemap_get_entry
+from kernels.migrate.folio import folio_migrate_move, folio_migrate_unmap
+from kernels.migrate.targets import FROM_ALLOCATOR, alloc_target_folio
+from kernels.page.folio import folio_clear, folio_set, folio_test
 from kernels.page.refcount import ref_freeze, ref_unfreeze
 from kernels.policy.filemap import create_folio, file_read, file_truncate, file_write, file_writeback
 from kernels.policy.reclaim import reclaim_one
+from kernels.types.folios import isolate_folio
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all
 from stress.explore.models._promises import counted, expect
 
-INDEX, TRIES = 3, 64
+INDEX, MOVED, TRIES = 3, 5, 64
 FILE_LIST = 1  # the lruvec of node 0's files
 
 
 @kernel
 def prepare(mem, cpu):
-    """A dirty page, on the LRU."""
+    """A dirty page, on the LRU, and one that is isolated and under writeback."""
     folio_put(mem, cpu, create_folio(mem, cpu, 0, 0, INDEX, 0))
+    moved = create_folio(mem, cpu, 0, 0, MOVED, 0)
+    pfn = mem.folio_pfn[moved]
+    folio_put(mem, cpu, moved)
     drain_all(mem)
     file_write(mem, cpu, 0, 0, INDEX, 0)
+    mem.gang_desc[0] = isolate_folio(mem, cpu, pfn, mem.memdesc[pfn], MR_COMPACTION)
+    folio_set(mem, moved, FL_WRITEBACK)
     return 0
 
 
 @kernel
+def move_after_writeback(mem, cpu, src):
+    """Migrate the isolated page."""
+    dst = alloc_target_folio(mem, cpu, src, FROM_ALLOCATOR)
+    expect(mem, cpu, folio_migrate_unmap(mem, cpu, src, dst, MIGRATE_SYNC, MR_COMPACTION, 0), 0)
+    expect(mem, cpu, 1 if folio_test(mem, src, FL_WRITEBACK) else 0, 0)
+    expect(mem, cpu, folio_migrate_move(mem, cpu, src, dst, MR_COMPACTION), 0)
+
+
+@kernel
 def steps(mem, cpu):
-    """Write back.
+    """Write back; migrate, or end the writeback that this waits for.
 
     Returns     pages written
     """
     mem.gang_pfn[cpu] = file_writeback(mem, cpu, 0, INDEX)
+    if cpu == 0:
+        move_after_writeback(mem, cpu, mem.gang_desc[0])
+    else:
+        folio_clear(mem, mem.gang_desc[0], FL_WRITEBACK)
     return mem.gang_pfn[cpu]
 
 
@@ -42,6 +66,8 @@ def steps(mem, cpu):
 def check(mem, cpu):
     """It was written once. It is used, so reclaim passes it over once. While it is frozen, a lookup tries, and gives up."""
     expect(mem, cpu, mem.gang_pfn[0] + mem.gang_pfn[1], 1)
+    drain_all(mem)
+    file_truncate(mem, cpu, 0, MOVED)
     file_read(mem, cpu, 0, 0, INDEX, 0)
     expect(mem, cpu, reclaim_one(mem, cpu, FILE_LIST), 0)
     drain_all(mem)
@@ -58,11 +84,11 @@ def check(mem, cpu):
 
 MODEL = Model(
     "promises-files",
-    "two write a page back at once; then it is used, frozen, and reclaimed: each is done once, and as often as it says",
+    "two write a page back at once, a migration waits for the end of a writeback; a page is used, frozen, and reclaimed",
     "linux-mm.md 2.2",
     small_geometry(2),
     prepare,
     steps,
     check,
-    meetings=("pgsteal", "pgrotated"),
+    meetings=("pgsteal", "pgrotated", "pgmigrate_success"),
 )

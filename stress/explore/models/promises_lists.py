@@ -8,7 +8,7 @@ from kernels.alloc.buddy import is_buddy_block
 from kernels.alloc.isolation import isolate_pageblock, unisolate_pageblock
 from kernels.alloc.pages import alloc_frozen_pages, drain_all_pages, free_frozen_pages
 from kernels.base.jit import kernel
-from kernels.base.layout import MT_MOVABLE, PCP_STRIDE, PCP_TOTAL
+from kernels.base.layout import MT_MOVABLE, PCP_TOTAL
 from kernels.map.rmap import zap_range
 from kernels.policy.fault import do_anonymous_page
 from stress.explore.model import PARAMS, Model, small_geometry

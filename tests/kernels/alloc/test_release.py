@@ -72,17 +72,6 @@ def test_a_failed_recheck_may_hold_the_last_reference(machine, order):
     assert m.free_frames() == free
 
 
-def test_the_range_is_checked_too(machine):
-    """A word that is the same again, on a descriptor that no longer covers the frame (a split that is under way)."""
-    m = machine
-    desc, pfn = make_folio(m, 1)
-    m["folio_order"][desc] = 0
-    assert m.try_get_pfn(pfn + 1) == -1
-    assert m.counter("spec_undone_by_recheck") == 1
-    m["folio_order"][desc] = 1
-    m.folio_put(desc)
-
-
 @pytest.mark.parametrize("kind", [Type.SLAB, Type.MOVABLE])
 def test_a_last_put_on_something_else_is_a_bug(machine, kind):
     m = machine

@@ -181,7 +181,7 @@ def test_the_kernels_have_hundreds_each_with_a_name_of_its_own():
     [
         "alloc/release.py:recheck_through:recheck: load_relaxed(mem.memdesc, pfn) == word -> True",
         "map/pagecache.py:filemap_get_entry:recheck: load_entry(mem, file, index) == entry -> True",
-        "map/access.py:gup_fast:recheck: now >> PTE_PFN_SHIFT != pfn -> False",
+        "map/access.py:gup_fast:recheck: now | WALKER_BITS != pte | WALKER_BITS -> False",
         "map/access.py:gup_fast:order: fence_seq_cst() -> nothing",
         "page/refcount.py:ref_unfreeze:order: store_release -> store_relaxed: mem.refcount, desc, nr_refs",
         "migrate/folio.py:folio_migrate_move:recheck: load_acquire(mem.refcount, src) != expected -> False",
