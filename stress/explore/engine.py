@@ -181,7 +181,7 @@ class Found:
 class Step:
     """One step of a schedule that was logged: what was chosen, for which task, what it did."""
 
-    chosen: int
+    choice: int
     cpu: int
     op: int
     offset: int
@@ -190,6 +190,16 @@ class Step:
     result: int
     before: int
     enabled: int  # from whom it was chosen; 0: an access that nobody else could tell from others, which was not chosen
+
+    @property
+    def chosen(self) -> int:
+        """Who was chosen."""
+        return self.choice & state.WHO_MASK
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it is a load that returned an older value than memory had."""
+        return self.choice != self.chosen
 
 
 class Engine:
@@ -209,6 +219,7 @@ class Engine:
         self._privacy = privacy
         words[points.BASE] = self.mem.base
         words[state.NR_TASKS], words[state.RACES] = model.nr_cpus, int(races)
+        words[state.LOADS_EARLY] = int(memory in state.MAKES_LOADS_EARLY)
         self._describe_fields()
         if jit.INTERPRETED:
             self.tasks = GreenletTasks(self.mem, model)
@@ -264,6 +275,8 @@ class Engine:
         """Choose a strategy, and forget what was remembered of schedules before."""
         words = self.words
         number, parameter = NAMED[strategy]
+        if words[state.LOADS_EARLY] and STRATEGIES[number].exhaustive:
+            raise ValueError(f"{strategy} does not know which value a load returns: {self.memory} is for samplers")
         if not self._profiled and (self._privacy or STRATEGIES[number].profiled):
             self._profile()
         words[state.PRIVACY], words[state.RESTARTS] = int(self._privacy), int(STRATEGIES[number].exhaustive)
@@ -355,7 +368,7 @@ class Engine:
         return int(scheduler.explore_batch(self.words, first, nr_schedules))
 
     def replay(self, choices: list[int], *, logging: bool = False, judge: bool = False) -> Found | None:
-        """Run one given schedule; how it failed, or None. -1 in `choices`: whoever went on last, else the lowest.
+        """Run one given schedule; how it failed, or None. state.ANYBODY in `choices`: whoever went on last, else the lowest.
 
         Parameters  judge: whether the checkers at rest look at how it ended
         """
@@ -387,7 +400,7 @@ class Engine:
         return int(self.words[state.NR_STEPS])
 
     def choices(self) -> list[int]:
-        """Who was chosen at each step of the last schedule."""
+        """Who was chosen at each step of the last schedule, and which value a load returned (state.VERSION_SHIFT)."""
         return [int(self.words[state.CHOICES + k]) for k in range(self.nr_steps)]
 
     def task_of(self, chosen: int) -> int:
@@ -399,8 +412,8 @@ class Engine:
         found = []
         for k in range(self.nr_steps):
             at = state.LOG + k * state.LOG_WORDS
-            chosen, *logged = (int(self.words[at + j]) for j in range(8))
-            found.append(Step(chosen, self.task_of(chosen), *logged))
+            choice, *logged = (int(self.words[at + j]) for j in range(8))
+            found.append(Step(choice, self.task_of(choice & state.WHO_MASK), *logged))
         return found
 
     def found(self) -> Found | None:

@@ -1,38 +1,38 @@
 """From a failing schedule to the few switches that matter, by delta debugging.
 
-A schedule is read as deviations from the dullest one, which lets whoever went on last go on, else the lowest: (step, who). What
-remains after no single deviation can be left out is 1-minimal (A. Zeller, R. Hildebrandt, "Simplifying and isolating
-failure-inducing input", TSE 2002). Only runs that fail in the same way count.
+A schedule is read as deviations from the dullest one, which lets whoever went on last go on, else the lowest, and every load return the
+newest value: (step, who) and (step, which older value). What remains after no single deviation can be left out is 1-minimal (A. Zeller,
+R. Hildebrandt, "Simplifying and isolating failure-inducing input", TSE 2002). Only runs that fail in the same way count.
 """
 
 from collections.abc import Callable
 from itertools import pairwise
 
 from stress.explore.engine import AT_REST, Engine, Found
+from stress.explore.state import ANYBODY, VERSION_SHIFT, WHO_MASK
 
 Deviation = tuple[int, int]
 
 
 def deviations_of(engine: Engine, choices: list[int], found: Found) -> list[Deviation]:
     """The steps at which a schedule differs from what the default would have done, found by leaving out what changes nothing."""
-    kept = [-1] * len(choices)
+    switches: list[Deviation] = []
     last = -1
-    deviations: list[Deviation] = []
-    for at, chosen in enumerate(choices):
-        if chosen != last:
-            deviations.append((at, chosen))
-            kept[at] = chosen
-        last = chosen
-    again = engine.replay(kept, judge=found.verdict == AT_REST)
-    if again is None or not again.same_failure(found):
-        return list(enumerate(choices))  # a default that differs where nothing was switched: keep every step
-    return deviations
+    early = [(at, choice | ANYBODY) for at, choice in enumerate(choices) if choice >> VERSION_SHIFT]
+    for at, choice in enumerate(choices):
+        if choice & WHO_MASK != last:
+            switches.append((at, choice & WHO_MASK))
+        last = choice & WHO_MASK
+    again = engine.replay(_given(switches + early), judge=found.verdict == AT_REST)
+    if again is None or not again.same_failure(found):  # a default that differs where nothing was switched: keep every step
+        switches = [(at, choice & WHO_MASK) for at, choice in enumerate(choices)]
+    return switches + early
 
 
 def _given(deviations: list[Deviation]) -> list[int]:
-    given = [-1] * (deviations[-1][0] + 1 if deviations else 0)
-    for at, chosen in deviations:
-        given[at] = chosen
+    given = [ANYBODY] * (1 + max((at for at, _ in deviations), default=-1))
+    for at, choice in deviations:  # who of one, which older value of another
+        given[at] = given[at] & choice & WHO_MASK | (given[at] | choice) & ~WHO_MASK
     return given
 
 
@@ -68,5 +68,6 @@ def shrink(engine: Engine, choices: list[int], found: Found) -> list[int]:
 
 def nr_preemptions(choices: list[int]) -> int:
     """How often a schedule goes on with another than before although that one makes more steps later."""
-    last_step = {chosen: at for at, chosen in enumerate(choices)}
-    return sum(a != b and last_step[a] > at for at, (a, b) in enumerate(pairwise(choices)))
+    who = [choice & WHO_MASK for choice in choices]
+    last_step = {chosen: at for at, chosen in enumerate(who)}
+    return sum(a != b and last_step[a] > at for at, (a, b) in enumerate(pairwise(who)))
