@@ -7,6 +7,7 @@ import ctypes
 import mmap
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,22 @@ class Step:
         return self.choice != self.chosen
 
 
+#: a load that returns an older value: task, number of its access from 0, which one (state.VERSION_SHIFT)
+EarlyLoad = tuple[int, int, int]
+
+
+def early_loads(choices: list[int]) -> list[EarlyLoad]:
+    """The loads of a schedule, none of whose steps is left open, that return older values."""
+    found: list[EarlyLoad] = []
+    made: Counter[int] = Counter()
+    for choice in choices:
+        who, version = choice & state.WHO_MASK, choice >> state.VERSION_SHIFT
+        if version > 0:
+            found.append((who, made[who], version))
+        made[who] += 1
+    return found
+
+
 class Engine:
     """A model, ready to be explored: the machine stands where every schedule begins. One at a time in a process.
 
@@ -367,16 +384,23 @@ class Engine:
         self.words[state.NOTING] = note_every
         return int(scheduler.explore_batch(self.words, first, nr_schedules))
 
-    def replay(self, choices: list[int], *, logging: bool = False, judge: bool = False) -> Found | None:
-        """Run one given schedule; how it failed, or None. state.ANYBODY in `choices`: whoever went on last, else the lowest.
+    def replay(
+        self, choices: list[int], early: Sequence[EarlyLoad] | None = None, *, logging: bool = False, judge: bool = False
+    ) -> Found | None:
+        """Run one given schedule; how it failed, or None. -1 in `choices`: whoever went on last, else the lowest.
 
-        Parameters  judge: whether the checkers at rest look at how it ended
+        Parameters  early: the loads that return older values; None: what `choices` say
+                    judge: whether the checkers at rest look at how it ended
         """
+        early = early_loads(choices) if early is None else early
         words = self.words
         words[state.STRATEGY], words[state.PRIVACY] = NAMED["given"][0], 0
         words[state.NR_GIVEN], words[state.LOGGING] = len(choices), int(logging)
-        for k, chosen in enumerate(choices):
-            words[state.GIVEN + k] = chosen
+        for k, choice in enumerate(choices):
+            words[state.GIVEN + k] = choice & state.WHO_MASK if choice >= 0 else -1
+        words[state.NR_GIVEN_EARLY] = len(early)
+        for k, word in enumerate(word for each in early for word in each):
+            words[state.GIVEN_EARLY + k] = word
         self.explore(0, 1)
         words[state.LOGGING] = 0
         return self.found() or (self.at_rest() if judge else None)

@@ -71,6 +71,7 @@ from stress.explore.state import (
     NR_BUFFERED,
     NR_HASHES,
     NR_LANES,
+    NR_MADE,
     NR_POINTS,
     NR_STORED,
     NR_TASKS,
@@ -320,6 +321,7 @@ def acquires(order):
 @kernel
 def begin_loads(s, task):
     """A task that begins sees what was written before."""
+    s[NR_MADE + task] = 0
     s[HORIZON + task] = s[NR_UNDO]
     for k in range(NR_HASHES):
         s[COHERENT + task * NR_HASHES + k] = 0

@@ -82,7 +82,7 @@ from stress.explore.state import (
     FIELD_END,
     FINAL,
     FLUSH,
-    GIVEN,
+    GIVEN_EARLY,
     GREW,
     HASH,
     LAST_ADDRESS,
@@ -106,8 +106,9 @@ from stress.explore.state import (
     NOTE_FIRST,
     NOTING,
     NR_BUFFERED,
-    NR_GIVEN,
+    NR_GIVEN_EARLY,
     NR_LANES,
+    NR_MADE,
     NR_POINTS,
     NR_PRUNED,
     NR_RESTORED,
@@ -255,7 +256,9 @@ def make_access(s, task, mask, version):
         s[RESULT] = load_early(s, task, address, version)
     else:
         s[RESULT] = apply(s, task, op, address, first, s[at + 3])
-        if s[LOADS_EARLY]:
+    if s[LOADS_EARLY]:
+        s[NR_MADE + task] += 1
+        if version == 0:
             order_loads(s, task, op, address)
     if s[LOGGING]:
         s[LOG + s[NR_STEPS] * LOG_WORDS + LOG_RESULT] = s[RESULT]
@@ -342,14 +345,24 @@ def serve_code():
 
 
 @kernel
+def given_version(s, task):
+    """Which older value a given schedule says that the pending load of a task returns."""
+    for k in range(s[NR_GIVEN_EARLY]):
+        at = GIVEN_EARLY + 3 * k
+        if s[at] == task and s[at + 1] == s[NR_MADE + task]:
+            return s[at + 2]
+    return 0
+
+
+@kernel
 def version_of(s, chosen):
     """Which older value the access that was chosen returns, drawn or given; 0: the newest. In a long schedule always that (livelock.py)."""
     at = REQUESTS + REQUEST_WORDS * chosen
     if chosen >= FLUSH or s[NR_STEPS] >= LOOPS_FROM or not may_be_early(s, chosen, s[at], s[at + 1]):
         return 0
     if s[STRATEGY] == REPLAYS:
-        given = s[GIVEN + s[NR_STEPS]] >> VERSION_SHIFT if s[NR_STEPS] < s[NR_GIVEN] else 0
-        return given if 0 < given and given <= nr_older(s, chosen, s[at + 1]) else 0
+        given = given_version(s, chosen)
+        return given if given == 0 or given <= nr_older(s, chosen, s[at + 1]) else 0
     if random_below(s, ONE_IN) != 0:
         return 0
     older = nr_older(s, chosen, s[at + 1])

@@ -2,7 +2,7 @@
 
 from kernels.base.jit import kernel
 from stress.explore.chance import lowest_member
-from stress.explore.state import ANYBODY, DIVERGED_AT, GIVEN, LAST_TASK, NR_GIVEN, NR_STEPS, WHO_MASK
+from stress.explore.state import DIVERGED_AT, GIVEN, LAST_TASK, NR_GIVEN, NR_STEPS
 from stress.explore.strategy import Strategy
 
 
@@ -18,8 +18,8 @@ def choose(s, mask):
     """The one that is given for this step, if it can go on."""
     at = s[NR_STEPS]
     if at < s[NR_GIVEN]:
-        wanted = s[GIVEN + at] & WHO_MASK
-        if wanted != ANYBODY:
+        wanted = s[GIVEN + at]
+        if wanted >= 0:
             if mask >> wanted & 1:
                 return wanted
             if s[DIVERGED_AT] < 0:
