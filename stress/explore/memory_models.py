@@ -12,23 +12,25 @@ full fence, wait for the whole buffer; one that does not waits only for the own 
 without a release half). Loads are made in order, so acquire costs nothing. A task has state.LANES lanes, taken in turn: a store to
 one more word waits for the lane of the oldest.
 
-RMO is PSO with loads that are made early: a relaxed one may return what its word had at an earlier moment, as if it had been made then
+RMO is PSO with loads that are made early: an atomic one may return what its word had at an earlier moment, as if it had been made then
 (versioned loads, as in OEMU: D. Jeong et al., "Ozz: identifying kernel out-of-order concurrency bugs with in-vivo memory access
 reordering", SOSP 2024). The undo log has every write of the schedule with the value before, and its length is the time. The earliest
 moment is that of the task's last access that acquires, fence or wait (state.HORIZON), and that of the version of the word that
-the task has seen or written last (state.COHERENT; words of one hash share it, which only forbids more). A load that acquires, a
-read-modify-write, and a plain load, since whatever changes under one is a race, return the newest.
+the task has seen or written last (state.COHERENT; words of one hash share it, which only forbids more). A load that acquires may overtake
+relaxed ones before it, too, and then the horizon is the last moment at which its word had that value. A read-modify-write, and a
+plain load, since whatever changes under one is a race, return the newest.
 
 Sound for arm64, bar dependencies: every write reaches one memory at one moment (multi-copy atomicity), every load is made at one moment
 between the last access that orders it and its place in the program, and the moments of loads of one word do not go back (coherence).
-Address dependencies are not tracked: a relaxed load through a pointer just loaded is independent, as on Alpha, and where a protocol relies
-on the dependency (rcu_dereference()) an acquire must say so. What arm64 does beyond this is not modelled: stores before loads
-that stand before them, and acquires that return less than the newest.
+Acquires are RCpc (LDAPR): one may overtake its task's own releases, as in C11 and in Linux's model. Address dependencies are not tracked:
+a relaxed load through a pointer just loaded is independent, as on Alpha, and where a protocol relies on the dependency
+(rcu_dereference()) an acquire must say so. What arm64 does beyond this is not modelled: stores before loads that stand before them, and
+the two halves of a read-modify-write at two moments.
 
 A wait moves the horizon, so who spins sees in the end what is new; and who was returned an older value need not wait for a change.
 """
 
-from kernels.base.atomics import ACQUIRE, RELAXED, RELEASE
+from kernels.base.atomics import ACQUIRE, RELEASE
 from kernels.base.jit import kernel
 from kernels.base.points import (
     AWAIT,
@@ -45,6 +47,7 @@ from kernels.base.points import (
     LOAD,
     ORDER_MASK,
     ORDER_SHIFT,
+    PLAIN,
     STORE,
     WAIT,
     load_word,
@@ -335,8 +338,8 @@ def coherent_from(s, task, address):
 
 @kernel
 def may_be_early(s, task, op, address):
-    """Whether a request is a load that may have been made early: relaxed, and not of the task's own store."""
-    return op & KIND_MASK == LOAD and op >> ORDER_SHIFT & ORDER_MASK == RELAXED and newest_own(s, task, address) < 0
+    """Whether a request is a load that may have been made early: an atomic one, and not of the task's own store."""
+    return op & KIND_MASK == LOAD and op >> ORDER_SHIFT & ORDER_MASK != PLAIN and newest_own(s, task, address) < 0
 
 
 @kernel
@@ -350,7 +353,7 @@ def nr_older(s, task, address):
 
 
 @kernel
-def load_early(s, task, address, version):
+def load_early(s, task, op, address, version):
     """Make a load whose word had the value that it returns before the version-th newest write to it.
 
     Returns     that value
@@ -361,6 +364,8 @@ def load_early(s, task, address, version):
         if s[UNDO + k * UNDO_WORDS] == address:
             version -= 1
     s[coherent_from(s, task, address)] = k
+    if acquires(op >> ORDER_SHIFT & ORDER_MASK):
+        s[HORIZON + task] = k
     s[WAITED_ON + task] = address
     s[WOKEN + task] = max(1, s[NR_POINTS])  # what it has read has changed
     return s[UNDO + k * UNDO_WORDS + 2]

@@ -142,10 +142,11 @@ def note_read(s, task, word, order):
 
 
 @kernel
-def note_early_load(s, task):
-    """What the older value carried is not kept: as if it were all that has happened, which hides races behind a fence and invents none."""
+def note_early_load(s, task, order):
+    """What the older value carried is not kept: as if it were all that has happened until now, which hides races and invents none."""
+    clock = (CLOCK if acquires(order) else ACQUIRABLE) + task * MAX_TASKS
     for other in range(s[NR_TASKS]):
-        s[ACQUIRABLE + task * MAX_TASKS + other] = s[CLOCK + other * MAX_TASKS + other]
+        s[clock + other] = s[CLOCK + other * MAX_TASKS + other]
 
 
 @kernel
@@ -175,7 +176,7 @@ def note_access(s, task, op, first, result, forwarded, early):
     reads, writes = kind != STORE, kind != LOAD and succeeds
     check_access(s, task, word, order == PLAIN, reads, writes)
     if early:
-        note_early_load(s, task)
+        note_early_load(s, task, order)
     elif reads and not forwarded:
         note_read(s, task, word, order)
     if writes:

@@ -253,7 +253,7 @@ def make_access(s, task, mask, version):
     if s[PRIVACY] and op & KIND_MASK != WAIT:
         note_touch(s, task)
     if version > 0:
-        s[RESULT] = load_early(s, task, address, version)
+        s[RESULT] = load_early(s, task, op, address, version)
     else:
         s[RESULT] = apply(s, task, op, address, first, s[at + 3])
     if s[LOADS_EARLY]:

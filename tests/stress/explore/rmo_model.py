@@ -20,6 +20,8 @@ DATA, FLAG, NOISE, OWN = 0, 16, 32, 48
 VARIANTS = {
     "relaxed": True,
     "acquire": False,
+    "acquire behind relaxed": True,
+    "two acquires": False,
     "fence": False,
     "relaxed addition between": True,
     "acquiring addition between": False,
@@ -33,13 +35,14 @@ VARIANTS = {
     "asserted": True,
 }
 NAMES = tuple(VARIANTS)
-(RELAXED, ACQUIRE, FENCE, RMW, RMW_ACQUIRE, CORR, CAS, OWN_STORE, PLAIN, SPIN, IRIW, IRIW_ACQUIRE, ASSERTED) = range(len(VARIANTS))
+(RELAXED, ACQUIRE, ACQUIRE_BEHIND, ACQUIRES, FENCE, RMW, RMW_ACQUIRE, CORR, CAS, OWN_STORE, PLAIN, SPIN, IRIW, IRIW_ACQUIRE,
+ ASSERTED) = range(len(VARIANTS))  # fmt: skip
 
 
 @kernel
 def first_load(mem, cpu, variant, word):
     """The load that is ordered before the second one, or is not."""
-    if variant in (ACQUIRE, IRIW_ACQUIRE):
+    if variant in (ACQUIRE, ACQUIRES, IRIW_ACQUIRE):
         return load_acquire(mem.contents, word)  # ORDER: acquire, what the variant says
     if variant == CAS:
         return cas_relaxed(mem.contents, word, 7, 8)
@@ -61,6 +64,8 @@ def first_load(mem, cpu, variant, word):
 @kernel
 def second_load(mem, variant, word):
     """The load that may be early."""
+    if variant in (ACQUIRE_BEHIND, ACQUIRES):
+        return load_acquire(mem.contents, word)  # ORDER: acquire, what the variant says
     return mem.contents[word] if variant == PLAIN else load_relaxed(mem.contents, word)
 
 
@@ -115,4 +120,4 @@ def check(mem, cpu):
     return 0
 
 
-MODEL = Model("rmo", "what relaxed loads may return", "C11", small_geometry(4, words_per_frame=32), prepare, steps, check, at_rest=False)
+MODEL = Model("rmo", "what loads may return", "C11", small_geometry(4, words_per_frame=32), prepare, steps, check, at_rest=False)

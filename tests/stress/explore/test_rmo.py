@@ -1,4 +1,4 @@
-"""RMO: what relaxed loads may return, what they may not, and how a failure that hangs on one is replayed, shrunk and told."""
+"""RMO: what loads may return, what they may not, and how a failure that hangs on one is replayed, shrunk and told."""
 
 import os
 import subprocess
