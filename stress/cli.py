@@ -41,6 +41,13 @@ class MemoryModel(StrEnum):
     pso = "pso"
 
 
+class ExploredMemoryModel(StrEnum):
+    sc = "sc"
+    tso = "tso"
+    pso = "pso"
+    rmo = "rmo"
+
+
 class Listing(StrEnum):
     roles = "roles"
     scenarios = "scenarios"
@@ -241,8 +248,9 @@ def explore(
     models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="models, by name [all]")] = None,
     strategy: Annotated[list[str] | None, typer.Option(help="repeatable [a portfolio]")] = None,
     memory: Annotated[
-        MemoryModel, typer.Option(help="sequential consistency, or store buffers: x86-TSO, and the weaker PSO")
-    ] = MemoryModel.sc,
+        ExploredMemoryModel,
+        typer.Option(help="sequential consistency, store buffers (x86-TSO, the weaker PSO), or those and early loads (RMO)"),
+    ] = ExploredMemoryModel.sc,
     seconds: Annotated[float | None, typer.Option(min=0.1, max=MAX_SECONDS, help=f"for all models together [{EXPLORE_SECONDS:g}]")] = None,
     schedules: Annotated[
         int | None, typer.Option(min=1, max=1 << 40, help="of each model and strategy, in place of --seconds: the same every time")
@@ -257,7 +265,7 @@ def explore(
     os.environ["PFNSTORM_FLAVOUR"] = "explored"
     from stress.explore.arguments import chosen_models, chosen_strategies, listed
 
-    chosen = chosen_models(models), chosen_strategies(strategy)
+    chosen = chosen_models(models), chosen_strategies(strategy, memory.value)
     if listing:
         print("\n".join(listed()))
         return EXIT_CLEAN

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from stress.errors import UserError
 from stress.explore.model import Model
 from stress.explore.models import all_models, known_models
+from stress.explore.state import MAKES_LOADS_EARLY
 from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
 
 
@@ -20,8 +21,8 @@ def chosen_models(names: Sequence[str] | None) -> tuple[Model, ...]:
     return tuple(known[name] for name in dict.fromkeys(names or all_models()))
 
 
-def chosen_strategies(names: Sequence[str] | None) -> tuple[str, ...]:
-    """Strategies by name, or the portfolio.
+def chosen_strategies(names: Sequence[str] | None, memory: str) -> tuple[str, ...]:
+    """Strategies by name, or those of the portfolio that a memory model is for.
 
     Raises      UserError
     """
@@ -30,7 +31,15 @@ def chosen_strategies(names: Sequence[str] | None) -> tuple[str, ...]:
     for name in names or ():
         if name not in CHOOSABLE:
             raise UserError(f"unknown strategy {name!r}; known: {', '.join(CHOOSABLE)}")
-    return tuple(dict.fromkeys(names or PORTFOLIO))
+        if not is_for(name, memory):
+            samplers = ", ".join(each for each in CHOOSABLE if is_for(each, memory))
+            raise UserError(f"--strategy {name} is exhaustive, and --memory {memory} is for samplers: choose among {samplers}")
+    return tuple(name for name in dict.fromkeys(names or PORTFOLIO) if is_for(name, memory))
+
+
+def is_for(strategy: str, memory: str) -> bool:
+    """Whether a strategy knows all choices that there are under a memory model."""
+    return memory not in MAKES_LOADS_EARLY or not STRATEGIES[NAMED[strategy][0]].exhaustive
 
 
 def listed() -> list[str]:

@@ -7,6 +7,7 @@ import ctypes
 import mmap
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,7 @@ class Found:
 class Step:
     """One step of a schedule that was logged: what was chosen, for which task, what it did."""
 
-    chosen: int
+    choice: int
     cpu: int
     op: int
     offset: int
@@ -190,6 +191,32 @@ class Step:
     result: int
     before: int
     enabled: int  # from whom it was chosen; 0: an access that nobody else could tell from others, which was not chosen
+
+    @property
+    def chosen(self) -> int:
+        """Who was chosen."""
+        return self.choice & state.WHO_MASK
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it is a load that returned an older value than memory had."""
+        return self.choice != self.chosen
+
+
+#: a load that returns an older value: task, number of its access from 0, which one (state.VERSION_SHIFT)
+EarlyLoad = tuple[int, int, int]
+
+
+def early_loads(choices: list[int]) -> list[EarlyLoad]:
+    """The loads of a schedule, none of whose steps is left open, that return older values."""
+    found: list[EarlyLoad] = []
+    made: Counter[int] = Counter()
+    for choice in choices:
+        who, version = choice & state.WHO_MASK, choice >> state.VERSION_SHIFT
+        if version > 0:
+            found.append((who, made[who], version))
+        made[who] += 1
+    return found
 
 
 class Engine:
@@ -209,6 +236,7 @@ class Engine:
         self._privacy = privacy
         words[points.BASE] = self.mem.base
         words[state.NR_TASKS], words[state.RACES] = model.nr_cpus, int(races)
+        words[state.LOADS_EARLY] = int(memory in state.MAKES_LOADS_EARLY)
         self._describe_fields()
         if jit.INTERPRETED:
             self.tasks = GreenletTasks(self.mem, model)
@@ -264,6 +292,8 @@ class Engine:
         """Choose a strategy, and forget what was remembered of schedules before."""
         words = self.words
         number, parameter = NAMED[strategy]
+        if words[state.LOADS_EARLY] and STRATEGIES[number].exhaustive:
+            raise ValueError(f"{strategy} does not know which value a load returns: {self.memory} is for samplers")
         if not self._profiled and (self._privacy or STRATEGIES[number].profiled):
             self._profile()
         words[state.PRIVACY], words[state.RESTARTS] = int(self._privacy), int(STRATEGIES[number].exhaustive)
@@ -354,16 +384,23 @@ class Engine:
         self.words[state.NOTING] = note_every
         return int(scheduler.explore_batch(self.words, first, nr_schedules))
 
-    def replay(self, choices: list[int], *, logging: bool = False, judge: bool = False) -> Found | None:
+    def replay(
+        self, choices: list[int], early: Sequence[EarlyLoad] | None = None, *, logging: bool = False, judge: bool = False
+    ) -> Found | None:
         """Run one given schedule; how it failed, or None. -1 in `choices`: whoever went on last, else the lowest.
 
-        Parameters  judge: whether the checkers at rest look at how it ended
+        Parameters  early: the loads that return older values; None: what `choices` say
+                    judge: whether the checkers at rest look at how it ended
         """
+        early = early_loads(choices) if early is None else early
         words = self.words
         words[state.STRATEGY], words[state.PRIVACY] = NAMED["given"][0], 0
         words[state.NR_GIVEN], words[state.LOGGING] = len(choices), int(logging)
-        for k, chosen in enumerate(choices):
-            words[state.GIVEN + k] = chosen
+        for k, choice in enumerate(choices):
+            words[state.GIVEN + k] = choice & state.WHO_MASK if choice >= 0 else -1
+        words[state.NR_GIVEN_EARLY] = len(early)
+        for k, word in enumerate(word for each in early for word in each):
+            words[state.GIVEN_EARLY + k] = word
         self.explore(0, 1)
         words[state.LOGGING] = 0
         return self.found() or (self.at_rest() if judge else None)
@@ -387,7 +424,7 @@ class Engine:
         return int(self.words[state.NR_STEPS])
 
     def choices(self) -> list[int]:
-        """Who was chosen at each step of the last schedule."""
+        """Who was chosen at each step of the last schedule, and which value a load returned (state.VERSION_SHIFT)."""
         return [int(self.words[state.CHOICES + k]) for k in range(self.nr_steps)]
 
     def task_of(self, chosen: int) -> int:
@@ -399,8 +436,8 @@ class Engine:
         found = []
         for k in range(self.nr_steps):
             at = state.LOG + k * state.LOG_WORDS
-            chosen, *logged = (int(self.words[at + j]) for j in range(8))
-            found.append(Step(chosen, self.task_of(chosen), *logged))
+            choice, *logged = (int(self.words[at + j]) for j in range(8))
+            found.append(Step(choice, self.task_of(choice & state.WHO_MASK), *logged))
         return found
 
     def found(self) -> Found | None:

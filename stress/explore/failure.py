@@ -23,12 +23,12 @@ SCHEMA = "pfnstorm-failure/1"  # changes when a scheduling point moves: old sche
 
 @dataclass(frozen=True)
 class Failure:
-    """One failing schedule. `schedule` has a pair for each step: who, and the signature of what it does."""
+    """One failing schedule. `schedule` has a pair for each step: the choice, and the signature of what it does."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     model: str
-    memory: Annotated[str, Field(pattern="^(sc|tso|pso)$")]
+    memory: Annotated[str, Field(pattern="^(sc|tso|pso|rmo)$")]
     strategy: str
     seed: Annotated[int, Field(ge=0)]
     number: Annotated[int, Field(ge=0)]
@@ -64,7 +64,7 @@ def failure_of(engine: Engine, choices: list[int], found: Found, strategy: str, 
     again = engine.replay(choices, logging=True, judge=found.verdict == AT_REST)
     if again is None:
         raise AssertionError(f"{engine.model.name}: a schedule failed once and not again")
-    steps = tuple((step.chosen, signature(step.op, step.offset)) for step in engine.steps())
+    steps = tuple((step.choice, signature(step.op, step.offset)) for step in engine.steps())
     return Failure(engine.model.name, engine.memory, strategy, seed, number, kernels_hash(engine.model), again, steps)
 
 

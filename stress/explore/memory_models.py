@@ -1,4 +1,5 @@
-"""What an access does under SC, x86-TSO and PSO: memory alone, or a store buffer per task. Compiled, and interpreted from the same source.
+"""What an access does under SC, x86-TSO, PSO and RMO: memory alone, or a store buffer per task, and loads made early. Compiled, and
+interpreted from the same source.
 
 x86-TSO (P. Sewell et al., "x86-TSO: a rigorous and usable programmer's model", CACM 2010): a store enters its task's FIFO; a load
 takes the newest own entry, else memory; a locked instruction or a full fence runs only when the own buffer is empty. Flushing the
@@ -9,10 +10,27 @@ PSO is weaker: a lane per word, each a FIFO, so that stores to different words r
 store leaves the buffer after all stores before it; later ones may pass it, as in C11. A read-modify-write that releases, and a
 full fence, wait for the whole buffer; one that does not waits only for the own stores to its word (SPARC V8's swap, and what an arm64 does
 without a release half). Loads are made in order, so acquire costs nothing. A task has state.LANES lanes, taken in turn: a store to
-one more word waits for the lane of the oldest. What reorders loads is not modelled.
+one more word waits for the lane of the oldest.
+
+RMO is PSO with loads that are made early: an atomic one may return what its word had at an earlier moment, as if it had been made then
+(versioned loads, as in OEMU: D. Jeong et al., "Ozz: identifying kernel out-of-order concurrency bugs with in-vivo memory access
+reordering", SOSP 2024). The undo log has every write of the schedule with the value before, and its length is the time. The earliest
+moment is that of the task's last access that acquires, fence or wait (state.HORIZON), and that of the version of the word that
+the task has seen or written last (state.COHERENT; words of one hash share it, which only forbids more). A load that acquires may overtake
+relaxed ones before it, too, and then the horizon is the last moment at which its word had that value. A read-modify-write, and a
+plain load, since whatever changes under one is a race, return the newest.
+
+Sound for arm64, bar dependencies: every write reaches one memory at one moment (multi-copy atomicity), every load is made at one moment
+between the last access that orders it and its place in the program, and the moments of loads of one word do not go back (coherence).
+Acquires are RCpc (LDAPR): one may overtake its task's own releases, as in C11 and in Linux's model. Address dependencies are not tracked:
+a relaxed load through a pointer just loaded is independent, as on Alpha, and where a protocol relies on the dependency
+(rcu_dereference()) an acquire must say so. What arm64 does beyond this is not modelled: stores before loads that stand before them, and
+the two halves of a read-modify-write at two moments.
+
+A wait moves the horizon, so who spins sees in the end what is new; and who was returned an older value need not wait for a change.
 """
 
-from kernels.base.atomics import RELEASE
+from kernels.base.atomics import ACQUIRE, RELEASE
 from kernels.base.jit import kernel
 from kernels.base.points import (
     AWAIT,
@@ -29,6 +47,7 @@ from kernels.base.points import (
     LOAD,
     ORDER_MASK,
     ORDER_SHIFT,
+    PLAIN,
     STORE,
     WAIT,
     load_word,
@@ -45,12 +64,17 @@ from stress.explore.state import (
     BUFFER_WORDS,
     BUFFERED,
     BUFFERS,
+    COHERENT,
     FLUSH,
     HASH,
+    HORIZON,
     LANE_WORD,
+    LOADS_EARLY,
     NEXT_LANE,
     NR_BUFFERED,
+    NR_HASHES,
     NR_LANES,
+    NR_MADE,
     NR_POINTS,
     NR_STORED,
     NR_TASKS,
@@ -96,9 +120,15 @@ def narrowed(width, value):
 
 
 @kernel
+def word_hash(s, address):
+    """The hash of a word, below NR_HASHES."""
+    return ((address - s[BASE]) >> 2 & MASK48) % NR_HASHES  # masked, so that the compiler knows it is not negative
+
+
+@kernel
 def seen_bit(s, address):
     """The bit of a word in the sets of words that tasks have read since they last waited (a small Bloom filter)."""
-    return 1 << ((address - s[BASE]) >> 2 & MASK48) % 61  # masked, so that the compiler knows it is not negative
+    return 1 << word_hash(s, address)
 
 
 @kernel
@@ -246,6 +276,8 @@ def flush_oldest(s, buffer):
     s[NR_BUFFERED + buffer % s[NR_TASKS]] -= 1
     s[OLDEST + buffer] = (s[OLDEST + buffer] + 1) % BUFFER_CAPACITY
     write_memory(s, buffer % s[NR_TASKS], address, width, value)
+    if s[LOADS_EARLY]:
+        s[coherent_from(s, buffer % s[NR_TASKS], address)] = s[NR_UNDO]
 
 
 @kernel
@@ -278,6 +310,76 @@ def is_ready(s, task, op, address, first):
             return s[BUFFERED + s[NEXT_LANE + task] * s[NR_TASKS] + task] == 0
         return s[BUFFERED + buffer] < BUFFER_CAPACITY
     return (op >> ORDER_SHIFT & ORDER_MASK) < RELEASE and (buffer < 0 or s[BUFFERED + buffer] == 0)
+
+
+# ------------------------------------------------------------------------------------------------------------- early loads
+
+
+@kernel
+def acquires(order):
+    """Whether an ordering has an acquire half."""
+    return order == ACQUIRE or order > RELEASE
+
+
+@kernel
+def begin_loads(s, task):
+    """A task that begins sees what was written before."""
+    s[NR_MADE + task] = 0
+    s[HORIZON + task] = s[NR_UNDO]
+    for k in range(NR_HASHES):
+        s[COHERENT + task * NR_HASHES + k] = 0
+
+
+@kernel
+def coherent_from(s, task, address):
+    """The place of the moment that a task's loads of a word do not go back behind."""
+    return COHERENT + task * NR_HASHES + word_hash(s, address)
+
+
+@kernel
+def may_be_early(s, task, op, address):
+    """Whether a request is a load that may have been made early: an atomic one, and not of the task's own store."""
+    return op & KIND_MASK == LOAD and op >> ORDER_SHIFT & ORDER_MASK != PLAIN and newest_own(s, task, address) < 0
+
+
+@kernel
+def nr_older(s, task, address):
+    """How many older values of a word a task's load may return."""
+    found = 0
+    for k in range(max(s[HORIZON + task], s[coherent_from(s, task, address)]), s[NR_UNDO]):
+        if s[UNDO + k * UNDO_WORDS] == address:
+            found += 1
+    return found
+
+
+@kernel
+def load_early(s, task, op, address, version):
+    """Make a load whose word had the value that it returns before the version-th newest write to it.
+
+    Returns     that value
+    """
+    k = s[NR_UNDO]
+    while version > 0:
+        k -= 1
+        if s[UNDO + k * UNDO_WORDS] == address:
+            version -= 1
+    s[coherent_from(s, task, address)] = k
+    if acquires(op >> ORDER_SHIFT & ORDER_MASK):
+        s[HORIZON + task] = k
+    s[WAITED_ON + task] = address
+    s[WOKEN + task] = max(1, s[NR_POINTS])  # what it has read has changed
+    return s[UNDO + k * UNDO_WORDS + 2]
+
+
+@kernel
+def order_loads(s, task, op, address):
+    """An access has been made now: later loads of its word are not older, and none is if it acquires, fences or waits."""
+    kind = op & KIND_MASK
+    if kind == STORE:  # when it reaches memory
+        return
+    s[coherent_from(s, task, address)] = s[NR_UNDO]
+    if kind >= FENCE or acquires(op >> ORDER_SHIFT & ORDER_MASK):
+        s[HORIZON + task] = s[NR_UNDO]
 
 
 # ---------------------------------------------------------------------------------------------------------------- accesses

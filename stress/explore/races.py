@@ -10,7 +10,7 @@ its schedule began, to which everything that other schedules left is before. Tas
 A buffered store carries its clock to memory. Peeks, the model's preparation and its check take no part.
 """
 
-from kernels.base.atomics import ACQUIRE, RELEASE, SEQ_CST
+from kernels.base.atomics import RELEASE, SEQ_CST
 from kernels.base.jit import kernel
 from kernels.base.points import (
     AWAIT,
@@ -27,7 +27,7 @@ from kernels.base.points import (
     STORE,
     WAIT,
 )
-from stress.explore.memory_models import narrowed
+from stress.explore.memory_models import acquires, narrowed
 from stress.explore.state import (
     ACQUIRABLE,
     CLOCK,
@@ -135,10 +135,18 @@ def check_access(s, task, word, plain, reads, writes):
 def note_read(s, task, word, order):
     """A load sees what the word carries: at once if it acquires, else at the next fence."""
     seen = word + W_RELEASED * s[NR_TASKS]
-    if order == ACQUIRE or order > RELEASE:
+    if acquires(order):
         join_clock(s, CLOCK + task * MAX_TASKS, seen)
     elif order != PLAIN:
         join_clock(s, ACQUIRABLE + task * MAX_TASKS, seen)
+
+
+@kernel
+def note_early_load(s, task, order):
+    """What the older value carried is not kept: as if it were all that has happened until now, which hides races and invents none."""
+    clock = (CLOCK if acquires(order) else ACQUIRABLE) + task * MAX_TASKS
+    for other in range(s[NR_TASKS]):
+        s[clock + other] = s[CLOCK + other * MAX_TASKS + other]
 
 
 @kernel
@@ -148,10 +156,10 @@ def carried(task, order):
 
 
 @kernel
-def note_access(s, task, op, first, result, forwarded):
+def note_access(s, task, op, first, result, forwarded, early):
     """One access of a task, which has been made.
 
-    Parameters  result: as apply() gave it; forwarded: whether a load has seen its task's own buffered store
+    Parameters  result: as apply() gave it; forwarded: whether a load has seen its task's own buffered store; early: or an older value
     """
     kind, order = op & KIND_MASK, op >> ORDER_SHIFT & ORDER_MASK
     clock = CLOCK + task * MAX_TASKS
@@ -167,7 +175,9 @@ def note_access(s, task, op, first, result, forwarded):
     succeeds = (kind != CAS and kind != AWAIT) or result == narrowed(op >> BYTES_SHIFT & BYTES_MASK, first)
     reads, writes = kind != STORE, kind != LOAD and succeeds
     check_access(s, task, word, order == PLAIN, reads, writes)
-    if reads and not forwarded:
+    if early:
+        note_early_load(s, task, order)
+    elif reads and not forwarded:
         note_read(s, task, word, order)
     if writes:
         if kind == STORE:

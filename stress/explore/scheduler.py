@@ -38,10 +38,12 @@ from kernels.base.points import (
     start,
     store_word,
 )
+from stress.explore.chance import random_below
 from stress.explore.livelock import LOOPS_FROM, watched
 from stress.explore.memory_models import (
     MASK48,
     apply,
+    begin_loads,
     can_flush,
     drain,
     empty_buffer,
@@ -50,8 +52,12 @@ from stress.explore.memory_models import (
     flush_oldest,
     flushes,
     is_ready,
+    load_early,
+    may_be_early,
     mixed,
     newest_own,
+    nr_older,
+    order_loads,
     state_part,
     undo_writes,
     visible_word,
@@ -76,12 +82,14 @@ from stress.explore.state import (
     FIELD_END,
     FINAL,
     FLUSH,
+    GIVEN_EARLY,
     GREW,
     HASH,
     LAST_ADDRESS,
     LAST_TASK,
     LAST_WORD,
     LAST_WRITES,
+    LOADS_EARLY,
     LOG,
     LOG_ADDRESS,
     LOG_BEFORE,
@@ -98,7 +106,9 @@ from stress.explore.state import (
     NOTE_FIRST,
     NOTING,
     NR_BUFFERED,
+    NR_GIVEN_EARLY,
     NR_LANES,
+    NR_MADE,
     NR_POINTS,
     NR_PRUNED,
     NR_RESTORED,
@@ -143,13 +153,16 @@ from stress.explore.state import (
     TOTAL_STEPS,
     UNDECIDED,
     VERDICT,
+    VERSION_SHIFT,
     WAITING,
     WOKEN,
 )
-from stress.explore.strategies import begin_schedule, choose, end_schedule
+from stress.explore.strategies import NAMED, begin_schedule, choose, end_schedule
 
 PRIVATE_STEPS_MAX = 256  # in a row
 FLUSH_OP = KIND_MASK  # in the log: a buffered store reached memory
+REPLAYS = NAMED["given"][0]
+ONE_IN = 4  # loads that may return an older value are made early as often as that
 
 
 @kernel
@@ -172,6 +185,8 @@ def start_task(s, task):
     """Run a task from its beginning to its first request."""
     s[SEEN + task] = s[WOKEN + task] = 0
     empty_buffer(s, task)
+    if s[LOADS_EARLY]:
+        begin_loads(s, task)
     start(task, s[CODE], s[STACKS] + (task + 1) * s[STACK_BYTES])
     go_on(s, task)
 
@@ -210,7 +225,7 @@ def enabled(s):
 def log_step(s, chosen, mask):
     """Write down a step before it is made; its result follows."""
     at = LOG + s[NR_STEPS] * LOG_WORDS
-    s[at + LOG_TASK], s[at + LOG_ENABLED] = chosen, mask
+    s[at + LOG_TASK], s[at + LOG_ENABLED] = s[CHOICES + s[NR_STEPS]], mask
     if chosen >= FLUSH:
         entry = entry_at(s, chosen - FLUSH, 0)
         address, width = s[entry + B_ADDRESS], s[entry + B_WIDTH]
@@ -224,32 +239,41 @@ def log_step(s, chosen, mask):
 
 
 @kernel
-def make_access(s, task, mask):
+def make_access(s, task, mask, version):
     """Make the access that a task asked for.
 
     Parameters  mask: from whom it was chosen; 0 if nobody chose
+                version: which older value a load returns; 0: the newest
     """
+    s[CHOICES + s[NR_STEPS]] = task | version << VERSION_SHIFT
     if s[LOGGING]:
         log_step(s, task, mask)
-    s[CHOICES + s[NR_STEPS]] = task
     at = REQUESTS + REQUEST_WORDS * task
     op, address, first = s[at], s[at + 1], s[at + 2]
     if s[PRIVACY] and op & KIND_MASK != WAIT:
         note_touch(s, task)
-    s[RESULT] = apply(s, task, op, address, first, s[at + 3])
+    if version > 0:
+        s[RESULT] = load_early(s, task, op, address, version)
+    else:
+        s[RESULT] = apply(s, task, op, address, first, s[at + 3])
+    if s[LOADS_EARLY]:
+        s[NR_MADE + task] += 1
+        if version == 0:
+            order_loads(s, task, op, address)
     if s[LOGGING]:
         s[LOG + s[NR_STEPS] * LOG_WORDS + LOG_RESULT] = s[RESULT]
     if s[RACES] and (mask != 0 or op >> ORDER_SHIFT & ORDER_MASK != PLAIN):  # a private plain access races with nobody
-        note_access(s, task, op, first, s[RESULT], op & KIND_MASK == LOAD and newest_own(s, task, address) >= 0)
+        forwarded = op & KIND_MASK == LOAD and newest_own(s, task, address) >= 0
+        note_access(s, task, op, first, s[RESULT], forwarded, version > 0)
     s[NR_STEPS] += 1
 
 
 @kernel
 def make_flush(s, chosen, mask):
     """The oldest store of a lane, by the number of its flush, reaches memory."""
+    s[CHOICES + s[NR_STEPS]] = chosen
     if s[LOGGING]:
         log_step(s, chosen, mask)
-    s[CHOICES + s[NR_STEPS]] = chosen
     if s[RACES]:
         note_flush(s, pending_address(s, chosen), entry_number(s, chosen - FLUSH, 0))
     flush_oldest(s, chosen - FLUSH)
@@ -305,7 +329,7 @@ def serve(s):
     if s[PHASE] != STEPS or not may_be_served(s, task):
         return 0
     s[PRIVATE_IN_A_ROW] += 1
-    make_access(s, task, 0)
+    make_access(s, task, 0, 0)
     if kind == STORE and s[NR_BUFFERED + task] > 0:
         flush_private_stores(s, task)
     return 1
@@ -321,6 +345,31 @@ def serve_code():
 
 
 @kernel
+def given_version(s, task):
+    """Which older value a given schedule says that the pending load of a task returns."""
+    for k in range(s[NR_GIVEN_EARLY]):
+        at = GIVEN_EARLY + 3 * k
+        if s[at] == task and s[at + 1] == s[NR_MADE + task]:
+            return s[at + 2]
+    return 0
+
+
+@kernel
+def version_of(s, chosen):
+    """Which older value the access that was chosen returns, drawn or given; 0: the newest. In a long schedule always that (livelock.py)."""
+    at = REQUESTS + REQUEST_WORDS * chosen
+    if chosen >= FLUSH or s[NR_STEPS] >= LOOPS_FROM or not may_be_early(s, chosen, s[at], s[at + 1]):
+        return 0
+    if s[STRATEGY] == REPLAYS:
+        given = given_version(s, chosen)
+        return given if given == 0 or given <= nr_older(s, chosen, s[at + 1]) else 0
+    if random_below(s, ONE_IN) != 0:
+        return 0
+    older = nr_older(s, chosen, s[at + 1])
+    return 1 + random_below(s, older) if older > 0 else 0
+
+
+@kernel
 def step(s, chosen, mask):
     """Make the one access that was chosen, and let its task go on to its next request."""
     s[NR_POINTS] += 1
@@ -331,7 +380,7 @@ def step(s, chosen, mask):
         if s[PRIVACY]:
             flush_private_stores(s, (chosen - FLUSH) % s[NR_TASKS])
         return
-    make_access(s, chosen, mask)
+    make_access(s, chosen, mask, version_of(s, chosen) if s[LOADS_EARLY] else 0)
     raced = s[RACES] and s[RACE_STEP] != 0
     if raced:
         s[VERDICT] = RACE  # so that no step follows

@@ -1,39 +1,44 @@
 """From a failing schedule to the few switches that matter, by delta debugging.
 
-A schedule is read as deviations from the dullest one, which lets whoever went on last go on, else the lowest: (step, who). What
-remains after no single deviation can be left out is 1-minimal (A. Zeller, R. Hildebrandt, "Simplifying and isolating
-failure-inducing input", TSE 2002). Only runs that fail in the same way count.
+A schedule is read as deviations from the dullest one, which lets whoever went on last go on, else the lowest, and every load return the
+newest value: (step, who), and (task, which of its accesses, which older value). What remains after no single deviation can be left out is
+1-minimal (A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing input", TSE 2002). Only runs that fail in the same
+way count.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from stress.explore.engine import AT_REST, Engine, Found
+from stress.explore.engine import AT_REST, EarlyLoad, Engine, Found, early_loads
+from stress.explore.state import WHO_MASK
 
-Deviation = tuple[int, int]
+Switch = tuple[int, int]
+Deviation = Switch | EarlyLoad  # told apart by their length
 
 
 def deviations_of(engine: Engine, choices: list[int], found: Found) -> list[Deviation]:
-    """The steps at which a schedule differs from what the default would have done, found by leaving out what changes nothing."""
-    kept = [-1] * len(choices)
+    """What a schedule does otherwise than the default would have done, found by leaving out what changes nothing."""
+    early = early_loads(choices)
+    switches: list[Switch] = []
     last = -1
-    deviations: list[Deviation] = []
-    for at, chosen in enumerate(choices):
-        if chosen != last:
-            deviations.append((at, chosen))
-            kept[at] = chosen
-        last = chosen
-    again = engine.replay(kept, judge=found.verdict == AT_REST)
-    if again is None or not again.same_failure(found):
-        return list(enumerate(choices))  # a default that differs where nothing was switched: keep every step
-    return deviations
+    for at, choice in enumerate(choices):
+        if choice & WHO_MASK != last:
+            switches.append((at, choice & WHO_MASK))
+        last = choice & WHO_MASK
+    again = _replayed(engine, [*switches, *early], found)
+    if again is None or not again.same_failure(found):  # a default that differs where nothing was switched: keep every step
+        switches = [(at, choice & WHO_MASK) for at, choice in enumerate(choices)]
+    return [*switches, *early]
 
 
-def _given(deviations: list[Deviation]) -> list[int]:
-    given = [-1] * (deviations[-1][0] + 1 if deviations else 0)
-    for at, chosen in deviations:
+def _replayed(engine: Engine, deviations: Sequence[Deviation], found: Found) -> Found | None:
+    """How the schedule with these deviations fails, if it does."""
+    switches = [each for each in deviations if len(each) == 2]
+    early = [each for each in deviations if len(each) == 3]
+    given = [-1] * (switches[-1][0] + 1 if switches else 0)
+    for at, chosen in switches:
         given[at] = chosen
-    return given
+    return engine.replay(given, early, judge=found.verdict == AT_REST)
 
 
 def minimal(items: list[Deviation], fails: Callable[[list[Deviation]], bool]) -> list[Deviation]:
@@ -57,7 +62,7 @@ def shrink(engine: Engine, choices: list[int], found: Found) -> list[int]:
     """A schedule that fails in the same way with as few switches as can be found; its choices, step by step."""
 
     def fails(deviations: list[Deviation]) -> bool:
-        again = engine.replay(_given(deviations), judge=found.verdict == AT_REST)
+        again = _replayed(engine, deviations, found)
         return again is not None and again.same_failure(found)
 
     deviations = minimal(deviations_of(engine, choices, found), fails)
@@ -68,5 +73,6 @@ def shrink(engine: Engine, choices: list[int], found: Found) -> list[int]:
 
 def nr_preemptions(choices: list[int]) -> int:
     """How often a schedule goes on with another than before although that one makes more steps later."""
-    last_step = {chosen: at for at, chosen in enumerate(choices)}
-    return sum(a != b and last_step[a] > at for at, (a, b) in enumerate(pairwise(choices)))
+    who = [choice & WHO_MASK for choice in choices]
+    last_step = {chosen: at for at, chosen in enumerate(who)}
+    return sum(a != b and last_step[a] > at for at, (a, b) in enumerate(pairwise(who)))

@@ -11,12 +11,18 @@ from kernels.base.points import MAX_TASKS, SCHEDULER_WORDS, STATE_WORDS
  NR_RESTORED, NR_CHOICES, FLUSH_WEIGHT, NR_PRUNED, DIVERGED_AT, NR_GIVEN, LAST_WRITES, POINTS_EXPECTED, RACES, TIME, RACE_TASK,
  RACE_STEP, NR_WORDS_KNOWN, NR_PROFILED, INTERESTING, INTENDED, FINAL,
  NOTE_FIRST, PRIVACY, GREW, RESTARTS, NR_POINTS, TOTAL_POINTS, MOST_POINTS,
- PRIVATE_IN_A_ROW, LOOP_TURNS, LOOP_BEGAN, LOOP_FAIR, CUT) = range(SCHEDULER_WORDS, SCHEDULER_WORDS + 54)  # fmt: skip
+ PRIVATE_IN_A_ROW, LOOP_TURNS, LOOP_BEGAN, LOOP_FAIR, CUT,
+ LOADS_EARLY, NR_GIVEN_EARLY) = range(SCHEDULER_WORDS, SCHEDULER_WORDS + 56)  # fmt: skip
 
 #: who can be chosen: task t, and the flush of the oldest store in lane l of its store buffer, FLUSH + l * NR_TASKS + t
 FLUSH, NR_SCHEDULABLE = MAX_TASKS, 62
 NR_BUFFERS = NR_SCHEDULABLE - FLUSH
-LANES = {"sc": 0, "tso": 1, "pso": 6}  # per memory model: the most words whose stores by one task can be under way at once, in any order
+#: per memory model: the most words whose stores by one task can be under way at once, in any order
+LANES = {"sc": 0, "tso": 1, "pso": 6, "rmo": 6}
+MAKES_LOADS_EARLY = frozenset({"rmo"})  # LOADS_EARLY: such memory models are for samplers
+#: a choice is who, and, of a load that returns an older value, which: 1 for what the word had before it had the newest, and so on
+VERSION_SHIFT = 6
+WHO_MASK = (1 << VERSION_SHIFT) - 1
 
 
 class _Places:
@@ -35,6 +41,10 @@ _take = _places.take
 # ----------------------------------------------------------------------------------------------------------------- tables
 # per task
 STATUS, SEEN, WOKEN, RESULTS, NR_BUFFERED, NR_STORED, NEXT_LANE, WAITED_ON, SLOT = (_take(MAX_TASKS) for _ in range(9))
+NR_HASHES = 61  # of words, in sets and small tables of them
+# what a task's loads may not be older than, counted in the schedule's writes: any of them, and, by the hash of the word, those of one word
+HORIZON, COHERENT = _take(MAX_TASKS), _take(MAX_TASKS * NR_HASHES)
+NR_MADE = _take(MAX_TASKS)  # accesses of a task, counted where loads may be early
 # per lane, by number of its flush - FLUSH: stores in it, where the oldest stands in its ring, and the word that they are to (PSO)
 BUFFERED, OLDEST, LANE_WORD = (_take(NR_BUFFERS) for _ in range(3))
 # the stores: address, width, value, number among its task's stores, the point, from 1, that made it or came last before it, ordering
@@ -55,6 +65,7 @@ PROFILED_MAX = 128
 PROFILE_ADDRESSES, PROFILE_COUNTS = _take(PROFILED_MAX), _take(PROFILED_MAX * NR_SCHEDULABLE)
 MAX_STEPS = 8192
 CHOICES, GIVEN = _take(MAX_STEPS), _take(MAX_STEPS)
+GIVEN_EARLY = _take(3 * MAX_STEPS)  # in a given schedule: task, number of its access from 0, which older value
 UNDO_WORDS, UNDO_CAPACITY = 3, 2 * MAX_STEPS
 UNDO = _take(UNDO_WORDS * UNDO_CAPACITY)
 LOG_WORDS = 8

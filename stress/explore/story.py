@@ -107,8 +107,8 @@ def describe(found: Found) -> str:
 def _compare(failure: Failure, found: Found | None, steps: list[Step]) -> None:
     for at, (step, (chosen, text)) in enumerate(zip(steps, failure.schedule, strict=False)):
         now = signature(step.op, step.offset)
-        if (step.chosen, now) != (chosen, text):
-            raise DivergedError(f"step {at + 1} of the schedule is {now!r} of task {step.chosen}, the file says {text!r} of {chosen}")
+        if (step.choice, now) != (chosen, text):
+            raise DivergedError(f"step {at + 1} of the schedule is {now!r} of task {step.choice}, the file says {text!r} of {chosen}")
     if len(steps) != len(failure.schedule):
         raise DivergedError(f"the schedule ends after {len(steps)} steps, the file has {len(failure.schedule)}")
     if found != failure.found:
@@ -180,7 +180,7 @@ def step_text(step: Step) -> str:
         return memdesc_text(word) if is_word else value(word)
 
     if kind == points.LOAD:
-        return f"{text} = {shown(step.result)}"
+        return f"{text} = {shown(step.result)}" + (f" (old: memory has {shown(step.before)})" if step.is_early else "")
     if kind in (points.STORE, FLUSH_OP):
         return f"{text}: {shown(step.before)} → {shown(step.first)}"
     if kind == points.CAS:

@@ -17,7 +17,6 @@ from statistics import median
 from typing import Any, TextIO
 
 from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
-from stress.explore.state import LANES
 from stress.mutate.operators import ALIVE, add_imports
 from stress.mutate.server import Server
 from stress.mutate.woven import add_word, copy_project
@@ -28,6 +27,7 @@ from stress.soak import write_json
 from stress.workers import hangup_interrupts
 
 SCHEMA = "pfnstorm-detect/1"
+MEMORIES = ("sc", "tso", "pso")  # those that every strategy is for
 CONTROL, CONTROL_CAP, CONTROL_STRATEGIES = "unchanged", 20_000, ("pos", "pct-3")
 _TICK_S = 1.0
 _SAID_S = 5.0
@@ -198,7 +198,7 @@ def control_requests(cap: int, seconds: float) -> list[dict[str, Any]]:
     """The kernels as they are, under each memory model: what is found there is no bug of a story, and the model proves nothing."""
     return [
         {"mutant": 0, "memory": memory, "strategy": strategy, "trials": 1, "cap": min(cap, CONTROL_CAP), "seconds": seconds}
-        for memory in LANES
+        for memory in MEMORIES
         for strategy in CONTROL_STRATEGIES
     ]
 
@@ -208,7 +208,7 @@ def requests_for(number: int, options: Options) -> list[dict[str, Any]]:
     from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
 
     found = []
-    for memory in LANES:
+    for memory in MEMORIES:
         for strategy in CHOOSABLE:
             trials = 1 if STRATEGIES[NAMED[strategy][0]].exhaustive else options.trials
             cell = {"memory": memory, "strategy": strategy, "trials": trials, "cap": options.cap, "seconds": options.seconds}

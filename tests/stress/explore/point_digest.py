@@ -5,6 +5,7 @@ import json
 import sys
 
 from stress.explore import state
+from stress.explore.arguments import is_for
 from stress.explore.engine import Engine
 from stress.explore.models import known_models
 from stress.explore.strategies import CHOOSABLE
@@ -14,9 +15,9 @@ from tests.stress.explore import livelock_model
 def digests(name, nr_schedules):
     """By memory model and strategy: a digest of every step with its words, of results, states and verdicts."""
     found, models = {}, known_models() | {"livelock": livelock_model.MODEL}
-    for memory in ("sc", "tso"):
+    for memory in ("sc", "tso", "rmo"):
         engine = Engine(models[name], memory)
-        for strategy in CHOOSABLE:
+        for strategy in (each for each in CHOOSABLE if is_for(each, memory)):
             engine.begin(strategy, 7)
             digest = hashlib.sha256()
             for number in range(nr_schedules):

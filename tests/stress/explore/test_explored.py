@@ -37,7 +37,7 @@ def test_both_engines_pass_the_same_points(model, schedules):
     assert len(json.loads(compiled.stdout)) >= 10
 
 
-@pytest.mark.parametrize("name", ["dpor", "races", "samplers", "engine"])
+@pytest.mark.parametrize("name", ["dpor", "races", "samplers", "engine", "rmo"])
 def test_in_the_explored_flavour(name):
     done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/stress/explore/test_{name}.py", **EXPLORED)
     assert done.returncode == 0, done.stdout[-4000:]
@@ -249,6 +249,7 @@ def test_verdicts_that_a_file_does_not_have_do_not_agree(tmp_path):
     [
         ("explore", "no-such-model"),
         ("explore", "--strategy", "luck"),
+        ("explore", "--memory", "rmo", "--strategy", "dpor"),
         ("replay", "absent.json"),
         ("litmus", "absent.json"),
         ("explore", "--seconds", "1", "--schedules", "1"),
