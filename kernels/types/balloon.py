@@ -13,7 +13,7 @@ Protocol    word, FL_OFFLINE, owner (cpupid) and the place in the inventory chan
 from kernels.alloc.pages import free_frozen_pages
 from kernels.alloc.release import folio_put, folio_put_refs, try_get_through
 from kernels.base import counter
-from kernels.base.atomics import load_relaxed, store_relaxed, store_release
+from kernels.base.atomics import fetch_or_release, load_acquire, load_relaxed, store_relaxed, store_release
 from kernels.base.bug import bug, chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
@@ -43,7 +43,8 @@ def is_balloon_page(mem, word):
     """
     if mem.policy_offline == OFFLINE_NONE or word_type(word) != T_COUNTED:
         return False
-    return folio_test(mem, word_desc(word), FL_OFFLINE)
+    # ORDER: acquire, pairs with place_balloon_page(): whose it is, is read after it
+    return load_acquire(mem.flags, word_desc(word)) & FL_OFFLINE != 0
 
 
 @kernel
@@ -55,7 +56,8 @@ def place_balloon_page(mem, cpu, balloon, place, pfn):
     """
     desc = folio_prepare(mem, cpu, T_COUNTED, pfn, 0, 0, 0)
     store_relaxed(mem.cpupid, desc, balloon)
-    folio_set(mem, desc, FL_OFFLINE)
+    # ORDER: release, the balloon before the flag: who has the word of an earlier life of both must not take this page for that balloon's
+    fetch_or_release(mem.flags, desc, FL_OFFLINE)
     mem.balloon_pfn[balloon * HELD_CAPACITY + place] = pfn
     mem.frame_next[pfn] = place
     if mem.policy_offline == OFFLINE_COUNTED:

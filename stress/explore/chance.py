@@ -2,7 +2,7 @@
 
 from kernels.base.atomics import ctz, popcount
 from kernels.base.jit import kernel
-from stress.explore.state import FLUSH, FLUSH_WEIGHT, NR_LANES, NR_TASKS, RANDOM, REMAINING
+from stress.explore.state import EARLY_WEIGHT, FLUSH, FLUSH_WEIGHT, NR_LANES, NR_TASKS, RANDOM, REMAINING
 
 RANDOM_BITS = 31
 
@@ -76,6 +76,12 @@ def draw_flush_weight(s):
     A fixed weight finds either the outcomes that need early flushes or those that need late ones.
     """
     s[FLUSH_WEIGHT] = random_bits(s) >> random_below(s, 5)
+
+
+@kernel
+def draw_early_weight(s):
+    """How often a load of this schedule that may be early is: never, in which case it is one of PSO, or up to three times of four."""
+    s[EARLY_WEIGHT] = random_below(s, 4) << RANDOM_BITS - 2
 
 
 @kernel

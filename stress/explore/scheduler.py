@@ -38,7 +38,7 @@ from kernels.base.points import (
     start,
     store_word,
 )
-from stress.explore.chance import random_below
+from stress.explore.chance import draw_early_weight, random_below, random_bits
 from stress.explore.livelock import LOOPS_FROM, watched
 from stress.explore.memory_models import (
     MASK48,
@@ -78,6 +78,7 @@ from stress.explore.state import (
     CUT,
     DEADLOCK,
     DONE,
+    EARLY_WEIGHT,
     FIELD_BEGIN,
     FIELD_END,
     FINAL,
@@ -162,7 +163,6 @@ from stress.explore.strategies import NAMED, begin_schedule, choose, end_schedul
 PRIVATE_STEPS_MAX = 256  # in a row
 FLUSH_OP = KIND_MASK  # in the log: a buffered store reached memory
 REPLAYS = NAMED["given"][0]
-ONE_IN = 4  # loads that may return an older value are made early as often as that
 
 
 @kernel
@@ -363,7 +363,7 @@ def version_of(s, chosen):
     if s[STRATEGY] == REPLAYS:
         given = given_version(s, chosen)
         return given if given == 0 or given <= nr_older(s, chosen, s[at + 1]) else 0
-    if random_below(s, ONE_IN) != 0:
+    if random_bits(s) >= s[EARLY_WEIGHT]:
         return 0
     older = nr_older(s, chosen, s[at + 1])
     return 1 + random_below(s, older) if older > 0 else 0
@@ -452,6 +452,8 @@ def begin(s, number):
         begin_clocks(s)
     s[SCHEDULE] = number
     s[RANDOM] = mixed(mixed(s[SEED]) + number * 2654435769 & MASK48)
+    if s[LOADS_EARLY]:
+        draw_early_weight(s)
     s[NR_STEPS] = s[NR_POINTS] = s[HASH] = s[VERDICT] = 0
     s[LAST_TASK] = -1
 

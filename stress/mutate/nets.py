@@ -28,7 +28,7 @@ from stress.workers import die_with
 
 NUMBER = "PFNSTORM_MUTANT"  # which mutant is alive, for stress/machine.py of a woven copy
 SCHEDULES = {"random": 6000, "pos": 6000, "pct-3": 6000, "pct-10": 3000}
-MEMORIES = ("sc", "pso")  # what x86-TSO allows, PSO allows
+MEMORIES = ("sc", "rmo")  # what x86-TSO and PSO allow, RMO allows
 AT_REST_MAX, AT_REST_EVERY = 20, 1  # final states that the checkers look at, for each model and memory model
 LIMIT_S = 90.0  # for a child, beside the seconds of a storm
 LIMIT_CPU_S = 20  # of processor time, for a child that explores: a loop that passes no point has no end
