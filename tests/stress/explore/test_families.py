@@ -21,8 +21,8 @@ pytestmark = pytest.mark.skipif(os.environ.get("PFNSTORM_FLAVOUR", "fast") != "f
 FAMILIES = {
     "refcount": "counted-free refcount-cas refcount-frozen-bit refcount-frozen-bit-folio refcount-frozen-bit-linearizable "
     "refcount-linearizable",
-    "page cache": "file-reclaim file-writeback pagecache-removal pagecache-removal-frozen-bit pagecache-resized pagecache-split "
-    "pagecache-split-head-last pagecache-split-recheck promises-files reclaim-writeback",
+    "page cache": "file-read-in file-reclaim file-writeback pagecache-removal pagecache-removal-frozen-bit pagecache-resized "
+    "pagecache-split pagecache-split-head-last pagecache-split-recheck promises-files reclaim-writeback",
     "allocator": "allocator-linearizable descriptor-pool hugetlb-dissolve hugetlb-pool lru-batches pcp-isolation pcp-two-isolators "
     "promises-compaction promises-lists promises-ranges ranges-contended ranges-taken soft-offline target-scanners",
     "mapped memory": "cow-faults cow-migration cow-readers file-faults fork-faults fork-migration forks-raced gup-migration gup-unmap "

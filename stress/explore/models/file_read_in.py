@@ -1,0 +1,47 @@
+"""Two CPUs read a page of a file that nobody has read before: one reads it in, the other one finds it in the cache, filled or not.
+
+What the frame held before is nobody's stamp, so that who uses the page before it has been filled is seen.
+"""
+
+from kernels.base.jit import kernel
+from kernels.policy.filemap import file_read, file_truncate
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all
+
+INDEX = 3
+
+
+@kernel
+def prepare(mem, cpu):
+    """Nothing is cached."""
+    return 0
+
+
+@kernel
+def steps(mem, cpu):
+    """Read.
+
+    Returns     0, or -1 if somebody was faster
+    """
+    return file_read(mem, cpu, 0, 0, INDEX, 0)
+
+
+@kernel
+def check(mem, cpu):
+    """The page is found, and dropped, so that a reference too many or too few is seen."""
+    file_read(mem, cpu, 0, 0, INDEX, 0)
+    drain_all(mem)
+    file_truncate(mem, cpu, 0, INDEX)
+    return 0
+
+
+MODEL = Model(
+    "file-read-in",
+    "a page of a file is read in by one CPU while another one looks for it",
+    "linux-mm.md 2.2; I10, I13",
+    small_geometry(2),
+    prepare,
+    steps,
+    check,
+    meetings=("pgmajfault", "spec_kept"),
+)
