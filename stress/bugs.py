@@ -21,7 +21,7 @@ from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
 from stress.patches import PatchError, apply_patch
 from stress.scratch import scratch_folder
 from stress.seeded import ENDINGS, SeededBug, Story, scenario_text
-from stress.soak import write_json
+from stress.soak import write_report
 from stress.workers import die_with, hangup_interrupts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -259,13 +259,9 @@ def run_bugs(
     except KeyboardInterrupt:
         status = EXIT_INTERRUPTED
     print("\n".join(table_of(outcomes)), flush=True)
-    if json_path is not None:
-        table = [{**asdict(outcome), "caught": outcome.nr_caught, "good": outcome.good} for outcome in outcomes]
-        try:
-            write_json(json_path, {"schema": SCHEMA, "seconds": seconds, "tries": tries, "bugs": table})
-        except OSError as error:
-            raise HostError(f"--json {json_path}: {error.strerror}") from error
-    return status or (EXIT_CLEAN if all(outcome.good for outcome in outcomes) else EXIT_VIOLATED)
+    table = [{**asdict(outcome), "caught": outcome.nr_caught, "good": outcome.good} for outcome in outcomes]
+    unwritten = write_report(json_path, {"schema": SCHEMA, "seconds": seconds, "tries": tries, "bugs": table})
+    return status or (unwritten if all(outcome.good for outcome in outcomes) else EXIT_VIOLATED)
 
 
 def table_of(outcomes: Sequence[Outcome]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import fcntl
 import importlib
-import os
 import pkgutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from stress import itself
 from stress.errors import HostError
 
 #: where entries are declared
@@ -126,8 +126,8 @@ def build_flavours(flavours: Sequence[str]) -> int:
     try:
         while waiting or running:
             while waiting and len(running) < _PARALLEL_BUILDS:
-                environment = {**os.environ, "PFNSTORM_FLAVOUR": waiting.pop(0), "PFNSTORM_BUILD_CHILD": "1"}
-                running.append(subprocess.Popen([sys.executable, "-m", "stress", "build"], env=environment))
+                environment = itself.environment(PFNSTORM_FLAVOUR=waiting.pop(0), PFNSTORM_BUILD_CHILD="1")
+                running.append(subprocess.Popen(itself.command("build"), env=environment))
             status = running.pop(0).wait()
             worst = worst or status
     finally:

@@ -6,6 +6,7 @@ Kernels are imported inside the commands: `run` chooses their flavour first, by 
 import os
 import signal
 import sys
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -13,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from stress.errors import EXIT_CLEAN, EXIT_HOST, EXIT_INTERRUPTED, EXIT_OF_VERDICT, EXIT_USAGE, PfnstormError, UserError
+from stress.errors import EXIT_CLEAN, EXIT_HOST, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, PfnstormError, UserError
 from stress.output import toughen
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -107,7 +108,7 @@ def run(
         json=json,
         save=save,
     )
-    return EXIT_OF_VERDICT[execute(options)["verdict"]]
+    return execute(options)[1]
 
 
 @app.command(name="list")
@@ -251,7 +252,10 @@ def explore(
         ExploredMemoryModel,
         typer.Option(help="sequential consistency, store buffers (x86-TSO, the weaker PSO), or those and early loads (RMO)"),
     ] = ExploredMemoryModel.sc,
-    seconds: Annotated[float | None, typer.Option(min=0.1, max=MAX_SECONDS, help=f"for all models together [{EXPLORE_SECONDS:g}]")] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=MAX_SECONDS, help=f"for all models together; each strategy has one block at least [{EXPLORE_SECONDS:g}]"),
+    ] = None,
     schedules: Annotated[
         int | None, typer.Option(min=1, max=1 << 40, help="of each model and strategy, in place of --seconds: the same every time")
     ] = None,
@@ -421,17 +425,18 @@ def _run_app() -> int:
         status = app(standalone_mode=False)
     except PfnstormError as error:
         return _complain(str(error), error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted", EXIT_INTERRUPTED)
     except ModuleNotFoundError as error:
         return _complain(f"{error}: the installation is incomplete; run `make install`", EXIT_HOST)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # of whatever kind: 1, with which Python ends, is a verdict here
         if isinstance(error, _USAGE_ERROR):
             return _complain(_one_line(error), EXIT_USAGE)
         kernels_error = {"UnsupportedHost": EXIT_HOST, "UnknownFlavour": EXIT_USAGE}.get(type(error).__name__)
         if kernels_error is not None:  # not imported here: they live with the kernels
             return _complain(str(error), kernels_error)
-        raise
+        traceback.print_exc()
+        return _complain("this is a mistake in pfnstorm itself: please report it, with the lines above", EXIT_INTERNAL)
+    if status == EXIT_INTERRUPTED:  # the command has reported what there was
+        return _complain("interrupted", EXIT_INTERRUPTED)
     return status if isinstance(status, int) else EXIT_CLEAN
 
 

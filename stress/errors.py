@@ -1,4 +1,7 @@
-"""How a run can end, and the errors that a user is told in one line. Imports nothing, so that every module may use it."""
+"""How a run can end, and the errors that a user is told in one line. Imports nothing of the project, so that every module may use it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 EXIT_CLEAN = 0
 EXIT_VIOLATED = 1
@@ -6,6 +9,7 @@ EXIT_USAGE = 2
 EXIT_LOST = 3  # a worker died or stalled
 EXIT_HOST = 4
 EXIT_VACUOUS = 5
+EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
 
 #: verdict of a finished run -> exit code of the command
@@ -41,3 +45,15 @@ class InterruptedRunError(PfnstormError):
     """Ctrl-C or SIGTERM before there was anything to report."""
 
     exit_code = EXIT_INTERRUPTED
+
+
+def unknown(what: str, name: str, known: Iterable[str], listing: str = "") -> UserError:
+    """The error that says that there is no such name, what comes near, and what shows all; without a listing all are named."""
+    names = list(known)
+    near = get_close_matches(name, names, n=3)
+    said = f"unknown {what} {name!r}"
+    if near:
+        said += f"; did you mean {' or '.join(near)}?"
+    if listing:
+        return UserError(f"{said}{'' if near else ';'} `{listing}` shows all")
+    return UserError(f"{said}{'' if near else ';'} known: {', '.join(names)}")

@@ -1,8 +1,13 @@
-"""Standard output that may go away: a closed pipe, a full disk, no descriptor at all. The run goes on and keeps its verdict."""
+"""Standard output that may go away: a closed pipe, a full disk, no descriptor at all. The run goes on and keeps its verdict.
+
+And the line on a terminal that says how far it is.
+"""
 
 import io
 import os
+import shutil
 import sys
+import time
 from typing import Any, TextIO
 
 
@@ -47,6 +52,36 @@ def toughen() -> ToughOutput:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    sys.stderr = ToughOutput(sys.stderr)
     tough = ToughOutput(sys.stdout if sys.stdout is not None else open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     sys.stdout = tough
     return tough
+
+
+class LiveLine:
+    """One line that is drawn over while something takes long; silent where there is no terminal, or one that cannot."""
+
+    EVERY_S = 0.5
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._said = out, time.monotonic()
+        self._able = out.isatty() and os.environ.get("TERM") != "dumb"
+        self._shown = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to say something new."""
+        return self._able and time.monotonic() - self._said >= self.EVERY_S
+
+    def say(self, text: str) -> None:
+        """Put a text in place of the last one."""
+        self._said, self._shown = time.monotonic(), True
+        self._out.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
+        self._out.flush()
+
+    def clear(self) -> None:
+        """Leave an empty line to whoever writes next."""
+        if self._shown:
+            self._shown = False
+            self._out.write("\r\x1b[K")
+            self._out.flush()

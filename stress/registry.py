@@ -2,15 +2,27 @@
 
 import importlib
 import pkgutil
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+from stress.errors import PfnstormError
+
 Record = TypeVar("Record")
 
 
-class RegistryError(Exception):
-    """A file without its record, or with more than one: a mistake in this project, not of its user."""
+class RegistryError(PfnstormError):
+    """A file without its record, with more than one, or that cannot be imported."""
+
+
+def _place(error: Exception, package: ModuleType) -> str:
+    """The innermost file and line of a package that an error comes from."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    folders = tuple(package.__path__)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(folders)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else package.__name__
 
 
 def scan(package: ModuleType, record_type: type[Record]) -> dict[str, Record]:
@@ -23,7 +35,12 @@ def scan(package: ModuleType, record_type: type[Record]) -> dict[str, Record]:
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda each: each.name):
         if info.name.startswith("_"):
             continue
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        try:
+            module = importlib.import_module(f"{package.__name__}.{info.name}")
+        except (ModuleNotFoundError, PfnstormError):
+            raise
+        except Exception as error:
+            raise RegistryError(f"{_place(error, package)}: {type(error).__name__}: {' '.join(str(error).split())}") from error
         # by identity, since one record may have two names; imported ones belong to the file that made them
         records = {id(value): value for value in vars(module).values() if isinstance(value, record_type)}
         if len(records) != 1:

@@ -11,7 +11,7 @@ from kernels.base import jit
 from kernels.base.layout import Geometry
 from kernels.policy import boot
 from stress import build, checkers, roles
-from stress.errors import HostError, UserError
+from stress.errors import EXIT_OF_VERDICT, UserError
 from stress.fragmentation import Series, check_fragmentation, prepare_machine, read_buddyinfo
 from stress.host import MIB, describe_host, require_memory, require_processes, usable_cpus
 from stress.live import LiveView
@@ -32,7 +32,7 @@ from stress.sizes import (
     parse_size,
 )
 from stress.snapshot.load import Start, load, start_from
-from stress.soak import RunStore, check_json_path, write_json
+from stress.soak import RunStore, check_json_path, write_report
 from stress.supervisor import Ending, Interrupts, Supervisor
 from stress.trace import Trace, read_trace
 from stress.workers import Plan
@@ -78,8 +78,8 @@ def role_names() -> list[str]:
     return [role.name for role in roles.ROLES]
 
 
-def execute(options: Options) -> dict[str, Any]:
-    """Run, print, save; returns the result.
+def execute(options: Options) -> tuple[dict[str, Any], int]:
+    """Run, print, save; returns the result and the exit code.
 
     Raises      PfnstormError for what the user or the host got wrong, KeyboardInterrupt before the storm began
     """
@@ -106,8 +106,8 @@ def execute(options: Options) -> dict[str, Any]:
     finally:
         if store is not None:
             store.close()
-    _publish(result, options, store, mem)
-    return result
+    unwritten = _publish(result, options, store, mem)
+    return result, EXIT_OF_VERDICT[result["verdict"]] or unwritten
 
 
 def prepare(options: Options) -> Setup:
@@ -262,11 +262,13 @@ def _storm(mem: Any, setup: Setup, options: Options, host: dict[str, Any], store
     )
 
 
-def _publish(result: dict[str, Any], options: Options, store: RunStore | None, mem: Any) -> None:
-    """Save and print, whichever of the two fails: what cannot be saved is seen, and what cannot be printed is kept."""
+def _publish(result: dict[str, Any], options: Options, store: RunStore | None, mem: Any) -> int:
+    """Save and print, whichever of the two fails: what cannot be saved is seen, and what cannot be printed is kept.
+
+    Returns     EXIT_HOST if the JSON could not be written
+    """
     try:
-        if options.json is not None:
-            _write_result(options.json, result)
+        unwritten = write_report(options.json, result)
         if store is not None:
             store.finish(result)
             if result["violations"] or result["diagnosis"]:
@@ -275,13 +277,7 @@ def _publish(result: dict[str, Any], options: Options, store: RunStore | None, m
         print(render(result), flush=True)
     if store is not None:
         print(f"saved in {store.folder}", file=sys.stderr)
-
-
-def _write_result(path: Path, result: dict[str, Any]) -> None:
-    try:
-        write_json(path, result)
-    except OSError as error:
-        raise HostError(f"--json {path}: {error.strerror}") from error
+    return unwritten
 
 
 def _save_broken(mem: Any, folder: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from kernels.base.layout import Bug
 from stress.checkers import all_checkers
-from stress.errors import UserError
+from stress.errors import UserError, unknown
 from stress.scenario import Scenario
 
 BUG_FOLDER = Path(__file__).resolve().parents[1] / "tests" / "bugs"
@@ -151,7 +151,7 @@ def seeded_bugs(names: list[str] | None = None, folder: Path = BUG_FOLDER) -> li
     patches = {path.stem: path for path in sorted(folder.glob("*.patch"))}
     for name in names or ():
         if name not in patches:
-            raise UserError(f"unknown bug {name!r}; known: {', '.join(patches)}")
+            raise unknown("bug", name, patches, "pfnstorm bugs --list")
     return [SeededBug(name, patches[name], read_story(patches[name].with_suffix(".toml"))) for name in names or patches]
 
 

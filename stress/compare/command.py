@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from stress.compare.ratio import Figure
-from stress.errors import EXIT_CLEAN, HostError, UserError
+from stress.errors import HostError, UserError
+from stress.soak import write_report
 
 SCHEMA = "pfnstorm-compare/1"
 DEFAULT_SCENARIO, DEFAULT_ROUNDS, DEFAULT_STORM_SECONDS = "storm", 21, 4.0
@@ -170,13 +171,10 @@ def compare(options: Options) -> int:
         }
         drawn.append((axis, figures, values[0]))
     result["seconds"] = time.monotonic() - started_s
-    if options.json is not None:
-        from stress.soak import write_json
-
-        write_json(options.json, result)
+    unwritten = write_report(options.json, result)
     if options.plot is not None:
         show.plot(drawn, options.plot)
-    return EXIT_CLEAN
+    return unwritten
 
 
 def _as_json(figure: Figure, base: str) -> dict[str, Any]:

@@ -6,12 +6,12 @@ recorder). A line is 64 bytes; a stage's lines are distinct within one migration
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections import defaultdict
 from typing import Any
 
+from stress import itself
 from stress.errors import HostError
 
 LINE_BYTES = 64
@@ -106,9 +106,9 @@ def counts(axis: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
 
     Raises      HostError if that process failed
     """
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PFNSTORM_FLAVOUR": "fast"}
+    environment = itself.environment(NUMBA_DISABLE_JIT="1", PFNSTORM_FLAVOUR="fast")
     done = subprocess.run(
-        [sys.executable, "-m", "stress.compare.counts", axis], capture_output=True, text=True, env=environment, check=False
+        itself.command(axis, module="stress.compare.counts"), capture_output=True, text=True, env=environment, check=False
     )
     if done.returncode:
         raise HostError(f"counting by interpretation failed: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")

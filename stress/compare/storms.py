@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stress import itself
 from stress.compare.ratio import Figure, in_order
 from stress.errors import EXIT_CLEAN, EXIT_VACUOUS, PfnstormError, UserError
 from stress.scratch import scratch_folder
@@ -50,7 +50,8 @@ def storm(which: Storm, seed: int, policies: Mapping[str, str], folder: Path) ->
     words = ["run", which.scenario, "--seconds", f"{which.seconds:g}", "--workers", str(which.workers), "--seed", str(seed)]
     words += ["--check", "none", "--no-save", *(["--memory", which.memory] if which.memory else [])]
     words += [word for name, value in policies.items() for word in ("--set", f"{name}={value}")]
-    done = subprocess.run([sys.executable, "-m", "stress", *words, "--json", str(path)], capture_output=True, text=True, check=False)
+    words += ["--json", str(path)]
+    done = subprocess.run(itself.command(*words), env=itself.environment(), capture_output=True, text=True, check=False)
     if done.returncode in (EXIT_CLEAN, EXIT_VACUOUS) and path.is_file():
         return dict(json.loads(path.read_text()))
     said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stress.errors import UserError
+from stress.errors import UserError, unknown
 from stress.explore.model import Model
 from stress.explore.models import all_models, known_models
 from stress.explore.state import MAKES_LOADS_EARLY
@@ -17,7 +17,7 @@ def chosen_models(names: Sequence[str] | None) -> tuple[Model, ...]:
     known = known_models()
     for name in names or ():
         if name not in known:
-            raise UserError(f"unknown model {name!r}; known: {', '.join(known)}")
+            raise unknown("model", name, known, "pfnstorm explore --list")
     return tuple(known[name] for name in dict.fromkeys(names or all_models()))
 
 
@@ -30,7 +30,7 @@ def chosen_strategies(names: Sequence[str] | None, memory: str) -> tuple[str, ..
 
     for name in names or ():
         if name not in CHOOSABLE:
-            raise UserError(f"unknown strategy {name!r}; known: {', '.join(CHOOSABLE)}")
+            raise unknown("strategy", name, CHOOSABLE)
         if not is_for(name, memory):
             samplers = ", ".join(each for each in CHOOSABLE if is_for(each, memory))
             raise UserError(f"--strategy {name} is exhaustive, and --memory {memory} is for samplers: choose among {samplers}")

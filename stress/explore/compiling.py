@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
+from numba.core.errors import NumbaError
+
 from kernels.base import jit, points
-from stress.errors import HostError
+from stress.errors import HostError, UserError
 from stress.explore.engine import compiled_task
 from stress.explore.model import Model
 from stress.host import usable_cores
@@ -18,7 +20,7 @@ from stress.workers import die_with
 def build_models(models: Sequence[Model], out: TextIO) -> None:
     """Compile, or load, the scheduler and every model, saying what takes time.
 
-    Raises      HostError if the cache cannot be written
+    Raises      HostError if the cache cannot be written; UserError if a model does not compile
     """
     from stress.build import build_entries, entries_of
 
@@ -31,6 +33,8 @@ def build_models(models: Sequence[Model], out: TextIO) -> None:
         start = time.monotonic()
         try:
             compiled_task(model)
+        except NumbaError as error:
+            raise UserError(f"model {model.name} does not compile: {error}") from error
         except OSError as error:
             raise HostError(f"cannot write compiled kernels to {jit.cache_root()}: {error}; set PFNSTORM_CACHE_DIR") from error
         if time.monotonic() - start > 1:

@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
 
 from kernels.base import jit, points
 from kernels.base.atomics import ProcessExit
@@ -84,9 +87,21 @@ def _compile_task(model: Model) -> int:
 
     def task() -> None:
         result = body(memory_at(shared_word(points.BASE)), shared_word(points.CURRENT), shared_word(points.PHASE))  # type: ignore[call-arg]
-        request(END, 0, result, 0)
+        request(END, 0, integer(result), 0)
 
     return jit.task_code(task, model.name, model.module)
+
+
+@intrinsic
+def integer(_typing: Any, result: Any) -> tuple[Any, Any]:
+    """What a kernel of a model returns, which is a number on every path: an exception in a task would have nowhere to go."""
+    if not isinstance(result, types.Integer | types.Boolean):
+        raise TypingError(f"prepare, steps and check return an integer on every path, and one of them returns {result}")
+
+    def lower(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return context.cast(builder, args[0], result, types.int64)
+
+    return types.int64(result), lower
 
 
 #: kernel frames from the innermost out: (file under the project, line, function)
@@ -119,6 +134,7 @@ class GreenletTasks(points.Interpreter):
         self._tasks: dict[int, Any] = {}
         self._pending: dict[int, Where] = {}
         self.passed: dict[int, list[Where]] = {}  # per task, where the request of each of its steps stands in the source
+        self.refused: Where = ()  # where the request stands that is out of bounds
         self.watching = False
         self._mem, self._body = mem, task_body(model)
 
@@ -151,7 +167,12 @@ class GreenletTasks(points.Interpreter):
         self._tasks[task].switch()
 
     def serve(self) -> bool:
-        return bool(scheduler.serve(points.STATE))
+        words = points.STATE
+        assert words is not None
+        answered = bool(scheduler.serve(words))
+        if self.watching and words[state.VERDICT] == state.OUT_OF_BOUNDS:
+            self.refused = where()
+        return answered
 
     def suspend(self) -> None:
         if self.watching:
@@ -449,6 +470,8 @@ class Engine:
         arrays = self.mem.arrays
         if verdict == state.RACE:
             return self._race()
+        if verdict == state.OUT_OF_BOUNDS:
+            return self._out_of_bounds()
         if verdict != state.BROKEN:
             return Found(name, message=self._stuck() if verdict in (state.DEADLOCK, state.LIVELOCK) else "")
         code = Bug(int(arrays["bug_code"][0]))
@@ -482,6 +505,15 @@ class Engine:
             return None
         told = ", ".join(f"{each} from {each.invoked} to {each.returned}" for each in sorted(guilty, key=lambda each: each.invoked))
         return Found(AT_REST, "linearizability", oracle.invariant, message=f"no order of one at a time has these results: {told}")
+
+    def _out_of_bounds(self) -> Found:
+        """The request that nobody can answer, which is no step of the schedule any more."""
+        cpu = int(self.words[points.CURRENT])
+        at = points.REQUESTS + points.REQUEST_WORDS * cpu
+        op, address = int(self.words[at]), int(self.words[at + 1])
+        name = points.FIELD_NAMES[op >> points.FIELD_SHIFT]
+        said = f"cpu {cpu} asks for {signature(op, address - self.mem.base)}, and {name} has {len(self.mem.arrays[name])}"
+        return Found("out-of-bounds", name, cpu=cpu, message=said)
 
     def _race(self) -> Found:
         """The two accesses that nothing orders: the last step, and an earlier one."""

@@ -5,7 +5,7 @@ stopped ends the run, and what was found until then is reported.
 """
 
 import os
-import shutil
+import shlex
 import signal
 import sys
 import time
@@ -20,7 +20,7 @@ from typing import Any, TextIO
 import psutil
 
 from kernels.base import jit
-from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_LOST, EXIT_VACUOUS, EXIT_VIOLATED, HostError, PfnstormError, UserError
+from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_LOST, EXIT_VACUOUS, EXIT_VIOLATED, PfnstormError, UserError
 from stress.explore.compiling import build_models
 from stress.explore.engine import Engine
 from stress.explore.failure import save_failure
@@ -29,7 +29,8 @@ from stress.explore.session import BLOCK_SCHEDULES, Progress, Session, Tally
 from stress.explore.shrink import nr_preemptions
 from stress.explore.story import describe
 from stress.explore.strategies import NAMED, STRATEGIES
-from stress.soak import write_json
+from stress.output import LiveLine
+from stress.soak import write_report
 from stress.workers import die_with
 
 SCHEMA = "pfnstorm-explore/1"
@@ -37,6 +38,7 @@ SCHEMA = "pfnstorm-explore/1"
 PORTFOLIO = ("dpor", "random", "surw", "pos", "pct-3", "urw", "pct-10", "pct-2", "delay", "preemption")
 _LIVE_S = 0.5
 _INTERPRETED_BLOCK = 64
+_SILENT_S = 3600.0 if jit.INTERPRETED else 120.0  # a slice of schedules takes less on the slowest of hosts
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Worker:
 
     def __init__(self, models: Sequence[Model]) -> None:
         self.pipe, theirs = Pipe()
+        self.heard = time.monotonic()  # when it last said something, or was asked
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
@@ -135,32 +138,25 @@ def workers(models: Sequence[Model], jobs: int) -> Iterator[list[Worker]]:
             worker.stop()
 
 
-class Live:
-    """One line that says how far it is, on a terminal; silent elsewhere."""
+class Live(LiveLine):
+    """The line about all searches."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self._said, self._start = out, 0.0, time.monotonic()
-        self._before = (self._start, 0)
+        super().__init__(out)
+        self._before = (time.monotonic(), 0)
 
-    def say(self, searches: Sequence["Search"]) -> None:
-        now = time.monotonic()
-        if not self._out.isatty() or now - self._said < _LIVE_S:
+    def tell(self, searches: Sequence["Search"]) -> None:
+        """Say how far they are, now and then."""
+        if not self.is_due:
             return
-        self._said = now
+        now = time.monotonic()
         nr_run = sum(search.nr_run for search in searches)
         then, before = self._before
         self._before = (now, nr_run)
         running = [search.describe() for search in searches if search.running]
         left = sum(not search.finished for search in searches)
         rate = (nr_run - before) / max(now - then, 1e-9)
-        said = f"{nr_run:,} schedules, {rate:,.0f}/s, {left} of {len(searches)} searches left: {'; '.join(running)}"
-        self._out.write(f"\r\x1b[K{said[: shutil.get_terminal_size().columns - 1]}")
-        self._out.flush()
-
-    def clear(self) -> None:
-        if self._out.isatty():
-            self._out.write("\r\x1b[K")
-            self._out.flush()
+        self.say(f"{nr_run:,} schedules, {rate:,.0f}/s, {left} of {len(searches)} searches left: {'; '.join(running)}")
 
 
 class LostWorkerError(PfnstormError):
@@ -223,14 +219,21 @@ class Search:
         return self._worker_s - self._spent_s - each * len(self.running)
 
     def start(self, worker: Worker) -> None:
-        """Give a worker the next block."""
+        """Give a worker the next block.
+
+        Raises      LostWorkerError if the worker has died
+        """
         schedules, size = self._options.schedules, _block_size()
         if self._exhaustive:
             size = schedules or 1 << 40
         count = size if schedules is None else min(size, schedules - self._following)
         left = None if schedules is not None else self._left_s()
         block = Block(self.model.name, self._options.memory, self.strategy, self._options.seed, self._following, count, left)
-        worker.pipe.send(block)
+        try:
+            worker.pipe.send(block)
+        except ConnectionError as error:
+            raise LostWorkerError(f"a worker that was to explore {self.model.name} {worker.how_it_died()}") from error
+        worker.heard = time.monotonic()
         self.running[worker] = block
         self._following += count
 
@@ -239,6 +242,7 @@ class Search:
 
         Raises      LostWorkerError if the worker has died
         """
+        worker.heard = time.monotonic()
         try:
             said = worker.pipe.recv()
         except (EOFError, ConnectionError) as error:
@@ -391,6 +395,7 @@ def _searching(searches: Sequence[Search], made: Sequence[Worker], live: Live) -
             if worker not in busy and (search := next((each for each in searches if each.wanted), None)) is not None:
                 search.start(worker)
                 busy[worker] = search
+        live.tell(searches)
         for pipe in wait([worker.pipe for worker in busy], _LIVE_S):
             worker = next(each for each in busy if each.pipe is pipe)
             if busy[worker].receive(worker):
@@ -399,7 +404,9 @@ def _searching(searches: Sequence[Search], made: Sequence[Worker], live: Live) -
             looked = time.monotonic()
             if (stopped := next((each for each in busy if each.is_stopped), None)) is not None:
                 raise LostWorkerError(f"a worker that explored {busy[stopped].model.name}, process {stopped.pid}, was stopped by a signal")
-        live.say(searches)
+            if (silent := next((each for each in busy if looked - each.heard > _SILENT_S), None)) is not None:
+                about = f"a worker that explores {busy[silent].model.name} has said nothing for {_SILENT_S:.0f} s"
+                raise LostWorkerError(f"{about}: its preparation waits for somebody, or a kernel of it never ends")
         yield
 
 
@@ -421,25 +428,21 @@ def execute(options: Options, out: TextIO = sys.stderr) -> int:
         lost = error
     live.clear()
     print("\n".join(table_of(outcomes)), flush=True)
-    if options.json is not None:
-        written = {
-            "schema": SCHEMA,
-            "memory": options.memory,
-            "seed": options.seed,
-            "interrupted": status == EXIT_INTERRUPTED or lost is not None,
-            "models": [each.to_json() for each in outcomes],
-        }
-        try:
-            write_json(options.json, written)
-        except OSError as error:
-            raise HostError(f"--json {options.json}: {error.strerror}") from error
+    written = {
+        "schema": SCHEMA,
+        "memory": options.memory,
+        "seed": options.seed,
+        "interrupted": status == EXIT_INTERRUPTED or lost is not None,
+        "models": [each.to_json() for each in outcomes],
+    }
+    unwritten = write_report(options.json, written)
     if lost is not None:
         raise lost
     if status == EXIT_CLEAN and any(outcome.failed is not None for outcome in outcomes):
         return EXIT_VIOLATED
     if status == EXIT_CLEAN and any(outcome.never_met for outcome in outcomes):
         return EXIT_VACUOUS
-    return status
+    return status or unwritten
 
 
 def _line(outcome: Outcome, options: Options) -> str:
@@ -450,7 +453,7 @@ def _line(outcome: Outcome, options: Options) -> str:
     path = options.failures / f"{outcome.model.name}-{options.memory}.json"
     try:
         save_failure(tally.failure, path)
-        told = f"pfnstorm replay {path}"
+        told = f"pfnstorm replay {'-- ' if str(path).startswith('-') else ''}{shlex.quote(str(path))}"
     except UserError as error:
         told = f"cannot be kept: {error}"
     (switches, steps), choices = tally.original, tally.failure.choices
@@ -471,7 +474,7 @@ def table_of(outcomes: Sequence[Outcome]) -> list[str]:
             rate = tally.nr_run / tally.seconds if tally.seconds else 0
             steps = tally.nr_steps / tally.nr_run if tally.nr_run else 0
             points = tally.nr_points / tally.nr_run if tally.nr_run else 0
-            verdict = "violated" if tally.failure else "complete" if tally.complete else "clean"
+            verdict = "violated" if tally.failure else "complete" if tally.complete else "vacuous" if outcome.never_met else "clean"
             lines.append(
                 f"{outcome.model.name.ljust(width)}  {tally.strategy:10}  {tally.nr_run:11,}  {rate:11,.0f}  "
                 f"{points:6.0f}  {steps:5.0f} ({tally.most_steps:4})  {len(tally.states):12,}  {verdict}"

@@ -34,7 +34,7 @@ class Failure:
     number: Annotated[int, Field(ge=0)]
     kernels: str
     found: Found
-    schedule: Annotated[tuple[tuple[Annotated[int, Field(ge=0)], str], ...], Field(min_length=1)]
+    schedule: tuple[tuple[Annotated[int, Field(ge=0)], str], ...]  # empty: it fails before the first step
 
     @property
     def choices(self) -> list[int]:

@@ -5,25 +5,24 @@ disagreement, too, since whoever samples wants to know what his sampler misses.
 """
 
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from stress.errors import EXIT_CLEAN, EXIT_VACUOUS, EXIT_VIOLATED, UserError
+from stress.errors import EXIT_INTERRUPTED, EXIT_VACUOUS, EXIT_VIOLATED, UserError, unknown
 from stress.explore import state
 from stress.explore.litmus_file import Litmus
 from stress.explore.programs import Programs
 from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
-from stress.soak import write_json
+from stress.output import LiveLine
+from stress.soak import write_report
 
 SCHEMA = "pfnstorm-litmus/1"
 CLASSICS = Path(__file__).with_name("classics.json")
 MAX_EXECUTIONS = 50_000_000  # of one test by an exhaustive strategy: it is told when this was not enough
 SAMPLED = 100_000  # schedules of one test by a sampler
 _SLICE = 20_000  # between two looks at the clock
-_LIVE_S = 0.5
 _MAX_STATES = state.STATES_CAPACITY // 2  # that is_new_state() remembers
 
 
@@ -49,28 +48,8 @@ class Explored:
         return True if self.complete or not exhaustive else None
 
 
-class Live:
-    """One line that says how far it is, on a terminal; silent elsewhere."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out, self._said, self._shown = out, time.monotonic(), False
-
-    def say(self, test: Litmus, nr_run: int, nr_states: int) -> None:
-        now = time.monotonic()
-        if self._out.isatty() and now - self._said > _LIVE_S:
-            self._said, self._shown = now, True
-            self._out.write(f"\r\x1b[K{test.name}: {nr_run:,} executions, {nr_states:,} final states")
-            self._out.flush()
-
-    def clear(self) -> None:
-        if self._shown:
-            self._shown = False
-            self._out.write("\r\x1b[K")
-            self._out.flush()
-
-
 def explore_test(
-    machine: Programs, test: Litmus, strategy: str = "dpor", nr_schedules: int = MAX_EXECUTIONS, seed: int = 1, live: Live | None = None
+    machine: Programs, test: Litmus, strategy: str = "dpor", nr_schedules: int = MAX_EXECUTIONS, seed: int = 1, live: LiveLine | None = None
 ) -> Explored:
     """Explore a test and look at each of its final states."""
     engine = machine.engine
@@ -92,8 +71,8 @@ def explore_test(
             return Explored(allowed, complete, number, nr_states)
         if nr_states >= _MAX_STATES:  # what ends otherwise is not looked at any more
             break
-        if live is not None:
-            live.say(test, number, nr_states)
+        if live is not None and live.is_due:
+            live.say(f"{test.name}: {number:,} executions, {nr_states:,} final states")
     return Explored(allowed, False, number, int(engine.words[state.NR_STATES]))
 
 
@@ -125,13 +104,14 @@ def run_litmus(
     from stress.explore.compiling import build_models
 
     if strategy not in CHOOSABLE:
-        raise UserError(f"unknown strategy {strategy!r}; known: {', '.join(CHOOSABLE)}")
+        raise unknown("strategy", strategy, CHOOSABLE)
     exhaustive = STRATEGIES[NAMED[strategy][0]].exhaustive
     budget = nr_schedules or (MAX_EXECUTIONS if exhaustive else SAMPLED)
     build_models((), out)
-    machine, live = Programs(memory), Live(out)
+    machine, live = Programs(memory), LiveLine(out)
     width, disagreeing, undecided, without = max(len(test.name) for test in tests), 0, 0, 0
     rows: list[dict[str, Any]] = []
+    interrupted = False
     try:
         for test in tests:
             explored = explore_test(machine, test, strategy, budget, seed, live)
@@ -156,12 +136,17 @@ def run_litmus(
                     "final_states": explored.nr_states,
                 }
             )
+    except KeyboardInterrupt:
+        interrupted = True
     finally:
+        live.clear()
         machine.engine.close()
-    judged = len(tests) - without
+    judged = len(rows) - without
     left = f", {undecided} not decided within {budget:,} executions" if undecided else ""
     left += f"; the file has none for {without} tests" if without else ""
     print(f"{judged - disagreeing - undecided} of {judged} verdicts agree under {memory}{left}", flush=True)
-    if json is not None:
-        write_json(json, {"schema": SCHEMA, "memory": memory, "strategy": strategy, "seed": seed, "tests": rows})
-    return EXIT_VIOLATED if disagreeing else EXIT_VACUOUS if undecided else EXIT_CLEAN
+    written = {"schema": SCHEMA, "memory": memory, "strategy": strategy, "seed": seed, "interrupted": interrupted, "tests": rows}
+    unwritten = write_report(json, written)
+    if interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_VIOLATED if disagreeing else EXIT_VACUOUS if undecided else unwritten

@@ -139,13 +139,13 @@ class _Parser:
             self._next += 1
             return inner
         if token["thread"] is not None:
-            return self._register(int(token["thread"]), token["register"], int(token["seen"]))
+            return self._register(int(token["thread"]), token["register"], _word(int(token["seen"]), "exists"))
         variable = token["inside"] or token["bare"]
         if variable is None:
             _refuse(f"exists: {token['text']!r} is out of place")
         if variable not in self._variables:
             _refuse(f"exists: no variable {variable!r}; there are {', '.join(self._variables)}")
-        value = int(token["value"])
+        value = _word(int(token["value"]), "exists")
         return lambda m, _: m[variable] == value
 
     def _register(self, thread: int, name: str, value: int) -> Condition:
@@ -188,13 +188,13 @@ _FORMS: dict[str, tuple[tuple[str, ...], dict[str, int]]] = {
 
 def _operation(op: object, where: str, variables: dict[str, int]) -> tuple[Operation, str]:
     """One operation, and the register that it loads, or ""."""
-    if not isinstance(op, list) or not op or op[0] not in _FORMS:
+    if not isinstance(op, list) or not op or not isinstance(op[0], str) or op[0] not in _FORMS:
         _refuse(f"{where}: {op!r} is no operation; known: {', '.join(_FORMS)}")
     parts, kinds = _FORMS[op[0]]
     given, ordering = op[1 : 1 + len(parts)], op[1 + len(parts) :]
     if len(given) < len(parts) or len(ordering) > 1:
         _refuse(f"{where}: {op!r} should be {[op[0], *parts]}")
-    if ordering and (ordering[0] not in kinds or not ordering[0]):
+    if ordering and (not isinstance(ordering[0], str) or ordering[0] not in kinds or not ordering[0]):
         _refuse(f"{where}: {op!r}: no ordering {ordering[0]!r}; known: {', '.join(filter(None, kinds)) or 'none'}")
     said = dict(zip(parts, given, strict=True))
     number, value, register = 0, 0, ""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from kernels.base.layout import RING_EVENTS
-from stress.errors import EXIT_CLEAN, EXIT_LOST, EXIT_VIOLATED, HostError, PfnstormError
+from stress.errors import EXIT_INTERRUPTED, EXIT_LOST, EXIT_VIOLATED, HostError, PfnstormError
 from stress.explore import litmus_kernels as kernels
 from stress.explore.final_states import Final, final_states
 from stress.explore.litmus_file import Litmus
@@ -26,7 +26,8 @@ from stress.explore.model import PARAMS, small_geometry
 from stress.explore.tape import EXCHANGE, EXCHANGE_RELAXED, LOAD, MAX_THREADS, write_tapes
 from stress.host import describe_host, usable_cores, usable_cpus
 from stress.machine import create_machine
-from stress.soak import write_json
+from stress.output import LiveLine
+from stress.soak import write_report
 from stress.workers import die_with
 
 SCHEMA = "pfnstorm-litmus-real/1"
@@ -125,7 +126,7 @@ class Host:
                 arrays["ring_cycles"][cpu * RING_EVENTS + k] = operation.kind in (LOAD, EXCHANGE, EXCHANGE_RELAXED)
             self.contents[kernels.NR_LOADS + cpu] = len(test.registers[cpu])
 
-    def run(self, test: Litmus, nr_runs: int, seed: int, live: "Live") -> tuple[float, tuple[Outcome, ...]]:
+    def run(self, test: Litmus, nr_runs: int, seed: int, live: LiveLine) -> tuple[float, tuple[Outcome, ...]]:
         """So many instances of a test; seconds, and outcomes.
 
         Raises      LostThreadError
@@ -154,7 +155,9 @@ class Host:
                     del pids[pid]
                     if status != 0:
                         raise LostThreadError(f"{test.name}: a thread's process has died ({_how(status)})")
-                live.say(test, min(nr_runs, int(self.contents[kernels.ROUND]) * nr_instances), nr_runs)
+                if live.is_due:
+                    done = min(nr_runs, int(self.contents[kernels.ROUND]) * nr_instances)
+                    live.say(f"{test.name}: {done:,} of {nr_runs:,} runs")
                 time.sleep(_POLL_S)
         live.clear()
         if self.contents[kernels.NR_LOST]:
@@ -220,25 +223,6 @@ def _be_thread(parent: int, cpu: int, place: int, work: Callable[[int], None]) -
         os._exit(status)
 
 
-class Live:
-    """One line that says how far it is, on a terminal; silent elsewhere."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out, self._said = out, 0.0
-
-    def say(self, test: Litmus, done: int, nr_runs: int) -> None:
-        now = time.monotonic()
-        if self._out.isatty() and now - self._said > _LIVE_S:
-            self._said = now
-            self._out.write(f"\r\x1b[K{test.name}: {done:,} of {nr_runs:,} runs")
-            self._out.flush()
-
-    def clear(self) -> None:
-        if self._out.isatty():
-            self._out.write("\r\x1b[K")
-            self._out.flush()
-
-
 # ---------------------------------------------------------------------------------------------------------------- telling
 
 
@@ -282,7 +266,7 @@ def to_json(observed: Observed) -> dict[str, Any]:
     return {"name": observed.test.name, "runs": observed.nr_runs, "seconds": observed.seconds, "outcomes": outcomes}
 
 
-def observe(host: Host, test: Litmus, nr_runs: int, seed: int, live: Live) -> Observed:
+def observe(host: Host, test: Litmus, nr_runs: int, seed: int, live: LiveLine) -> Observed:
     """Run one test and judge its outcomes."""
     seconds, outcomes = host.run(test, nr_runs, seed, live)
     sc, tso = (final_states(test.threads, test.initial, model) for model in ("sc", "tso"))
@@ -301,16 +285,23 @@ def run_real(tests: Sequence[Litmus], nr_runs: int, seed: int, json: Path | None
     if arm64:
         print("this is arm64: outcomes that TSO forbids are allowed here, and are told as such", flush=True)
     build_entries(entries_of(["stress.explore.litmus_kernels"]), out)
-    host, live, seen = Host(), Live(out), []
-    for test in tests:
-        observed = observe(host, test, nr_runs, seed, live)
-        seen.append(observed)
-        print("\n".join(describe(observed)), flush=True)
+    host, live, seen = Host(), LiveLine(out), []
+    interrupted = False
+    try:
+        for test in tests:
+            observed = observe(host, test, nr_runs, seed, live)
+            seen.append(observed)
+            print("\n".join(describe(observed)), flush=True)
+    except KeyboardInterrupt:
+        interrupted = True
+        live.clear()
     forbidden = [observed.test.name for observed in seen if observed.count(observed.is_forbidden)]
     relaxed = [f"{each.test.name} ({each.count(each.is_relaxed):,})" for each in seen if each.count(each.is_relaxed)]
     judged = f"TSO forbids outcomes of {', '.join(forbidden)}" if forbidden else "no outcome that TSO forbids"
     print(f"{len(seen)} tests, {sum(each.nr_runs for each in seen):,} runs: {judged}")
     print(f"outcomes that need a store buffer: {', '.join(relaxed) or 'none; these runs met too seldom to show any'}", flush=True)
-    if json is not None:
-        write_json(json, {"schema": SCHEMA, "host": describe_host(), "seed": seed, "tests": [to_json(each) for each in seen]})
-    return EXIT_VIOLATED if forbidden and not arm64 else EXIT_CLEAN
+    told = {"host": describe_host(), "seed": seed, "interrupted": interrupted, "tests": [to_json(each) for each in seen]}
+    unwritten = write_report(json, {"schema": SCHEMA, **told})
+    if interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_VIOLATED if forbidden and not arm64 else unwritten

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from kernels.base.layout import Geometry
+from kernels.base.layout import COUNTER, PARAM, Geometry
+from kernels.base.points import MAX_TASKS
 from stress.explore.linearizability import Oracle
 
 #: parameters of a machine for exploration: per-CPU lists that fill and drain within a few calls, nothing that takes time
@@ -71,6 +72,18 @@ class Model:
     breaks: str = ""
     at_rest: bool = True
     oracle: Oracle | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no engine could run.
+
+        Raises      ValueError
+        """
+        if not 1 <= self.nr_cpus <= MAX_TASKS:
+            raise ValueError(f"model {self.name}: {self.nr_cpus} CPUs; 1 to {MAX_TASKS} are possible")
+        if unknown := set(self.params) - set(PARAM):
+            raise ValueError(f"model {self.name}: there is no parameter {', '.join(sorted(unknown))}")
+        if unknown := set(self.meetings) - set(COUNTER):
+            raise ValueError(f"model {self.name}: there is no counter {', '.join(sorted(unknown))}")
 
     @property
     def nr_cpus(self) -> int:

@@ -2,15 +2,17 @@
 
 A schedule is read as deviations from the dullest one, which lets whoever went on last go on, else the lowest, and every load return the
 newest value: (step, who), and (task, which of its accesses, which older value). What remains after no single deviation can be left out is
-1-minimal (A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing input", TSE 2002). Only runs that fail in the same
-way count.
+1-minimal (A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing input", TSE 2002). That leaves switches that are only
+early: what is left is then read as runs of steps of one CPU, and each of them is left out, or put together with the next or the last
+one of that CPU, as long as it makes fewer preemptions (N. Jalbert, K. Sen, "A trace simplification technique for effective debugging of
+concurrent programs", FSE 2010). Only schedules that fail in the same way count.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby, pairwise
 
 from stress.explore.engine import AT_REST, EarlyLoad, Engine, Found, early_loads
-from stress.explore.state import WHO_MASK
+from stress.explore.state import FLUSH, WHO_MASK
 
 Switch = tuple[int, int]
 Deviation = Switch | EarlyLoad  # told apart by their length
@@ -68,11 +70,50 @@ def shrink(engine: Engine, choices: list[int], found: Found) -> list[int]:
     deviations = minimal(deviations_of(engine, choices, found), fails)
     if not fails(deviations):
         raise AssertionError(f"{engine.model.name}: shrinking lost the failure")
-    return engine.choices()
+    return _merged(engine, engine.choices(), found)
+
+
+def _merged(engine: Engine, choices: list[int], found: Found) -> list[int]:
+    """A schedule that fails in the same way and costs no more, none of whose runs can be left out or moved to another for less."""
+    improved = True
+    while improved:
+        improved = False
+        early, cost = early_loads(choices), _cost(engine, choices)
+        for runs in _neighbours(engine, choices):
+            again = engine.replay([who for run in runs for who in run], early, judge=found.verdict == AT_REST)
+            if again is not None and again.same_failure(found) and _cost(engine, made := engine.choices()) < cost:
+                choices, improved = made, True
+                break
+    return choices
+
+
+def _runs(engine: Engine, choices: list[int]) -> list[list[int]]:
+    """A schedule as steps of one CPU in a row, with what leaves its store buffer."""
+    return [list(run) for _, run in groupby((choice & WHO_MASK for choice in choices), engine.task_of)]
+
+
+def _neighbours(engine: Engine, choices: list[int]) -> Iterator[list[list[int]]]:
+    """The schedules with one run less: left out, put before the next one or behind the last one of its CPU."""
+    runs = _runs(engine, choices)
+    for at in reversed(range(len(runs))):
+        rest = runs[:at] + runs[at + 1 :]
+        of_same = [k for k, run in enumerate(rest) if engine.task_of(run[0]) == engine.task_of(runs[at][0])]
+        yield rest
+        for to in (next((k for k in of_same if k >= at), None), next((k for k in reversed(of_same) if k < at), None)):
+            if to is not None:
+                yield [*rest[:to], runs[at] + rest[to] if to >= at else rest[to] + runs[at], *rest[to + 1 :]]
+
+
+def _cost(engine: Engine, choices: list[int]) -> tuple[int, int, int]:
+    """What a person has to follow: preemptions, runs, steps."""
+    return nr_preemptions(choices), len(_runs(engine, choices)), len(choices)
 
 
 def nr_preemptions(choices: list[int]) -> int:
-    """How often a schedule goes on with another than before although that one makes more steps later."""
-    who = [choice & WHO_MASK for choice in choices]
+    """How often a schedule goes on with another CPU than before although that one makes more steps later.
+
+    That a store leaves its buffer is the memory's doing, and nobody's step.
+    """
+    who = [cpu for choice in choices if (cpu := choice & WHO_MASK) < FLUSH]
     last_step = {chosen: at for at, chosen in enumerate(who)}
     return sum(a != b and last_step[a] > at for at, (a, b) in enumerate(pairwise(who)))

@@ -3,11 +3,11 @@
 Accesses to words that nobody else touched in this schedule are counted, not shown: what is left is what the CPUs did to each other.
 """
 
-import os
 import subprocess
-import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 from kernels.base import jit, points
@@ -24,6 +24,7 @@ from kernels.base.layout import (
     Offline,
     Type,
 )
+from stress import itself
 from stress.errors import EXIT_VIOLATED, UserError
 from stress.explore.engine import AT_REST, Engine, Found, Step, Where
 from stress.explore.failure import Failure, load_failure
@@ -35,6 +36,10 @@ from stress.explore.state import FLUSH
 
 INTERPRETED = {"NUMBA_DISABLE_JIT": "1", "PFNSTORM_FLAVOUR": "explored"}
 _WITH_DESC = (Type.FILE, Type.ANON, Type.KSM, Type.COUNTED)
+
+
+#: what the turns of a loop may be, in lines, and how many of them a story shows as they are
+LONGEST_TURN, TURNS_SHOWN = 64, 3
 
 
 class DivergedError(UserError):
@@ -60,8 +65,8 @@ def tell(path: Path, *, everything: bool = False) -> int:
             raise UserError(f"{path}: {error}: explore again, or if nobody has edited the file, report it") from error
         print("\n".join(lines), flush=True)
         return EXIT_VIOLATED
-    words = [sys.executable, "-m", "stress", "replay", str(path), *(["--all"] if everything else [])]
-    return subprocess.run(words, env={**os.environ, **INTERPRETED}, check=False).returncode
+    words = itself.command("replay", *(["--all"] if everything else []), "--", str(path))
+    return subprocess.run(words, env=itself.environment(**INTERPRETED), check=False).returncode
 
 
 def story(failure: Failure, *, everything: bool = False) -> list[str]:
@@ -76,10 +81,13 @@ def story(failure: Failure, *, everything: bool = False) -> list[str]:
         found = engine.replay(failure.choices, logging=True, judge=failure.found.verdict == AT_REST)
         steps = engine.steps()
         passed = {cpu: list(places) for cpu, places in engine.tasks.passed.items()}
+        refused = place_text(engine.tasks.refused)
     finally:
         engine.close()
     _compare(failure, found, steps)
     lines = _lines(steps, passed, everything=everything)
+    if not everything:
+        lines = folded(lines)
     switches = nr_preemptions(failure.choices)
     head = [
         f"{failure.model} under {failure.memory}: {describe(failure.found)}",
@@ -90,7 +98,8 @@ def story(failure: Failure, *, everything: bool = False) -> list[str]:
         ),
         "",
     ]
-    return [*head, *_columns(lines, model.nr_cpus), "", f"then: {describe(failure.found)}"]
+    ending = f"then: {describe(failure.found)}{f', at {refused}' if refused else ''}"
+    return [*head, *_columns(lines, model.nr_cpus), "", ending]
 
 
 def describe(found: Found) -> str:
@@ -148,10 +157,33 @@ def _lines(steps: list[Step], passed: dict[int, list[Where]], *, everything: boo
     return lines
 
 
+def folded(lines: Sequence[Line]) -> list[Line]:
+    """The same lines, what comes back right after itself TURNS_SHOWN times and more told once: the turns of a livelock."""
+    told: list[Line] = []
+    at = 0
+    keys = [(line.cpu, line.text, line.where) for line in lines]
+    while at < len(lines):
+        for period in range(1, LONGEST_TURN + 1):
+            turns = 1
+            while keys[at : at + period] == keys[at + turns * period : at + (turns + 1) * period]:
+                turns += 1
+            if turns > TURNS_SHOWN:
+                cpus = {line.cpu for line in lines[at : at + period]}
+                told += lines[at : at + period]
+                about = f"({turns - 1} more turns of the last {period} lines)" if period > 1 else f"({turns - 1} times more)"
+                at += turns * period
+                told.append(Line(lines[at - 1].number, min(cpus), about))
+                break
+        else:
+            told.append(lines[at])
+            at += 1
+    return told
+
+
 def _columns(lines: list[Line], nr_cpus: int) -> list[str]:
     widths = [max((len(line.text) for line in lines if line.cpu == cpu), default=5) for cpu in range(nr_cpus)]
     head = "  ".join(f"cpu {cpu}".ljust(width) for cpu, width in enumerate(widths))
-    shown = [f"step  {head}"]
+    shown = [f"step  {head}".rstrip()]
     last = -1
     for line in lines:
         cells = [(line.text if cpu == line.cpu else "").ljust(width) for cpu, width in enumerate(widths)]
@@ -213,7 +245,15 @@ def memdesc_text(word: int) -> str:
     if kind == Type.BUDDY:
         return f"BUDDY order {word >> DESC_SHIFT}"
     if kind == Type.MISC and word >> SUBTYPE_SHIFT & SUBTYPE_MASK == M_OFFLINE:
-        return f"OFFLINE {Offline(word >> STATE_SHIFT & STATE_MASK).name}"
+        return f"OFFLINE {_name(Offline, word >> STATE_SHIFT & STATE_MASK)}"
     if kind == Type.MISC:
-        return f"MISC {Misc(word >> SUBTYPE_SHIFT & SUBTYPE_MASK).name}"
+        return f"MISC {_name(Misc, word >> SUBTYPE_SHIFT & SUBTYPE_MASK)}"
     return value(word)
+
+
+def _name(names: type[IntEnum], number: int) -> str:
+    """The name of a number; itself if it has none, as in a word that a bug has written."""
+    try:
+        return names(number).name
+    except ValueError:
+        return str(number)

@@ -19,7 +19,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TextIO
 
-from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VACUOUS, EXIT_VIOLATED, HostError, UserError
+from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VACUOUS, EXIT_VIOLATED, UserError
 from stress.explore.models import all_models
 from stress.explore.reach import reached_by
 from stress.mutate.operators import KINDS, Mutant, mutants_of
@@ -28,7 +28,7 @@ from stress.mutate.server import Server
 from stress.mutate.survivors import Survivor, explained
 from stress.mutate.woven import RECORD, ROOT, make_woven, model_key, source_key
 from stress.scratch import scratch_folder
-from stress.soak import write_json
+from stress.soak import write_report
 from stress.workers import hangup_interrupts
 
 SCHEMA = "pfnstorm-mutate/1"
@@ -37,7 +37,6 @@ STORM_SECONDS = 6.0
 STORMS = (("zoo",), ("storm", "migration=list", "offline=zero", "refcount=frozen-bit"))
 #: and beside them for those only to whom no model leads
 FAR_STORMS = (("hotplug",),)
-LEFT = (SURVIVED, UNREACHED)
 _EXPLORER_SHARE = 0.6  # of the budget, at most, before storms begin
 _BRIEFLY = 0.1  # of a model's schedules, before any model makes all of them
 _TICK_S = 1.0
@@ -220,14 +219,10 @@ def execute(options: Options, results_folder: Path, out: TextIO = sys.stderr) ->
         status = EXIT_INTERRUPTED
     finally:
         results.close()
-    report = Report(mutants, results, nets, table)
+    report = Report(mutants, results, nets, table, narrowed=bool(options.models))
     print("\n".join(report.lines()), flush=True)
-    if options.json is not None:
-        try:
-            write_json(options.json, {**report.to_json(), "seconds": time.monotonic() - start})
-        except OSError as error:
-            raise HostError(f"--json {options.json}: {error.strerror}") from error
-    return status or report.exit_code()
+    unwritten = write_report(options.json, {**report.to_json(), "seconds": time.monotonic() - start})
+    return status or report.exit_code() or unwritten
 
 
 @dataclass
@@ -238,6 +233,7 @@ class Report:
     results: Results
     nets: Sequence[Net]
     table: dict[str, Survivor]
+    narrowed: bool = False  # whether somebody has said which nets: that none of them reaches a mutant says nothing about the project
 
     def verdict(self, mutant: Mutant) -> str:
         names = [net.name for net in self.nets if not net.brief and not net.false_alarm and mutant in net.mutants]
@@ -246,9 +242,9 @@ class Report:
     def exit_code(self) -> int:
         alarm = any(net.false_alarm for net in self.nets)
         unexplained = {self.verdict(each) for each in self.mutants if each.name not in self.table}
-        if alarm or unexplained & set(LEFT):
+        if alarm or unexplained & ({SURVIVED} if self.narrowed else {SURVIVED, UNREACHED}):
             return EXIT_VIOLATED
-        return EXIT_VACUOUS if UNTRIED in unexplained else EXIT_CLEAN
+        return EXIT_VACUOUS if unexplained & {UNTRIED, UNREACHED} else EXIT_CLEAN
 
     def lines(self) -> list[str]:
         """Survivors and untried ones by name, wrong explanations, false alarms, and a table by kind."""

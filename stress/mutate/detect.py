@@ -16,14 +16,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TextIO
 
-from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED, HostError
+from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VIOLATED
 from stress.mutate.operators import ALIVE, add_imports
 from stress.mutate.server import Server
 from stress.mutate.woven import add_word, copy_project
 from stress.patches import PatchError, apply_patch, read_patch
 from stress.scratch import scratch_folder
 from stress.seeded import SeededBug
-from stress.soak import write_json
+from stress.soak import write_report
 from stress.workers import hangup_interrupts
 
 SCHEMA = "pfnstorm-detect/1"
@@ -290,33 +290,27 @@ def execute(bugs: Sequence[SeededBug], options: Options, out: TextIO = sys.stder
     outcomes, alarms, status = run_detection(bugs, options, out)
     said = [f"FALSE ALARM of {each.model}, {each.memory} {each.strategy}: {each.found} in the kernels as they are" for each in alarms]
     print("\n".join([*said, *table_of(outcomes)]), flush=True)
-    if options.json is not None:
-        table = [
-            {
-                "name": each.bug.name,
-                "model": each.bug.story.explore,
-                "explore_not": each.bug.story.explore_not,
-                "error": each.error,
-                "cells": [asdict(cell) for cell in each.cells],
-            }
-            for each in outcomes
-        ]
-        try:
-            write_json(
-                options.json,
-                {
-                    "schema": SCHEMA,
-                    "trials": options.trials,
-                    "cap": options.cap,
-                    "seconds": options.seconds,
-                    "bugs": table,
-                    "false_alarms": [asdict(each) for each in alarms],
-                },
-            )
-        except OSError as error:
-            raise HostError(f"--json {options.json}: {error.strerror}") from error
+    table = [
+        {
+            "name": each.bug.name,
+            "model": each.bug.story.explore,
+            "explore_not": each.bug.story.explore_not,
+            "error": each.error,
+            "cells": [asdict(cell) for cell in each.cells],
+        }
+        for each in outcomes
+    ]
+    written = {
+        "schema": SCHEMA,
+        "trials": options.trials,
+        "cap": options.cap,
+        "seconds": options.seconds,
+        "bugs": table,
+        "false_alarms": [asdict(each) for each in alarms],
+    }
+    unwritten = write_report(options.json, written)
     missed = any(each.error or (each.cells and not each.found) for each in outcomes)
-    return status or (EXIT_VIOLATED if missed or alarms else EXIT_CLEAN)
+    return status or (EXIT_VIOLATED if missed or alarms else unwritten)
 
 
 def table_of(outcomes: Sequence[Outcome]) -> list[str]:

@@ -139,7 +139,7 @@ def storm_once(scenario: str, seconds: float, settings: Sequence[str]) -> Findin
         return machines[-1]
 
     vars(run)["create_machine"] = keep  # this process makes one machine and ends
-    result = run.execute(options)
+    result, _ = run.execute(options)
     _note_reached(machines[0])
     if result["verdict"] in ("clean", "vacuous"):
         return FOUND_NOTHING

@@ -21,7 +21,7 @@ from kernels.base.layout import EXIT_BUG
 from kernels.policy import boot
 from stress import build, checkers, roles
 from stress.checkers import Violation
-from stress.errors import EXIT_OF_VERDICT, HostError
+from stress.errors import EXIT_OF_VERDICT
 from stress.fragmentation import read_buddyinfo
 from stress.host import describe_host, usable_cpus
 from stress.machine import calibrate_cycles, create_machine, segment_bytes, set_param
@@ -30,7 +30,7 @@ from stress.scenario import chosen_values, parse_policies, policy_params
 from stress.snapshot import compare
 from stress.snapshot.load import Start, load, start_from
 from stress.snapshot.show import render
-from stress.soak import check_json_path, write_json
+from stress.soak import check_json_path, write_report
 from stress.supervisor import read_bugs
 from stress.workers import EXIT_PYTHON_ERROR, die_with
 
@@ -71,14 +71,9 @@ def execute(options: Options) -> int:
     mem = machine_of(start, params)
     result = _run(mem, start, options, policies, progress)
     progress.done()
-    try:
-        if options.json is not None:
-            write_json(options.json, result)
-    except OSError as error:
-        raise HostError(f"--json {options.json}: {error.strerror}") from error
-    finally:
-        print(render(result), flush=True)
-    return EXIT_OF_VERDICT[result["verdict"]]
+    print(render(result), flush=True)
+    unwritten = write_report(options.json, result)
+    return EXIT_OF_VERDICT[result["verdict"]] or unwritten
 
 
 def machine_of(start: Start, params: dict[str, int]) -> Any:

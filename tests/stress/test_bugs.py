@@ -188,8 +188,10 @@ def test_a_story_with_a_mistake_is_refused_in_one_line(tmp_path, changed, compla
 def test_bugs_that_are_not_there_are_said_to_be_missing(tmp_path):
     with pytest.raises(UserError, match="not part of this installation"):
         seeded_bugs(folder=tmp_path / "nosuch")
-    with pytest.raises(UserError, match=r"unknown bug 'nosuch'; known: .*freed_locked"):
+    with pytest.raises(UserError, match=r"unknown bug 'nosuch'; `pfnstorm bugs --list` shows all"):
         seeded_bugs(["nosuch"])
+    with pytest.raises(UserError, match=r"did you mean freed_locked or "):
+        seeded_bugs(["freed_lock"])
 
 
 def test_a_story_with_roles_is_a_scenario():

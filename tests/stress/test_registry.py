@@ -36,3 +36,10 @@ def test_one_record_a_file_in_order_of_names(package):
 def test_none_or_two_records_raise(package, name, text):
     with pytest.raises(registry.RegistryError, match=r"\.only: needs exactly one module-level Role, found [02]"):
         registry.scan(package(name, only=text), Role)
+
+
+@pytest.mark.parametrize(("name", "text"), [("pack_syntax", "def f(:"), ("pack_name", "ROLE = nosuch"), ("pack_value", "int('x')")])
+def test_a_file_that_cannot_be_imported_is_told_in_one_line(package, name, text):
+    with pytest.raises(registry.RegistryError, match=rf"/{name}/only\.py:2: \w+Error: ") as caught:
+        registry.scan(package(name, only=text), Role)
+    assert "\n" not in str(caught.value)

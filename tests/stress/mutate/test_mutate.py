@@ -194,6 +194,9 @@ def test_the_table_tells_who_is_explained_from_who_is_not_and_which_reason_is_wr
         lines = Report(mutants, results, [net], {mutants[2].name: slow}).lines()
         assert lines[-1].split()[-4:] == ["50", "%", "50", "%"]  # what differs, and is not killed, counts
         assert report.exit_code() == 1
+        unreached = Mutant(9, "kernels/a.py", "f", "order", "u")
+        assert Report([mutants[0], unreached], results, [net], {}).exit_code() == 1  # a net is missing
+        assert Report([mutants[0], unreached], results, [net], {}, narrowed=True).exit_code() == 5  # or has not been asked for
 
 
 def test_a_loop_without_a_point_is_ended_by_its_processor_time():
