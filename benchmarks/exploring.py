@@ -20,7 +20,7 @@ from stress.errors import UserError
 from stress.explore import state
 from stress.explore.engine import Engine
 from stress.explore.models import known_models
-from stress.explore.shrink import nr_preemptions, shrink
+from stress.explore.shrink import shrink
 
 STRATEGIES = ("random", "pct-3", "pos", "surw", "dpor")
 RUNS, SCHEDULES = 12, 12 * 8192
@@ -48,25 +48,27 @@ def measure(engine, strategy, nr_schedules):
 
 
 def failing_walk(engine):
-    """Number, choices and failure of the first random walk that fails with many preemptions."""
+    """Number, preemptions, choices and failure of the first random walk that fails with many preemptions."""
     engine.begin("random", 1)
     number = 0
     while number < SHRINK_SCHEDULES:
         number = engine.explore(number, SHRINK_SCHEDULES - number)
-        if engine.found() is not None and nr_preemptions(engine.choices()) >= PREEMPTIONS_MIN:
-            return number - 1, engine.choices(), engine.found()
+        if engine.found() is not None and engine.nr_preemptions() >= PREEMPTIONS_MIN:
+            return number - 1, engine.nr_preemptions(), engine.choices(), engine.found()
     raise UserError(f"no random walk of {engine.model.name} in {SHRINK_SCHEDULES:,} fails with {PREEMPTIONS_MIN} preemptions")
 
 
 def measure_shrinking(memory):
     """Preemptions and steps of a failing schedule before and after it is shrunk, and the seconds and runs that takes."""
     engine = Engine(known_models()[SHRUNK], memory)
-    number, choices, found = failing_walk(engine)
+    number, before, choices, found = failing_walk(engine)
     runs, start = engine.nr_run, time.thread_time()
     shrunk = shrink(engine, choices, found)
     row = {"model": SHRUNK, "memory": memory, "schedule": number, "seconds": time.thread_time() - start, "runs": engine.nr_run - runs}
+    engine.replay(shrunk)
+    after = engine.nr_preemptions()
     engine.close()
-    return row | {"preemptions": [nr_preemptions(choices), nr_preemptions(shrunk)], "steps": [len(choices), len(shrunk)]}
+    return row | {"preemptions": [before, after], "steps": [len(choices), len(shrunk)]}
 
 
 def measure_all(model, nr_schedules):

@@ -9,6 +9,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -451,6 +452,17 @@ class Engine:
     def task_of(self, chosen: int) -> int:
         """The task whose step, or whose store's flush, a choice is."""
         return chosen if chosen < state.FLUSH else (chosen - state.FLUSH) % int(self.words[state.NR_TASKS])
+
+    def nr_preemptions(self) -> int:
+        """How often the last schedule went on with another CPU than before although that one was neither at its end nor waiting at last.
+
+        That a store leaves its buffer is the memory's doing, and nobody's step.
+        """
+        who = [cpu for choice in self.choices() if (cpu := choice & state.WHO_MASK) < state.FLUSH]
+        last_step = {cpu: at for at, cpu in enumerate(who)}
+        broken_off = self.words[points.PHASE] == state.STEPS
+        running = {cpu for cpu in last_step if broken_off and self.words[state.STATUS + cpu] == state.RUNNING}
+        return sum(a != b and (last_step[a] > at or a in running) for at, (a, b) in enumerate(pairwise(who)))
 
     def steps(self) -> list[Step]:
         """The log of the last schedule, if it was logged."""

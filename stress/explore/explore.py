@@ -26,7 +26,6 @@ from stress.explore.engine import Engine
 from stress.explore.failure import save_failure
 from stress.explore.model import Model
 from stress.explore.session import BLOCK_SCHEDULES, Progress, Session, Tally
-from stress.explore.shrink import nr_preemptions
 from stress.explore.story import describe
 from stress.explore.strategies import NAMED, STRATEGIES
 from stress.output import LiveLine
@@ -456,10 +455,10 @@ def _line(outcome: Outcome, options: Options) -> str:
         told = f"pfnstorm replay {'-- ' if str(path).startswith('-') else ''}{shlex.quote(str(path))}"
     except UserError as error:
         told = f"cannot be kept: {error}"
-    (switches, steps), choices = tally.original, tally.failure.choices
+    (switches, steps), (switches_left, steps_left) = tally.original, tally.shrunk
     return (
         f"{said}\n  {tally.strategy}, seed {options.seed}, schedule {tally.failure.number:,}"
-        f"\n  shrunk: preemptions {switches} -> {nr_preemptions(choices)}, steps {steps} -> {len(choices)}"
+        f"\n  shrunk: preemptions {switches} -> {switches_left}, steps {steps} -> {steps_left}"
         f"\n  {told}"
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from stress.explore import state
 from stress.explore.engine import Engine, Found
 from stress.explore.failure import Failure, failure_of
-from stress.explore.shrink import nr_preemptions, shrink
+from stress.explore.shrink import shrink
 from stress.explore.strategies import NAMED, STRATEGIES
 
 BLOCK_SCHEDULES = 4096
@@ -36,7 +36,8 @@ class Tally:
     seconds: float = 0.0
     complete: bool = False
     failure: Failure | None = None
-    original: tuple[int, int] = (0, 0)  # preemptions and steps of the failing schedule before it was shrunk
+    original: tuple[int, int] = (0, 0)  # preemptions and steps of the failing schedule before it was shrunk,
+    shrunk: tuple[int, int] = (0, 0)  # and after that
     states: set[int] = field(default_factory=set)
     met: dict[str, int] = field(default_factory=dict)  # the model's meetings, and how often they happened
 
@@ -51,7 +52,7 @@ class Tally:
         self.states |= other.states
         self.met = {name: self.met.get(name, 0) + times for name, times in other.met.items()}
         if other.failure is not None and (self.failure is None or other.failure.number < self.failure.number):
-            self.failure, self.original = other.failure, other.original
+            self.failure, self.original, self.shrunk = other.failure, other.original, other.shrunk
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,8 @@ class Session:
         words = self.engine.words
         counted = [int(words[word]) for word in (state.TOTAL_STEPS, state.MOST_STEPS, state.TOTAL_POINTS)]
         choices = self.engine.choices()
-        tally.original = nr_preemptions(choices), len(choices)
+        tally.original = self.engine.nr_preemptions(), len(choices)
         choices = shrink(self.engine, choices, found)
         tally.failure = failure_of(self.engine, choices, found, strategy, seed, number)
+        tally.shrunk = self.engine.nr_preemptions(), len(choices)
         words[state.TOTAL_STEPS], words[state.MOST_STEPS], words[state.TOTAL_POINTS] = counted

@@ -9,10 +9,10 @@ concurrent programs", FSE 2010). Only schedules that fail in the same way count.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from stress.explore.engine import AT_REST, EarlyLoad, Engine, Found, early_loads
-from stress.explore.state import FLUSH, WHO_MASK
+from stress.explore.state import WHO_MASK
 
 Switch = tuple[int, int]
 Deviation = Switch | EarlyLoad  # told apart by their length
@@ -75,14 +75,13 @@ def shrink(engine: Engine, choices: list[int], found: Found) -> list[int]:
 
 def _merged(engine: Engine, choices: list[int], found: Found) -> list[int]:
     """A schedule that fails in the same way and costs no more, none of whose runs can be left out or moved to another for less."""
-    improved = True
+    improved, cost = True, _cost(engine)
     while improved:
-        improved = False
-        early, cost = early_loads(choices), _cost(engine, choices)
+        improved, early = False, early_loads(choices)
         for runs in _neighbours(engine, choices):
             again = engine.replay([who for run in runs for who in run], early, judge=found.verdict == AT_REST)
-            if again is not None and again.same_failure(found) and _cost(engine, made := engine.choices()) < cost:
-                choices, improved = made, True
+            if again is not None and again.same_failure(found) and _cost(engine) < cost:
+                choices, cost, improved = engine.choices(), _cost(engine), True
                 break
     return choices
 
@@ -104,16 +103,7 @@ def _neighbours(engine: Engine, choices: list[int]) -> Iterator[list[list[int]]]
                 yield [*rest[:to], runs[at] + rest[to] if to >= at else rest[to] + runs[at], *rest[to + 1 :]]
 
 
-def _cost(engine: Engine, choices: list[int]) -> tuple[int, int, int]:
-    """What a person has to follow: preemptions, runs, steps."""
-    return nr_preemptions(choices), len(_runs(engine, choices)), len(choices)
-
-
-def nr_preemptions(choices: list[int]) -> int:
-    """How often a schedule goes on with another CPU than before although that one makes more steps later.
-
-    That a store leaves its buffer is the memory's doing, and nobody's step.
-    """
-    who = [cpu for choice in choices if (cpu := choice & WHO_MASK) < FLUSH]
-    last_step = {chosen: at for at, chosen in enumerate(who)}
-    return sum(a != b and last_step[a] > at for at, (a, b) in enumerate(pairwise(who)))
+def _cost(engine: Engine) -> tuple[int, int, int]:
+    """What a person has to follow of the last schedule: preemptions, runs, steps."""
+    choices = engine.choices()
+    return engine.nr_preemptions(), len(_runs(engine, choices)), len(choices)

@@ -31,7 +31,6 @@ from stress.explore.failure import Failure, load_failure
 from stress.explore.models import known_models
 from stress.explore.operations import signature, word_name
 from stress.explore.scheduler import FLUSH_OP
-from stress.explore.shrink import nr_preemptions
 from stress.explore.state import FLUSH
 
 INTERPRETED = {"NUMBA_DISABLE_JIT": "1", "PFNSTORM_FLAVOUR": "explored"}
@@ -79,7 +78,7 @@ def story(failure: Failure, *, everything: bool = False) -> list[str]:
     try:
         engine.tasks.watching = True
         found = engine.replay(failure.choices, logging=True, judge=failure.found.verdict == AT_REST)
-        steps = engine.steps()
+        steps, switches = engine.steps(), engine.nr_preemptions()
         passed = {cpu: list(places) for cpu, places in engine.tasks.passed.items()}
         refused = place_text(engine.tasks.refused)
     finally:
@@ -88,7 +87,6 @@ def story(failure: Failure, *, everything: bool = False) -> list[str]:
     lines = _lines(steps, passed, everything=everything)
     if not everything:
         lines = folded(lines)
-    switches = nr_preemptions(failure.choices)
     head = [
         f"{failure.model} under {failure.memory}: {describe(failure.found)}",
         f"{model.summary}",

@@ -2,6 +2,7 @@
 
 import io
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -62,14 +63,12 @@ def test_a_deadlock_is_told_with_its_cycle(engine_of):
 
 def failing_walk(engine, preemptions, strategy="random"):
     """A random walk that fails and in which CPUs, and stores that leave their buffers, come between so often."""
-    from stress.explore.shrink import nr_preemptions
-
     engine.begin(strategy, 3)
     number = 0
     while number < 50_000:
         number = engine.explore(number, 50_000 - number)
         flushes = sum(choice >= FLUSH for choice in engine.choices())
-        if engine.found() is not None and nr_preemptions(engine.choices()) + flushes >= preemptions:
+        if engine.found() is not None and engine.nr_preemptions() + flushes >= preemptions:
             return engine.choices(), engine.found()
     raise AssertionError("no such schedule")
 
@@ -78,36 +77,47 @@ def failing_walk(engine, preemptions, strategy="random"):
 @pytest.mark.parametrize("name", ["ring", "zspage-destroy-linux"])
 def test_a_failure_with_twenty_preemptions_shrinks_to_the_few_that_matter(engine_of, name, memory):
     from stress.explore.models import known_models
-    from stress.explore.shrink import nr_preemptions, shrink
+    from stress.explore.shrink import shrink
     from tests.stress.explore.deadlock_model import MODEL
 
     engine = engine_of(known_models().get(name, MODEL), memory)
     choices, found = failing_walk(engine, 20)
     before = engine.nr_run
     small = shrink(engine, choices, found)
-    assert nr_preemptions(small) <= 2
     assert engine.nr_run - before < 300
     assert engine.replay(small).same_failure(found)
+    assert engine.nr_preemptions() <= 2
 
 
 @pytest.mark.parametrize("memory", ["sc", "tso"])
 def test_a_run_of_steps_that_is_only_early_is_put_where_it_belongs(engine_of, memory):
     from stress.explore.models import known_models
-    from stress.explore.shrink import nr_preemptions, shrink
+    from stress.explore.shrink import shrink
 
     engine = engine_of(known_models()["refcount-frozen-bit-cleared"], memory)
     choices, found = failing_walk(engine, 6, "pos")
     small = shrink(engine, choices, found)
-    assert nr_preemptions(small) <= (0 if memory == "sc" else 1)  # findings.md, 5: no preemption is needed, one late adder suffices
+    assert engine.replay(small).same_failure(found)
+    assert engine.nr_preemptions() <= (0 if memory == "sc" else 1)  # findings.md, 5: no preemption is needed, one late adder suffices
     assert len({choice for choice in small if choice < FLUSH}) == 2
 
 
-def test_preemptions_are_of_cpus():
-    from stress.explore.shrink import nr_preemptions
+def test_preemptions_are_of_cpus_that_could_go_on(engine_of):
+    from stress.explore.models import known_models
 
-    assert nr_preemptions([0, 0, 1, 1]) == 0
-    assert nr_preemptions([0, 1, 0, 1]) == 2
-    assert nr_preemptions([0, FLUSH + 1, 0, FLUSH, 1]) == 0
+    for memory in ("sc", "tso"):
+        engine = engine_of(known_models()["refcount-cas"], memory)
+        for choices, preemptions in (([], 0), ([0, 1, 0], 2), ([0, 1] * 999, None), ([0, FLUSH] * 999, None)):
+            assert engine.replay(choices) is None  # so that all CPUs have ended
+            made = [choice for choice in engine.choices() if choice < FLUSH]
+            back = sum(a != b and a in made[at + 1 :] for at, (a, b) in enumerate(pairwise(made)))
+            assert engine.nr_preemptions() == back
+            assert memory == "tso" or preemptions in (None, back)  # who waits until his buffer is empty gives way, too
+        engine.close()
+    broken = engine_of(known_models()["pagecache-split-linux"])
+    choices, _ = failing_walk(broken, 0)
+    assert broken.replay(choices) is not None
+    assert broken.nr_preemptions() > 0  # one CPU is in the middle of a split, and never ends it
 
 
 def test_an_access_out_of_bounds_is_named(engine_of, tmp_path):
@@ -247,7 +257,9 @@ def test_a_livelock_is_told_with_its_loop_shrinks_and_replays(engine_of, memory,
         if variant == UNDO:
             small = shrink(engine, choices, found)
             assert engine.replay([]).same_failure(found)  # no switch is needed before it is made fair
-            assert engine.choices() == small
+            most = engine.nr_preemptions()
+            assert engine.replay(small).same_failure(found)
+            assert engine.nr_preemptions() <= most
 
 
 @pytest.mark.parametrize("memory", ["sc", "tso"])
