@@ -5,6 +5,7 @@ place of ours. That cannot be said from inside the package that is hidden, so th
 """
 
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def main() -> None:
     if hidden := shadowed_by(root):
         print(f"pfnstorm: {hidden}, not the one of {root}; remove it or change PYTHONPATH", file=sys.stderr)
         sys.exit(EXIT_USAGE)
+    # until the command can say that it was interrupted, an interrupt ends the process without a traceback of its imports
+    heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if heeded:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from stress.cli import main as command
 
+    if heeded:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     command()
