@@ -17,6 +17,7 @@ from stress.explore import litmus_host
 from stress.explore.litmus import CLASSICS, chosen_tests
 from stress.explore.litmus_file import read_tests
 from stress.host import usable_cpus
+from stress.output import LiveLine
 from tests.stress.explore.test_explored import EXPLORED, LITMUS, ROOT, run
 
 pytestmark = [
@@ -79,7 +80,7 @@ def observed_relaxed(name, nr_runs):
     """So many runs that showed reordering; again and again on a host that is busy, where threads seldom run at the same time."""
     test, host = chosen_tests(read_tests(CLASSICS), [name])[0], litmus_host.Host()
     for attempt in range(100):
-        found = litmus_host.observe(host, test, nr_runs, attempt, litmus_host.Live(sys.stderr))
+        found = litmus_host.observe(host, test, nr_runs, attempt, LiveLine(sys.stderr))
         if found.count(found.is_relaxed):
             break
     return found
