@@ -165,8 +165,10 @@ def test_a_thread_that_dies_is_told():
     test = chosen_tests(read_tests(CLASSICS), ["SB"])[0]
     host = litmus_host.Host()
 
-    class Killing(litmus_host.Live):
-        def say(self, test, done, nr_runs):
+    class Killing(LiveLine):
+        is_due = True
+
+        def say(self, text):
             for child in psutil.Process().children():
                 child.kill()
 
