@@ -425,6 +425,8 @@ def _run_app() -> int:
         status = app(standalone_mode=False)
     except PfnstormError as error:
         return _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):  # which of these an interrupt becomes depends on the version of typer
+        return _complain("interrupted", EXIT_INTERRUPTED)
     except ModuleNotFoundError as error:
         return _complain(f"{error}: the installation is incomplete; run `make install`", EXIT_HOST)
     except Exception as error:  # noqa: BLE001  # of whatever kind: 1, with which Python ends, is a verdict here
