@@ -37,6 +37,7 @@ SCHEMA = "pfnstorm-explore/1"
 PORTFOLIO = ("dpor", "random", "surw", "pos", "pct-3", "urw", "pct-10", "pct-2", "delay", "preemption")
 _LIVE_S = 0.5
 _INTERPRETED_BLOCK = 64
+_ABSENT_S = 5.0
 _SILENT_S = 3600.0 if jit.INTERPRETED else 120.0  # a slice of schedules takes less on the slowest of hosts
 
 
@@ -399,8 +400,11 @@ def _searching(searches: Sequence[Search], made: Sequence[Worker], live: Live) -
             worker = next(each for each in busy if each.pipe is pipe)
             if busy[worker].receive(worker):
                 del busy[worker]
-        if time.monotonic() - looked >= _LIVE_S:
-            looked = time.monotonic()
+        if (now := time.monotonic()) - looked >= _LIVE_S:
+            if now - looked > _ABSENT_S:  # this process was stopped, as by Ctrl-Z, and they with it
+                for each in busy:
+                    each.heard = now
+            looked = now
             if (stopped := next((each for each in busy if each.is_stopped), None)) is not None:
                 raise LostWorkerError(f"a worker that explored {busy[stopped].model.name}, process {stopped.pid}, was stopped by a signal")
             if (silent := next((each for each in busy if looked - each.heard > _SILENT_S), None)) is not None:
