@@ -34,9 +34,9 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# get + put and allocate + free against the C program of stress/benchmarks/limits.c
+# get + put and allocate + free against the C program of stress/measure/limits.c
 limits: .venv/.run
-	$(BIN)/python -m benchmarks.against_c
+	$(BIN)/python -m stress.measure.against_c
 
 bench: .venv/.dev
 	$(BIN)/asv machine --yes

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from stress.errors import EXIT_CLEAN, EXIT_HOST, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, PfnstormError, UserError
-from stress.output import toughen
+from stress.io.output import toughen
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 #: the base of typer's own usage errors, which it does not export
@@ -84,12 +84,12 @@ def run(
     """Storm a modelled machine and say whether every invariant held."""
     duration_s = _duration(seconds, hours)
     _check_ranges(nodes=nodes, frame_bytes=frame_bytes, seed=seed, chaos=chaos)
-    from stress.sizes import check_workers
+    from stress.machine.sizes import check_workers
 
     if workers is not None:
         check_workers(workers)
     _choose_flavour(checked=check is Check.full or chaos > 0)
-    from stress.run import Options, execute
+    from stress.run.command import Options, execute
 
     chosen = scenario or (TRACE_SCENARIO if trace is not None else DEFAULT_SCENARIO)
     options = Options(
@@ -114,7 +114,7 @@ def run(
 @app.command(name="list")
 def list_command(what: Annotated[Listing | None, typer.Argument(help="what to list [everything]")] = None) -> None:
     """List scenarios, roles, checkers, memdesc types, policies or counters."""
-    from stress.listing import lines_of
+    from stress.run.listing import lines_of
 
     for listing in [what] if what else list(Listing):
         if what is None:
@@ -126,15 +126,15 @@ def list_command(what: Annotated[Listing | None, typer.Argument(help="what to li
 @app.command()
 def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not only the current one")] = False) -> int:
     """Compile the kernels now instead of at the first run."""
-    from stress.build import build_entries, build_flavours, import_all_entries
+    from stress.process.build import build_entries, build_flavours, import_all_entries
 
     if every:
-        from kernels.base.jit import FLAVOURS
+        from kernels.base.flavour import FLAVOURS
 
         return EXIT_CLEAN if build_flavours(FLAVOURS) == 0 else EXIT_HOST
-    from kernels.base import jit
+    from kernels.base import flavour
 
-    if jit.EXPLORED:  # only models run in it
+    if flavour.EXPLORED:  # only models run in it
         from stress.explore.compiling import build_models
         from stress.explore.models import all_models
 
@@ -149,8 +149,8 @@ def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not 
 @app.command()
 def report(run: Annotated[str, typer.Argument(help='a run id, its folder, a JSON file, or "last"')]) -> None:
     """Print the report of any run again."""
-    from stress.report import render
-    from stress.soak import read_run
+    from stress.run.report import render
+    from stress.run.store import read_run
 
     print(render(read_run(run)))
 
@@ -177,9 +177,9 @@ def bugs(
             raise UserError(f"{option} is not for exploring: leave it out" if exploring else f"{option} is for --explore")
     if exploring:
         os.environ["PFNSTORM_FLAVOUR"] = "explored"  # before the kernels are imported
-    from stress.bugs import run_bugs
-    from stress.seeded import seeded_bugs
-    from stress.soak import check_json_path
+    from stress.bugs.command import run_bugs
+    from stress.bugs.story import seeded_bugs
+    from stress.io.json_report import check_json_path
 
     chosen = seeded_bugs(names)
     if listing:
@@ -190,8 +190,8 @@ def bugs(
     if json is not None:
         check_json_path(json)
     if exploring:
-        from stress.host import usable_cores
-        from stress.mutate import detect
+        from stress.bugs import detect
+        from stress.machine.host import usable_cores
 
         return detect.execute(
             chosen, detect.Options(trials or 20, cap or 1_000_000, seconds or DETECT_SECONDS, jobs or usable_cores(), json)
@@ -233,8 +233,8 @@ def compare(
     from stress.compare.command import Options, axes_of, check_workers
     from stress.compare.command import compare as execute
     from stress.compare.show import check_plot
-    from stress.scenario import find_scenario
-    from stress.soak import check_json_path
+    from stress.io.json_report import check_json_path
+    from stress.storm.scenario import find_scenario
 
     find_scenario(scenario)
     if json is not None:
@@ -273,10 +273,10 @@ def explore(
     if listing:
         print("\n".join(listed()))
         return EXIT_CLEAN
-    from stress.explore.explore import Options, execute
+    from stress.explore.command import Options, execute
     from stress.explore.failure import check_failures_folder
-    from stress.host import usable_cores
-    from stress.soak import check_json_path
+    from stress.io.json_report import check_json_path
+    from stress.machine.host import usable_cores
 
     if seconds is not None and schedules is not None:
         raise UserError("give either --seconds or --schedules")
@@ -303,8 +303,9 @@ def mutate(
     """Measure the nets: small mistakes put into every kernel, and which of them nothing catches."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"  # models are listed by it; each net chooses its own
     from stress.explore.arguments import chosen_models
+    from stress.io.json_report import check_json_path
     from stress.mutate.command import Options, execute, listed
-    from stress.soak import check_json_path, runs_folder
+    from stress.run.store import runs_folder
 
     models = tuple(each.name for each in chosen_models(model)) if model else ()
 
@@ -352,16 +353,16 @@ def litmus(
     if runs is not None and not real:
         raise UserError("--runs is for --real; exploring takes --schedules")
     os.environ["PFNSTORM_FLAVOUR"] = "fast" if real else "explored"
-    from stress.explore.litmus import CLASSICS, chosen_tests, run_litmus
-    from stress.explore.litmus_file import read_tests
-    from stress.soak import check_json_path
+    from stress.io.json_report import check_json_path
+    from stress.litmus.command import CLASSICS, chosen_tests, run_litmus
+    from stress.litmus.file import read_tests
 
     if json is not None:
         check_json_path(json)
     tests = chosen_tests(read_tests(file or CLASSICS, lambda text: print(text, file=sys.stderr)), test)
     if not real:
         return run_litmus(tests, (memory or MemoryModel.sc).value, strategy or "dpor", schedules, seed, json)
-    from stress.explore.litmus_host import run_real, what_fits
+    from stress.litmus.real import run_real, what_fits
 
     fitting = tests if file or test else what_fits(tests)
     if len(fitting) < len(tests):
@@ -382,7 +383,7 @@ def _duration(seconds: float | None, hours: float | None) -> float:
 
 
 def _check_ranges(nodes: int | None, frame_bytes: int | None, seed: int | None, chaos: float) -> None:
-    from stress.scenario import FRAME_BYTES_MAX, FRAME_BYTES_MIN
+    from stress.storm.scenario import FRAME_BYTES_MAX, FRAME_BYTES_MIN
 
     if nodes is not None and not 1 <= nodes <= 64:
         raise UserError(f"--nodes {nodes}: must be between 1 and 64")

@@ -13,7 +13,8 @@ from kernels.alloc.buddy import free_one_block, get_pageblock_migratetype, nid_o
 from kernels.base import counter
 from kernels.base.atomics import fetch_add_relaxed, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
-from kernels.base.jit import CHECKED, fast_kernel, kernel, slow_kernel
+from kernels.base.flavour import CHECKED
+from kernels.base.jit import fast_kernel, kernel, slow_kernel
 from kernels.base.layout import (
     BUG_WORD_CHANGED,
     EV_PAGE_ALLOC,

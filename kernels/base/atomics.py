@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import lower_builtin, type_callable
 
-from kernels.base import jit, points
+from kernels.base import flavour, points
 from kernels.base.memory import I8P, I64, FieldType, ScheduledField, asks, element, narrow, widen
 
 _LLVM_ORDER = {"relaxed": "monotonic", "acquire": "acquire", "release": "release", "acq_rel": "acq_rel", "seq_cst": "seq_cst"}
@@ -33,7 +33,7 @@ RELAXED, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST = ORDER_NUMBER.values()  # from RELE
 
 def _scheduled(plain, kind, order):
     """In the explored flavour a request, interpreted and compiled; elsewhere the function itself."""
-    if not (jit.EXPLORED and jit.INTERPRETED):
+    if not (flavour.EXPLORED and flavour.INTERPRETED):
         return plain
 
     def asking(field, *values):
@@ -58,7 +58,7 @@ def _asking(lower, kind, order):
 
 def _declare(plain, arity, result, lower, on_field=True):
     """Give a plain function its compiled twin: `lower(context, builder, field, pointer, index, *values)`."""
-    if jit.INTERPRETED:
+    if flavour.INTERPRETED:
         return plain
 
     def typer(context):
@@ -202,7 +202,7 @@ def fence_seq_cst():
 
 
 def _lower_fence(builder, sig, args):
-    if jit.EXPLORED:
+    if flavour.EXPLORED:
         points.emit_request(builder, points.FENCE | ORDER_NUMBER["seq_cst"] << points.ORDER_SHIFT, I64(0))
     else:
         builder.fence("seq_cst")
@@ -233,7 +233,7 @@ def cpu_relax():
 
 def _waiting(lower):
     """The lowering of one turn of a loop that waits: in the explored flavour a request."""
-    return (lambda builder, sig, args: void(points.emit_request(builder, points.WAIT, I64(0)))) if jit.EXPLORED else lower
+    return (lambda builder, sig, args: void(points.emit_request(builder, points.WAIT, I64(0)))) if flavour.EXPLORED else lower
 
 
 def void(_made):
@@ -282,11 +282,11 @@ def void_call(builder, name, result):
 
 def cycles():
     """The processor's steady counter (x86 time-stamp counter, arm64 CNTVCT); see Memory.cycles_per_us. Stands still when explored."""
-    return 0 if jit.EXPLORED else time.perf_counter_ns()
+    return 0 if flavour.EXPLORED else time.perf_counter_ns()
 
 
 def _lower_cycles(builder, sig, args):
-    if jit.EXPLORED:
+    if flavour.EXPLORED:
         return I64(0)
     name = "llvm.readsteadycounter" if platform.machine() == "aarch64" else "llvm.readcyclecounter"
     return builder.call(_external(builder, name, I64, []), [])
@@ -305,7 +305,7 @@ def exit_process(status):
 
 
 def _lower_exit(builder, sig, args):
-    if jit.EXPLORED:
+    if flavour.EXPLORED:
         points.emit_request(builder, points.LEAVE, I64(0), args[0])
         return
     function = _external(builder, "_exit", ir.VoidType(), [ir.IntType(32)])

@@ -6,7 +6,8 @@ flavour both are requests (points.py): who leaves is never resumed, and who wait
 """
 
 from kernels.base.atomics import cpu_relax, cycles, exit_process, fetch_add_seq_cst, load_relaxed, nap, sched_yield, store_release
-from kernels.base.jit import CHAOS, kernel, slow_kernel
+from kernels.base.flavour import CHAOS
+from kernels.base.jit import kernel, slow_kernel
 from kernels.base.layout import EXIT_ABANDONED, EXIT_BUG
 from kernels.base.random import random_below
 

@@ -17,7 +17,7 @@ from numba.core.imputils import lower_builtin, lower_getattr_generic
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
 from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 
-from kernels.base import jit, points
+from kernels.base import flavour, points
 from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, PARAM, SEGMENT_BYTES, Bug
 
 _DTYPES = {8: np.int8, 32: np.int32, 64: np.int64}
@@ -90,7 +90,7 @@ class Memory:
                 raise ValueError(f"header: array {ARRAYS[slot].name} has length {length}")
             view = np.ndarray(length, _DTYPES[bits], whole, offset=ARRAY_START[slot] + offset, strides=stride)
             self.arrays[name] = view
-            kind = ScheduledField if jit.EXPLORED and name not in points.UNSCHEDULED else Field
+            kind = ScheduledField if flavour.EXPLORED and name not in points.UNSCHEDULED else Field
             setattr(self, name, kind(name, view))
         for name, word in PARAM.items():
             setattr(self, name, int(self.header[word]))
@@ -168,7 +168,7 @@ def _lower_attribute(context, builder, typ, value, attr):
 
 def element(builder, field, pointer, index):
     """The address of element `index`, typed by the field's width; in the bounds flavour, checked."""
-    if jit.BOUNDS:
+    if flavour.BOUNDS:
         _check_bounds(builder, field, pointer, index)
     address = builder.gep(pointer, [builder.mul(index, I64(field.stride))])
     return builder.bitcast(address, ir.IntType(field.bits).as_pointer())
@@ -176,7 +176,7 @@ def element(builder, field, pointer, index):
 
 def asks(field):
     """Whether an access to a field is a request to the scheduler: in the explored flavour, unless the field is nobody's business."""
-    return jit.EXPLORED and points.is_scheduled(field)
+    return flavour.EXPLORED and points.is_scheduled(field)
 
 
 def _check_bounds(builder, field, pointer, index):

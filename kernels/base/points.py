@@ -28,7 +28,7 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 
-from kernels.base import jit
+from kernels.base import flavour
 from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS
 
 #: kinds of requests, bits 0-3 of an operation
@@ -299,7 +299,7 @@ def _lower_start(context, builder, sig, args):
 
 _CTYPES = {1: ctypes.c_int8, 4: ctypes.c_int32, 8: ctypes.c_int64}
 
-if jit.INTERPRETED:
+if flavour.INTERPRETED:
 
     def start(task, code, stack_top):
         """Make a task ready to run from its beginning."""
@@ -352,7 +352,7 @@ def shared_word(typing, index):
     return types.int64(types.int64), lambda c, b, s, a: b.load(_state_word(b, a[0]))
 
 
-if jit.INTERPRETED:
+if flavour.INTERPRETED:
     request = ask
 else:
 
@@ -370,11 +370,11 @@ def provide_state():
     global STATE
     if STATE is not None:
         return STATE
-    if jit.INTERPRETED:
+    if flavour.INTERPRETED:
         STATE = [0] * STATE_WORDS
         return STATE
     if platform.machine() != "x86_64":
-        raise jit.UnsupportedHost(
+        raise flavour.UnsupportedHost(
             f"compiled exploration switches stacks in x86-64 assembly, this is {platform.machine()}: "
             "set NUMBA_DISABLE_JIT=1 to explore interpreted"
         )

@@ -24,7 +24,8 @@ from kernels.base.atomics import (
     store_release,
 )
 from kernels.base.bug import bug
-from kernels.base.jit import CHECKED, kernel, slow_kernel
+from kernels.base.flavour import CHECKED
+from kernels.base.jit import kernel, slow_kernel
 from kernels.base.layout import BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE, FROZEN, REFCOUNT_FROZEN_BIT
 from kernels.base.vmstat import count
 

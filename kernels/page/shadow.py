@@ -6,7 +6,8 @@ Invariants  I2: one owner; a double free or a double allocation is a compare-and
 
 from kernels.base.atomics import cas_relaxed, load_unseen
 from kernels.base.bug import bug
-from kernels.base.jit import CHECKED, kernel
+from kernels.base.flavour import CHECKED
+from kernels.base.jit import kernel
 from kernels.base.layout import BUG_ISOLATED_ALLOC, BUG_SHADOW, MT_ISOLATE, SH_BUDDY
 
 

@@ -6,7 +6,8 @@ Models      memblock_free_all(), mm/memblock.c; build_all_zonelists(), __setup_p
 from kernels.alloc.buddy import add_to_free_list
 from kernels.alloc.pages import setup_zone_wmarks
 from kernels.base.atomics import cycles
-from kernels.base.jit import CHECKED, entry, kernel
+from kernels.base.flavour import CHECKED
+from kernels.base.jit import entry, kernel
 from kernels.base.layout import M_RESERVED, MT_MOVABLE, NONE_WORD, NR_ORDERS, PCP_HIGH, PCP_STRIDE, SH_OWNED
 from kernels.base.random import seed_random
 from kernels.page.memdesc import misc_word

@@ -1,1 +1,1 @@
-"""What the asv suite and the comparison with C measure: entries and machines. They are installed, so any commit can be measured."""
+"""asv's folder: timings only. What they time is in stress/measure, which every commit installs."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stress.compare.ratio import Figure
 from stress.errors import HostError, UserError
-from stress.soak import write_report
+from stress.io.json_report import write_report
+from stress.measure.ratio import Figure
 
 SCHEMA = "pfnstorm-compare/1"
 DEFAULT_SCENARIO, DEFAULT_ROUNDS, DEFAULT_STORM_SECONDS = "storm", 21, 4.0
@@ -63,7 +63,7 @@ def check_workers(workers: int | None) -> int:
 
     Raises      HostError
     """
-    from stress.host import usable_cores
+    from stress.machine.host import usable_cores
 
     cores = usable_cores()
     if workers is not None and workers > cores:
@@ -96,7 +96,7 @@ def axes_of(names: Sequence[str]) -> tuple[str, ...]:
 def _micro_figures(axis: str, options: Options, tick: Tick) -> tuple[list[Figure], dict[str, Any]]:
     """What is measured on a quiet machine, and counted exactly, for one axis."""
     from stress.compare import counts, references, windows
-    from stress.host import usable_cpus
+    from stress.machine.host import usable_cpus
 
     if axis == windows.BATCH:
         return windows.figures(axis, options.nr_rounds, tick), {}
@@ -110,9 +110,9 @@ def _micro_figures(axis: str, options: Options, tick: Tick) -> tuple[list[Figure
 
 def _beside(nr_rounds: int, tick: Tick) -> dict[str, Any]:
     """What a whole migration stands beside: a plain copy of a frame in C, and the kernel's own figure."""
-    from stress.benchmarks.limits import CProgram
-    from stress.compare.ratio import interval
-    from stress.host import memory_headroom, usable_cpus
+    from stress.machine.host import memory_headroom, usable_cpus
+    from stress.measure.limits import CProgram
+    from stress.measure.ratio import interval
 
     beside: dict[str, Any] = {"kernel_ns_per_frame": KERNEL_NS_PER_FRAME, "ipi_ns": 0, "plain_copy_ns": None, "left_out": None}
     if memory_headroom().available_bytes < COPY_BYTES * 3 // 2:
@@ -136,9 +136,9 @@ def compare(options: Options) -> int:
     Returns     the exit code
     Raises      UserError, HostError, StormFailedError
     """
-    from stress import build
     from stress.compare import show, storms
-    from stress.host import describe_host
+    from stress.machine.host import describe_host
+    from stress.process import build
 
     build.import_all_entries()
     storm = storms.Storm(options.scenario, options.storm_seconds, options.workers, options.memory)

@@ -11,8 +11,8 @@ import sys
 from collections import defaultdict
 from typing import Any
 
-from stress import itself
 from stress.errors import HostError
+from stress.process import itself
 
 LINE_BYTES = 64
 ATOMIC = ("cas_", "fetch_", "exchange_")

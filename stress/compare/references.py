@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from kernels.base.layout import POLICIES
-from stress.benchmarks.forked import MAX_WORKERS, Forked
-from stress.compare.ratio import Figure, in_order
+from stress.measure.forked import MAX_WORKERS, Forked
+from stress.measure.ratio import Figure, in_order
 
 AXIS = "refcount"
 

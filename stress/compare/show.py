@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stress.compare.ratio import Figure, Interval
 from stress.errors import HostError, UserError
+from stress.measure.ratio import Figure, Interval
 
 COLUMNS = 2  # panels of a plot side by side
 _STAGES_SHOWN = ("scan", "isolate", "unmap", "flush", "move", "putback")

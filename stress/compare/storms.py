@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stress import itself
-from stress.compare.ratio import Figure, in_order
 from stress.errors import EXIT_CLEAN, EXIT_VACUOUS, PfnstormError, UserError
-from stress.scratch import scratch_folder
+from stress.measure.ratio import Figure, in_order
+from stress.process import itself
+from stress.process.scratch import scratch_folder
 
 FIRST_SEED = 1
 
@@ -33,7 +33,7 @@ class Storm:
 
         Raises      UserError, HostError
         """
-        from stress import run
+        from stress.run import command as run
 
         settings = tuple(f"{name}={value}" for name, value in policies.items())
         words = (self.scenario, self.seconds, self.workers, None, self.memory, None, FIRST_SEED, "none", settings, 0.0)

@@ -12,10 +12,10 @@ import numpy as np
 
 from kernels.base.layout import COUNTER, POLICIES, T_ANON, TYPE_MASK, WINDOW_FRAMES
 from kernels.base.stage import STAGES
-from stress.benchmarks import machines, migration
-from stress.compare.ratio import Figure, in_order
-from stress.machine import set_param
-from stress.scenario import policy_params
+from stress.machine.segment import set_param
+from stress.measure import machines, migration
+from stress.measure.ratio import Figure, in_order
+from stress.storm.scenario import policy_params
 
 NR_SPACES, NR_PAGES = 4, 512
 NR_BLOCKS = 16

@@ -26,7 +26,7 @@ def chosen_strategies(names: Sequence[str] | None, memory: str) -> tuple[str, ..
 
     Raises      UserError
     """
-    from stress.explore.explore import PORTFOLIO
+    from stress.explore.command import PORTFOLIO
 
     for name in names or ():
         if name not in CHOOSABLE:

@@ -5,16 +5,18 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn, TextIO
+from functools import partial
+from typing import TextIO
 
 from numba.core.errors import NumbaError
 
-from kernels.base import jit, points
+from kernels.base import flavour, points
+from kernels.base.cache import cache_folder, cache_root
 from stress.errors import HostError, UserError
 from stress.explore.engine import compiled_task
 from stress.explore.model import Model
-from stress.host import usable_cores
-from stress.workers import die_with
+from stress.machine.host import usable_cores
+from stress.process.child import fork_child
 
 
 def build_models(models: Sequence[Model], out: TextIO) -> None:
@@ -22,13 +24,13 @@ def build_models(models: Sequence[Model], out: TextIO) -> None:
 
     Raises      HostError if the cache cannot be written; UserError if a model does not compile
     """
-    from stress.build import build_entries, entries_of
+    from stress.process.build import build_entries, entries_of
 
-    if jit.INTERPRETED:
+    if flavour.INTERPRETED:
         return
     points.provide_state()
     build_entries(entries_of(["stress.explore.scheduler"]), out)
-    _compile_beside([model for model in models if not jit.cache_folder(model.module).exists()], out)
+    _compile_beside([model for model in models if not cache_folder(model.module).exists()], out)
     for number, model in enumerate(models, 1):
         start = time.monotonic()
         try:
@@ -36,23 +38,22 @@ def build_models(models: Sequence[Model], out: TextIO) -> None:
         except NumbaError as error:
             raise UserError(f"model {model.name} does not compile: {error}") from error
         except OSError as error:
-            raise HostError(f"cannot write compiled kernels to {jit.cache_root()}: {error}; set PFNSTORM_CACHE_DIR") from error
+            raise HostError(f"cannot write compiled kernels to {cache_root()}: {error}; set PFNSTORM_CACHE_DIR") from error
         if time.monotonic() - start > 1:
             print(f"[{number}/{len(models)}] model {model.name}: compiled in {time.monotonic() - start:.1f} s", file=out, flush=True)
 
 
 def _compile_beside(models: Sequence[Model], out: TextIO) -> None:
     """Compile models into the disk cache, one process a core; whatever one cannot is the caller's to compile, and to complain about."""
-    jobs, parent, start = min(len(models), usable_cores()), os.getpid(), time.monotonic()
+    jobs, start = min(len(models), usable_cores()), time.monotonic()
     if jobs < 2:
         return
     print(f"compiling {len(models)} models, once", file=out, flush=True)
     compilers: list[int] = []
     try:
         for job in range(jobs):
-            compilers.append(os.fork())
-            if compilers[-1] == 0:
-                _be_compiler(models[job::jobs], parent, out)
+            compile_share = partial(_compile, models[job::jobs], out)
+            compilers.append(fork_child(compile_share, f"compiler {job}"))  # kept if a fork fails
         for compiler in compilers:
             os.waitpid(compiler, 0)
         compilers.clear()
@@ -64,13 +65,9 @@ def _compile_beside(models: Sequence[Model], out: TextIO) -> None:
     print(f"compiled {len(models)} models in {time.monotonic() - start:.0f} s", file=out, flush=True)
 
 
-def _be_compiler(models: Sequence[Model], parent: int, out: TextIO) -> NoReturn:
-    try:
-        die_with(parent)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal signals the whole group; the parent answers for all
-        for model in models:
-            start = time.monotonic()
+def _compile(models: Sequence[Model], out: TextIO) -> None:
+    for model in models:
+        start = time.monotonic()
+        with suppress(NumbaError, OSError):  # the parent compiles it again, and reports the error
             compiled_task(model)
             print(f"model {model.name}: compiled in {time.monotonic() - start:.1f} s", file=out, flush=True)
-    finally:
-        os._exit(0)

@@ -19,7 +19,7 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from kernels.base import jit, points
+from kernels.base import flavour, jit, points
 from kernels.base.atomics import ProcessExit
 from kernels.base.layout import ARRAY_START, ARRAYS, BUG_INVARIANT, COUNTER, COUNTER_STRIDE, FIELDS, Bug
 from kernels.base.memory import memory_at
@@ -33,7 +33,7 @@ from stress.explore.livelock import TURNS_MIN
 from stress.explore.model import PARAMS, Model
 from stress.explore.operations import signature, word_at
 from stress.explore.strategies import NAMED, STRATEGIES
-from stress.machine import create_machine, describe_lock, read_params
+from stress.machine.segment import create_machine, describe_lock, read_params
 
 STACK_BYTES = 256 << 10
 #: what tasks write past the scheduler and other tasks' assertions read: put back before every schedule
@@ -260,7 +260,7 @@ class Engine:
         words[state.NR_TASKS], words[state.RACES] = model.nr_cpus, int(races)
         words[state.LOADS_EARLY] = int(memory in state.MAKES_LOADS_EARLY)
         self._describe_fields()
-        if jit.INTERPRETED:
+        if flavour.INTERPRETED:
             self.tasks = GreenletTasks(self.mem, model)
             points.interpreter = self.tasks  # type: ignore[assignment]
         else:
@@ -349,7 +349,7 @@ class Engine:
         self._zero(state.STATES, state.STATES_CAPACITY)
 
     def _zero(self, first: int, count: int) -> None:
-        if jit.INTERPRETED:
+        if flavour.INTERPRETED:
             self.words[first : first + count] = [0] * count
         else:
             self.words[first : first + count] = 0

@@ -9,14 +9,14 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from kernels.base import jit
+from kernels.base.cache import import_closure, source_hash
 from stress.errors import UserError
 from stress.explore.engine import AT_REST, Engine, Found
 from stress.explore.model import Model
 from stress.explore.models import known_models
 from stress.explore.operations import signature
 from stress.explore.strategies import NAMED
-from stress.soak import write_json
+from stress.io.json_report import write_json
 
 SCHEMA = "pfnstorm-failure/1"  # changes when a scheduling point moves: old schedules would mean something else
 
@@ -49,8 +49,8 @@ _FAILURE = TypeAdapter(Failure)
 
 def kernels_hash(model: Model) -> str:
     """What a schedule of a model depends on: all kernels, the model, and the order in which the scheduler starts tasks."""
-    digest = hashlib.sha256(jit.source_hash().encode())
-    for path in jit.import_closure(model.module):
+    digest = hashlib.sha256(source_hash().encode())
+    for path in import_closure(model.module):
         if "explore" in path.parts:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

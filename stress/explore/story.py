@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from kernels.base import jit, points
+from kernels.base import flavour, points
 from kernels.base.layout import (
     DESC_SHIFT,
     M_OFFLINE,
@@ -24,7 +24,6 @@ from kernels.base.layout import (
     Offline,
     Type,
 )
-from stress import itself
 from stress.errors import EXIT_VIOLATED, UserError
 from stress.explore.engine import AT_REST, Engine, Found, Step, Where
 from stress.explore.failure import Failure, load_failure
@@ -32,6 +31,7 @@ from stress.explore.models import known_models
 from stress.explore.operations import signature, word_name
 from stress.explore.scheduler import FLUSH_OP
 from stress.explore.state import FLUSH
+from stress.process import itself
 
 INTERPRETED = {"NUMBA_DISABLE_JIT": "1", "PFNSTORM_FLAVOUR": "explored"}
 _WITH_DESC = (Type.FILE, Type.ANON, Type.KSM, Type.COUNTED)
@@ -57,7 +57,7 @@ class Line:
 
 def tell(path: Path, *, everything: bool = False) -> int:
     """Replay a failure in the interpreted engine, in a process of its own; prints the story, returns the exit code."""
-    if jit.INTERPRETED and jit.EXPLORED:
+    if flavour.INTERPRETED and flavour.EXPLORED:
         try:
             lines = story(load_failure(path), everything=everything)
         except DivergedError as error:

@@ -22,14 +22,14 @@ from typing import Any, TextIO
 from stress.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_VACUOUS, EXIT_VIOLATED, UserError
 from stress.explore.models import all_models
 from stress.explore.reach import reached_by
+from stress.io.json_report import write_report
 from stress.mutate.operators import KINDS, Mutant, mutants_of
 from stress.mutate.results import KILLED, SURVIVED, UNREACHED, UNTRIED, Results, Trial
 from stress.mutate.server import Server
 from stress.mutate.survivors import Survivor, explained
 from stress.mutate.woven import RECORD, ROOT, make_woven, model_key, source_key
-from stress.scratch import scratch_folder
-from stress.soak import write_report
-from stress.workers import hangup_interrupts
+from stress.process.child import hangup_interrupts
+from stress.process.scratch import scratch_folder
 
 SCHEMA = "pfnstorm-mutate/1"
 STORM_SECONDS = 6.0

@@ -24,9 +24,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stress.workers import die_with
+from stress.process.child import die_with, fork_child
 
-NUMBER = "PFNSTORM_MUTANT"  # which mutant is alive, for stress/machine.py of a woven copy
+NUMBER = "PFNSTORM_MUTANT"  # which mutant is alive, for stress/machine/segment.py of a woven copy
 SCHEDULES = {"random": 6000, "pos": 6000, "pct-3": 6000, "pct-10": 3000}
 MEMORIES = ("sc", "rmo")  # what x86-TSO and PSO allow, RMO allows
 AT_REST_MAX, AT_REST_EVERY = 20, 1  # final states that the checkers look at, for each model and memory model
@@ -127,7 +127,7 @@ def judge(engine: Any, good: set[int]) -> Any:
 
 def storm_once(scenario: str, seconds: float, settings: Sequence[str]) -> Finding:
     """Storm the machine that NUMBER makes; every ending but a clean one is a finding."""
-    from stress import run
+    from stress.run import command as run
 
     words = (scenario, seconds, WORKERS, None, MEMORY, FRAME_BYTES, 1, "full", tuple(settings), CHAOS)
     options = run.Options(*words, trace=None, snapshot=None, json=None, save=False)
@@ -151,20 +151,15 @@ def in_child(mutant: int, work: Callable[[], Finding], limit_s: float, limit_cpu
     """Let a forked process do the work as a mutant; it is stopped when it takes too long, by the clock or of processor time."""
     start = time.monotonic()
     reading, writing = os.pipe()
-    parent = os.getpid()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(reading)
-            die_with(parent)
-            resource.setrlimit(resource.RLIMIT_CPU, (limit_cpu_s, resource.RLIM_INFINITY))
-            os.environ[NUMBER] = str(mutant)
-            with os.fdopen(writing, "w") as pipe:
-                json.dump((*work(), sorted(_reached), _met), pipe)
-        except BaseException as error:  # noqa: BLE001  # nothing of the parent may run here; what happened is said
-            print(f"mutant {mutant}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        finally:
-            os._exit(0)
+
+    def answer() -> None:
+        os.close(reading)
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_cpu_s, resource.RLIM_INFINITY))
+        os.environ[NUMBER] = str(mutant)
+        with os.fdopen(writing, "w") as pipe:
+            json.dump((*work(), sorted(_reached), _met), pipe)
+
+    child = fork_child(answer, f"mutant {mutant}")
     os.close(writing)
     ready, _, _ = select.select([reading], [], [], limit_s)
     if not ready:
@@ -281,7 +276,7 @@ def first_detection(engine: Any, strategy: str, seed: int, cap: int, deadline: f
 
 def storm_server(scenario: str, seconds: float, settings: Sequence[str], answers: Any) -> None:
     """Be the net of one scenario; what storms print goes nowhere."""
-    from stress.build import RUN_MODULES, build_entries, entries_of, import_all_entries
+    from stress.process.build import RUN_MODULES, build_entries, entries_of, import_all_entries
 
     import_all_entries()
     build_entries(entries_of(RUN_MODULES))

@@ -28,7 +28,7 @@ _EDITS = (
     ),
     ("kernels/base/points.py", '("header", "control",', f'("header", "{REACHED}", "control",'),
     (
-        "stress/machine.py",
+        "stress/machine/segment.py",
         f"{_HEADER}\n",
         f'{_HEADER}\n    header[PARAM["{WORD}"]] = int(os.environ.get("{NUMBER}", "0"))\n',
     ),

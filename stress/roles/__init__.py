@@ -10,8 +10,9 @@ from kernels.base.atomics import cycles
 from kernels.base.layout import NR_ROLES_MAX
 from kernels.base.vmstat import record_latency
 from stress import registry
-from stress.role import Role
+from stress.roles._role import Role
 
+SCANNED_PACKAGE = True  # compiled code that imports this package depends on all of it (kernels/base/cache.py)
 ROLES: tuple[Role, ...] = tuple(registry.scan(sys.modules[__name__], Role).values())
 ROLE_INDEX = {role.name: index for index, role in enumerate(ROLES)}
 if len(ROLES) > NR_ROLES_MAX:

@@ -6,8 +6,8 @@ from kernels.base.random import random_below
 from kernels.map.access import file_access, task_access
 from kernels.map.rmap import zap_range
 from kernels.policy.fault import fork_range, handle_fault
-from stress.role import Role
 from stress.roles._pick import pick_anon_page, pick_space
+from stress.roles._role import Role
 
 MAX_FAULTS = 8  # of one access; a page that is chased away that often is left
 

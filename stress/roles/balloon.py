@@ -7,7 +7,7 @@ from kernels.base.layout import ENOMEM, HELD_CAPACITY, MT_MOVABLE
 from kernels.base.random import random_below
 from kernels.policy.pagealloc import alloc_pages
 from kernels.types.balloon import deflate, inflate, is_isolated_now, max_balloon_order
-from stress.role import Role
+from stress.roles._role import Role
 
 PLACES_SEEN = 64
 

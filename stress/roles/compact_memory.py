@@ -2,7 +2,7 @@
 
 from kernels.base.jit import kernel
 from kernels.policy.compaction import compact_memory
-from stress.role import Role
+from stress.roles._role import Role
 
 
 @kernel

@@ -8,7 +8,7 @@ from kernels.base.random import random_below
 from kernels.base.vmstat import count
 from kernels.policy.compaction import compact_zone
 from kernels.policy.contig import isolate_and_evacuate
-from stress.role import Role
+from stress.roles._role import Role
 
 
 @kernel

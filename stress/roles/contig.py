@@ -7,7 +7,7 @@ from kernels.base.random import random_below
 from kernels.map.access import check_stamp, stamp_frame
 from kernels.page.folio import set_words
 from kernels.policy.contig import alloc_contig_pages, free_contig_range
-from stress.role import Role
+from stress.roles._role import Role
 from stress.roles._words import set_misc_words
 
 CONTIG_STAMP = 1 << 57  # of the first frame of each pageblock; the CPU that holds it stands below

@@ -7,8 +7,8 @@ from kernels.base.layout import ENOMEM
 from kernels.base.random import random_below
 from kernels.policy.filemap import file_read, file_truncate, file_write, file_writeback
 from kernels.policy.reclaim import balance_node
-from stress.role import Role
 from stress.roles._pick import pick_file_index
+from stress.roles._role import Role
 
 
 @kernel

@@ -5,7 +5,7 @@ from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
 from kernels.base.random import random_below
 from kernels.policy.hotplug import offline_pages, online_pages
-from stress.role import Role
+from stress.roles._role import Role
 
 PATIENCE = 64  # operations that a memory block stays offline, on average
 

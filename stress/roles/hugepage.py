@@ -9,8 +9,8 @@ from kernels.map.rmap import zap_range
 from kernels.migrate.split import split_folio
 from kernels.page.folio import folio_trylock, folio_unlock
 from kernels.policy.fault import do_anonymous_page
-from stress.role import Role
 from stress.roles._pick import pick_space
+from stress.roles._role import Role
 from stress.roles.anon import touch
 
 

@@ -11,7 +11,7 @@ from kernels.base.random import random_below
 from kernels.map.access import check_stamp, stamp_frame
 from kernels.policy.contig import dissolve_free_huge_page
 from kernels.policy.pagealloc import alloc_pages
-from stress.role import Role
+from stress.roles._role import Role
 
 HUGE_STAMP = 1 << 55  # of the first frame; the CPU that holds it stands below
 

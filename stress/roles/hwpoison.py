@@ -4,7 +4,7 @@ from kernels.base.jit import kernel
 from kernels.base.layout import POISONED
 from kernels.base.random import random_below
 from kernels.policy.hwpoison import soft_offline_page, unpoison_memory
-from stress.role import Role
+from stress.roles._role import Role
 
 
 @kernel

@@ -19,7 +19,7 @@ from kernels.base.random import random_below
 from kernels.map.access import check_stamp, stamp_frame
 from kernels.page.folio import set_words
 from kernels.policy.pagealloc import alloc_pages
-from stress.role import Role
+from stress.roles._role import Role
 from stress.roles._words import KERNEL_STAMP, set_misc_words
 
 UNMOVABLE, RECLAIMABLE, COUNTED, VMALLOC, PERCPU = range(5)

@@ -4,8 +4,8 @@ from kernels.base.jit import kernel
 from kernels.base.layout import FAMILY_TASKS
 from kernels.base.random import random_below
 from kernels.policy.ksm import ksm_merge
-from stress.role import Role
 from stress.roles._pick import pick_anon_page, pick_space
+from stress.roles._role import Role
 
 PAGES_SEEN = 16
 

@@ -6,7 +6,7 @@ from kernels.base.layout import ENOMEM, MT_UNMOVABLE, NET_FRAGMENTS, NET_SLOTS
 from kernels.base.random import random_below
 from kernels.policy.pagealloc import alloc_pages
 from kernels.types.netpool import netpool_add, netpool_cached, netpool_consume, netpool_receive
-from stress.role import Role
+from stress.roles._role import Role
 
 
 @kernel

@@ -3,8 +3,8 @@
 from kernels.base.jit import kernel
 from kernels.base.random import random_below
 from kernels.policy.numa import task_numa_work
-from stress.role import Role
 from stress.roles._pick import pick_anon_page, pick_space
+from stress.roles._role import Role
 from stress.roles.anon import touch
 
 

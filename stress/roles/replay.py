@@ -4,7 +4,7 @@ Protocol    ev_pfn[slot] is a mailbox for one allocation. The CPU that allocates
             publishes the pfn, or TRACE_FAILED if there was no memory. The CPU that frees, which may be another one, waits until it
             is not TRACE_NONE, frees what it finds, and empties it. So every allocation meets its own free, in every pass, and
             a CPU that is ahead by a pass waits at the first mailbox that is still full: there is no barrier, and nobody waits
-            for a free that nobody will do (stress/trace.py appends one for what the recording never freed). Waits point back
+            for a free that nobody will do (stress/storm/trace.py appends one for what the recording never freed). Waits point back
             in recorded time, or into the pass before, so they cannot form a ring.
 Invariants  I2, I13: frames come with nobody's word and leave with the stamp of their slot
 """
@@ -17,7 +17,7 @@ from kernels.base.layout import ENOMEM, M_UNKNOWN, NONE_WORD, TRACE_FAILED, TRAC
 from kernels.map.access import check_stamp, stamp_frame
 from kernels.page.folio import set_words
 from kernels.policy.pagealloc import alloc_pages
-from stress.role import Role
+from stress.roles._role import Role
 from stress.roles._words import KERNEL_STAMP, set_misc_words
 
 #: turns that a step waits for another CPU; then it has done nothing and its worker may park

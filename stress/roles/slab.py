@@ -7,7 +7,7 @@ from kernels.base.random import random_below
 from kernels.policy.pagealloc import alloc_pages
 from kernels.types.objects import object_check, object_stamp
 from kernels.types.slab import slab_alloc, slab_alloc_new, slab_free, slab_object_words
-from stress.role import Role
+from stress.roles._role import Role
 
 SLAB_STAMP = 1 << 57  # of an object; the CPU that holds it stands below
 

@@ -26,8 +26,8 @@ from kernels.map.tlb import current_pte
 from kernels.page.folio import folio_covers
 from kernels.page.memdesc import is_counted, word_desc
 from kernels.page.refcount import ref_try_get
-from stress.role import Role
 from stress.roles._pick import pick_anon_page, pick_file_index, pick_space
+from stress.roles._role import Role
 
 # half of a gang keeps a word that led nowhere for so many tries on average: its descriptor is one of those that are reused
 STICKY_WORDS, STICKY_TRIES = GANG // 2, 512

@@ -7,8 +7,8 @@ from kernels.base.layout import ENOMEM, MT_MOVABLE, T_PAGETABLE
 from kernels.base.random import random_below
 from kernels.policy.pagealloc import alloc_pages
 from kernels.types.pagetable import table_populate, table_walk, table_write, table_zap
-from stress.role import Role
 from stress.roles._pick import is_isolated_now
+from stress.roles._role import Role
 
 WALKS = 8  # of one step
 UPPERS_SEEN = 64

@@ -6,7 +6,7 @@ from kernels.base.layout import ENOMEM, HELD_CAPACITY
 from kernels.base.random import random_below
 from kernels.policy.contig import alloc_contig_pages
 from kernels.types.balloon import deflate, inflate_pageblock
-from stress.role import Role
+from stress.roles._role import Role
 
 
 @kernel

@@ -8,8 +8,8 @@ from kernels.base.random import random_below
 from kernels.page.memdesc import word_desc
 from kernels.policy.pagealloc import alloc_pages
 from kernels.types.zspage import zs_access, zs_free, zs_malloc, zs_malloc_new
-from stress.role import Role
 from stress.roles._pick import is_isolated_now
+from stress.roles._role import Role
 
 HANDLES_SEEN = 32
 RUN = 16  # handles in a row that are filled together, with one class of objects, and freed together: so zspages become empty

@@ -9,30 +9,31 @@ import os
 import signal
 import sys
 import time
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from kernels.base import jit
+from kernels.base import flavour
+from kernels.base.cache import source_hash
 from kernels.base.layout import EXIT_BUG
 from kernels.policy import boot
-from stress import build, checkers, roles
+from stress import checkers, roles
 from stress.checkers import Violation
 from stress.errors import EXIT_OF_VERDICT
-from stress.fragmentation import read_buddyinfo
-from stress.host import describe_host, usable_cpus
-from stress.machine import calibrate_cycles, create_machine, segment_bytes, set_param
-from stress.outcome import read_counters
-from stress.scenario import chosen_values, parse_policies, policy_params
+from stress.io.json_report import check_json_path, write_report
+from stress.machine.host import describe_host, usable_cpus
+from stress.machine.segment import calibrate_cycles, create_machine, segment_bytes, set_param
+from stress.process import build
+from stress.process.child import fork_child
 from stress.snapshot import compare
 from stress.snapshot.load import Start, load, start_from
 from stress.snapshot.show import render
-from stress.soak import check_json_path, write_report
-from stress.supervisor import read_bugs
-from stress.workers import EXIT_PYTHON_ERROR, die_with
+from stress.storm.fragmentation import read_buddyinfo
+from stress.storm.outcome import read_counters
+from stress.storm.scenario import chosen_values, parse_policies, policy_params
+from stress.storm.supervisor import read_bugs
 
 SCHEMA = "pfnstorm-compact/1"
 ROLE = "compact_memory"
@@ -142,8 +143,8 @@ def _run(mem: Any, start: Start, options: Options, policies: dict[str, str], pro
             "segment_bytes": segment_bytes(start.geometry),
             "policies": chosen_values(policies),
             "page_tables": "move" if options.move_page_tables else "stay",
-            "flavour": jit.FLAVOUR + (" interpreted" if jit.INTERPRETED else ""),
-            "source_hash": jit.source_hash(),
+            "flavour": flavour.FLAVOUR + (" interpreted" if flavour.INTERPRETED else ""),
+            "source_hash": source_hash(),
         },
         "host": describe_host(),
         "notes": _notes(start),
@@ -203,10 +204,7 @@ def _compact(mem: Any, progress: _Progress) -> tuple[str, str, list[Violation], 
     elapsed = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64, count=1)
     gc.collect()
     gc.freeze()
-    supervisor_pid = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        _be_worker(mem, elapsed, supervisor_pid)
+    pid = fork_child(lambda: _run_role(mem, elapsed), "the process that compacts", pin_to=usable_cpus()[0])
     status = _await(pid, mem, progress)
     if status == 0:
         return "clean", "", [], int(elapsed[0])
@@ -245,21 +243,8 @@ def _touch(mem: Any) -> None:
         array[:: max(1, mmap.PAGESIZE // array.strides[0])].sum()
 
 
-def _be_worker(mem: Any, elapsed: Any, supervisor_pid: int) -> NoReturn:
-    status = EXIT_PYTHON_ERROR
-    try:
-        die_with(supervisor_pid)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # the parent answers for both
-        os.sched_setaffinity(0, {usable_cpus()[0]})
-        _touch(mem)
-        begin_ns = time.thread_time_ns()
-        roles.run_batch(mem, 0, roles.ROLE_INDEX[ROLE], 1)
-        elapsed[0] = time.thread_time_ns() - begin_ns
-        status = 0
-    except SystemExit as left:  # interpreted kernels leave this way
-        status = left.code if isinstance(left.code, int) else EXIT_PYTHON_ERROR
-    except BaseException:  # noqa: BLE001  # the process ends here; nobody above could handle it
-        sys.stderr.write(traceback.format_exc())
-    finally:
-        os._exit(status)
+def _run_role(mem: Any, elapsed: Any) -> None:
+    _touch(mem)
+    begin_ns = time.thread_time_ns()
+    roles.run_batch(mem, 0, roles.ROLE_INDEX[ROLE], 1)
+    elapsed[0] = time.thread_time_ns() - begin_ns

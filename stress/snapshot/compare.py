@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from kernels.base.layout import NR_ORDERS, PCP_STRIDE, PCP_TOTAL, T_ANON, T_BUDDY, T_FILE, TYPE_MASK
-from stress.fragmentation import read_buddyinfo
-from stress.outcome import read_counters
 from stress.snapshot.flags import CLASSES, KERNEL, NUMBER, Bools, Ints, classify
 from stress.snapshot.frames import Frames
 from stress.snapshot.load import Start
+from stress.storm.fragmentation import read_buddyinfo
+from stress.storm.outcome import read_counters
 
 TOLERANCE = 0.15
 NR_SLICES = 16

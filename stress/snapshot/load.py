@@ -63,9 +63,9 @@ from kernels.base.layout import (
     Geometry,
 )
 from stress.errors import UserError
-from stress.host import GIB, memory_headroom, require_memory
-from stress.machine import segment_bytes
-from stress.sizes import anon_pages_of, derived_params
+from stress.machine.host import GIB, memory_headroom, require_memory
+from stress.machine.segment import segment_bytes
+from stress.machine.sizes import anon_pages_of, derived_params
 from stress.snapshot.flags import NAMES, Ints, has
 from stress.snapshot.frames import Frames, settle
 from stress.snapshot.recording import Recording, read_recording

@@ -15,7 +15,7 @@ import numpy as np
 from kernels.base.layout import NR_ORDERS, WINDOW_FRAMES
 from stress.errors import UserError
 from stress.snapshot.flags import Ints, Words, has, mask
-from stress.trace import UNREADABLE
+from stress.storm.trace import UNREADABLE
 
 ZONE = "Normal"
 FOUR_GIB_PFN = 1 << 20

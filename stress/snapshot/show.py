@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from kernels.base.layout import NUMBERS
-from stress.host import size_text
-from stress.report import Cell, buddyinfo_lines, table, verdict_line
+from stress.machine.host import size_text
+from stress.run.report import Cell, buddyinfo_lines, table, verdict_line
 from stress.snapshot.compare import TOLERANCE
 
 SHOWN_VIOLATIONS = 10

@@ -9,7 +9,7 @@ from tests.kernels import entries, kit
 
 @pytest.fixture(scope="session")
 def built():
-    from stress.build import build_entries
+    from stress.process.build import build_entries
 
     build_entries([entries.do.name, "kernels.policy.boot.boot"], out=io.StringIO())
 

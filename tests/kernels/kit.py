@@ -21,7 +21,7 @@ from kernels.base.layout import (
     Type,
 )
 from kernels.policy.boot import boot
-from stress.machine import create_machine
+from stress.machine.segment import create_machine
 from tests.kernels import entries
 
 SMALL = Geometry(

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from kernels.base import jit
-from kernels.base.jit import BOUNDS, INTERPRETED
+from kernels.base import flavour, jit
+from kernels.base.cache import cache_key, cache_root, import_closure
+from kernels.base.flavour import BOUNDS, INTERPRETED
 from kernels.base.layout import ARRAY, EXIT_BUG, Bug
-from stress.build import ENTRY_PACKAGES, build_entries, import_all_entries
+from stress.process.build import ENTRY_PACKAGES, build_entries, import_all_entries
 from tests.kernels import entries, kit
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = {"interpreted": {"NUMBA_DISABLE_JIT": "1", "PFNSTORM_FLAVOUR": "checked"}, "bounds": {"PFNSTORM_FLAVOUR": "bounds"}}
-FAST_COMPILED = jit.FLAVOUR == "fast" and not INTERPRETED
+FAST_COMPILED = flavour.FLAVOUR == "fast" and not INTERPRETED
 outer = pytest.mark.skipif(not FAST_COMPILED, reason="starts the other executions, and this is one of them")
 
 
@@ -122,7 +123,7 @@ def test_a_machine_of_another_size_needs_no_other_code(all_entries):
 @pytest.mark.slow
 def test_no_entry_counts_references_to_arrays(all_entries):
     for entry in all_entries.values():
-        folder = jit.cache_root() / "kernels" / jit.cache_key(entry.function.__module__)
+        folder = cache_root() / "kernels" / cache_key(entry.function.__module__)
         objects = [path for path in folder.rglob("*.nbc") if f".{entry.__name__}-" in path.name]
         assert objects, f"{entry.name} is not in the cache"
         code = b"".join(path.read_bytes() for path in objects)
@@ -138,7 +139,7 @@ def test_every_kernel_has_a_number():
 
 
 def test_code_of_the_tests_is_cached_under_every_kernel():
-    assert set((ROOT / "kernels").rglob("*.py")) <= set(jit.import_closure(entries.do.function.__module__))
+    assert set((ROOT / "kernels").rglob("*.py")) <= set(import_closure(entries.do.function.__module__))
 
 
 def test_no_two_kernels_share_a_number():

@@ -6,7 +6,7 @@ Explored kernels will do this systematically; these are the windows that somebod
 import pytest
 
 from kernels.alloc import buddy
-from kernels.base.jit import INTERPRETED
+from kernels.base.flavour import INTERPRETED
 from kernels.base.layout import FL_LRU, LC_ZONE, Offline, Reason, Type
 from kernels.migrate import split, targets
 from kernels.types import offline

@@ -9,7 +9,7 @@ import sys
 
 from kernels.base.layout import Geometry
 from kernels.policy.boot import boot
-from stress.machine import create_machine
+from stress.machine.segment import create_machine
 from stress.roles import ROLES, run_batch
 from tests.kernels.kit import PARAMS
 

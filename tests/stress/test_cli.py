@@ -6,8 +6,9 @@ import sys
 import pytest
 
 import pfnstorm
-from stress import cli, itself
+from stress import cli
 from stress.errors import EXIT_OF_VERDICT
+from stress.process import itself
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from stress import registry
-from stress.role import Role
+from stress.roles._role import Role
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def package(tmp_path, monkeypatch):
         folder.mkdir()
         (folder / "__init__.py").touch()
         for stem, text in files.items():
-            (folder / f"{stem}.py").write_text("from stress.role import Role\n" + text)
+            (folder / f"{stem}.py").write_text("from stress.roles._role import Role\n" + text)
         return __import__(name)
 
     before = set(sys.modules)

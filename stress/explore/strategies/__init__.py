@@ -13,6 +13,7 @@ from kernels.base import jit
 from stress import registry
 from stress.explore.strategy import Strategy
 
+SCANNED_PACKAGE = True  # compiled code that imports this package depends on all of it (kernels/base/cache.py)
 STRATEGIES: tuple[Strategy, ...] = tuple(registry.scan(sys.modules[__name__], Strategy).values())
 #: every name that --strategy takes, and the hidden ones: (number, parameter)
 NAMED = {

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kernels.base.jit import FLAVOUR, INTERPRETED
+from kernels.base.flavour import FLAVOUR, INTERPRETED
 from kernels.base.layout import MT_ISOLATE, PCP_STRIDE, PCP_TOTAL, SH_OWNED
 from tests.kernels import kit
 from tests.reference.buddy import Zone

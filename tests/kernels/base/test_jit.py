@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernels.base.jit import from_cache
+from kernels.base.cache import from_cache
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", b"\x80\x05"])

@@ -3,7 +3,7 @@
 import os
 
 from kernels.base.layout import PTE_ACCESSED, PTE_DIRTY, PTE_PROTNONE, PTE_WRITE
-from stress.machine import set_param
+from stress.machine.segment import set_param
 from tests.kernels.kit import in_child, wait
 
 

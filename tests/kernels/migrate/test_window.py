@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kernels.base.layout import FL_ISOLATED, LC_LRU, NR_LOCK_CLASSES, POLICIES, SH_OWNED, Mode, Reason
-from stress.machine import set_param
+from stress.machine.segment import set_param
 from tests.kernels import kit
 
 FROM_ALLOCATOR = 1

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kernels.base.jit import CHECKED
+from kernels.base.flavour import CHECKED
 from kernels.base.layout import FROZEN, REFCOUNT_FROZEN_BIT, Bug
-from stress.machine import set_param
+from stress.machine.segment import set_param
 
 
 @pytest.mark.parametrize("count", [1, 2, 1000])

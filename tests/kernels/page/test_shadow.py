@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernels.base.jit import CHECKED
+from kernels.base.flavour import CHECKED
 from kernels.base.layout import SH_BUDDY, SH_OWNED, Bug
 
 

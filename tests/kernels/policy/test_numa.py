@@ -3,7 +3,7 @@
 import pytest
 
 from kernels.base.layout import PTE_PROTNONE
-from stress.machine import set_param
+from stress.machine.segment import set_param
 
 
 def hinted(m, cpu, space=0, vpage=5):

@@ -3,7 +3,7 @@
 import pytest
 
 from kernels.base.layout import FL_ISOLATED, FL_OFFLINE, NONE_WORD, OFFLINE_COUNTED, OFFLINE_NONE, OFFLINE_ZERO, Bug, Type
-from stress.machine import set_param
+from stress.machine.segment import set_param
 
 
 @pytest.fixture(params=[OFFLINE_COUNTED, OFFLINE_ZERO], ids=["counted", "zero"])

@@ -7,8 +7,8 @@ from kernels.base.layout import Geometry
 from stress.checkers import all_checkers
 from stress.checkers._view import View
 from stress.checkers.conservation import COUNTED
-from stress.machine import create_machine
-from stress.sizes import derived_params
+from stress.machine.segment import create_machine
+from stress.machine.sizes import derived_params
 
 GEOMETRY = Geometry(
     nr_cpus=2,

@@ -4,9 +4,11 @@ import random
 
 import pytest
 
-from kernels.base import jit
+from kernels.base import flavour
 
-pytestmark = pytest.mark.skipif(not jit.EXPLORED or jit.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts")
+pytestmark = pytest.mark.skipif(
+    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
+)
 
 NR_PROGRAMS, NR_PROGRAMS_NIGHTLY = 120, 300
 KINDS = ("lock-free", "locks", "spins")
@@ -15,8 +17,8 @@ BRUTE_FORCE_MAX = 100_000
 
 
 def random_program(chance, memory, kind):
-    from stress.explore import tape
-    from stress.explore.tape import Operation
+    from stress.litmus import tape
+    from stress.litmus.tape import Operation
 
     def operation():
         made = chance.choice([tape.STORE, tape.STORE, tape.LOAD, tape.LOAD, tape.FENCE, tape.EXCHANGE, tape.CAS, tape.ADD])
@@ -54,7 +56,7 @@ def final_states(machine, program, strategy, limit=1 << 40):
 
 def compare_with_brute_force(memory, kind, nr_programs, seed):
     """DPOR against a search without any reduction, which is given up where it takes too long: what it has seen must be there."""
-    from stress.explore.programs import Programs
+    from stress.litmus.programs import Programs
 
     machine = Programs(memory)
     chance = random.Random(seed)

@@ -6,11 +6,14 @@ from itertools import pairwise
 
 import pytest
 
-from kernels.base import jit
+from kernels.base import flavour
+from kernels.base.cache import import_closure
 from stress.errors import UserError
 from stress.explore.state import FLUSH
 
-pytestmark = pytest.mark.skipif(not jit.EXPLORED or jit.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts")
+pytestmark = pytest.mark.skipif(
+    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
+)
 
 
 @pytest.fixture
@@ -153,13 +156,13 @@ def test_a_model_that_returns_nothing_does_not_compile():
 @pytest.fixture
 def options(tmp_path):
     """A second of random walks of one model, by one worker."""
-    from stress.explore.explore import Options
+    from stress.explore.command import Options
 
     return lambda model: Options((model,), ("random",), "sc", 1.0, None, 1, 1, None, tmp_path)
 
 
 def test_a_worker_whose_model_never_begins_is_given_up(options, monkeypatch):
-    from stress.explore import explore
+    from stress.explore import command as explore
     from tests.stress.explore.bounds_model import SPINNING
 
     monkeypatch.setattr(explore, "_SILENT_S", 1.0)
@@ -171,7 +174,7 @@ def test_a_worker_that_dies_between_two_blocks_is_missed(options):
     import os
     import signal
 
-    from stress.explore import explore
+    from stress.explore import command as explore
     from tests.stress.explore.bounds_model import MODEL
 
     with explore.workers([MODEL], 1) as (worker,):
@@ -292,5 +295,5 @@ def test_a_search_that_cut_schedules_is_not_complete(engine_of):
 
 
 def test_an_edit_of_a_strategy_compiles_the_scheduler_anew():
-    files = {path.name for path in jit.import_closure("stress.explore.scheduler")}
+    files = {path.name for path in import_closure("stress.explore.scheduler")}
     assert {"scheduler.py", "dpor.py", "random_walk.py", "_tree.py", "livelock.py", "points.py"} <= files

@@ -18,7 +18,7 @@ pytestmark = [
 
 def exploring(*words):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "PYTEST_", "PFNSTORM_FLAVOUR"))}
-    command = [sys.executable, "-m", "benchmarks.exploring", *words]
+    command = [sys.executable, "-m", "stress.measure.exploring", *words]
     return subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=280)
 
 

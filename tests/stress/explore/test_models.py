@@ -123,7 +123,7 @@ def copy(tmp_path):
 
 @pytest.mark.parametrize(("bug", "model", "strategy", "schedules"), SEEDED, ids=[f"{bug}-{model}" for bug, model, *_ in SEEDED])
 def test_a_seeded_bug_is_found(bug, model, strategy, schedules, copy):
-    from stress.patches import apply_patch
+    from stress.bugs.patches import apply_patch
 
     apply_patch(copy / "tests" / "bugs" / f"{bug}.patch", copy)
     done = explore_interpreted(copy, model, strategy, schedules)
@@ -132,7 +132,7 @@ def test_a_seeded_bug_is_found(bug, model, strategy, schedules, copy):
 
 @pytest.mark.parametrize(("bug", "model", "schedules", "told"), TOLD, ids=[each[0] for each in TOLD])
 def test_what_leaks_and_what_outlives_its_type_is_told(bug, model, schedules, told, copy):
-    from stress.patches import apply_patch
+    from stress.bugs.patches import apply_patch
 
     apply_patch(copy / "tests" / "bugs" / f"{bug}.patch", copy)
     done = explore_interpreted(copy, model, "pct-3", schedules)

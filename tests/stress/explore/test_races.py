@@ -2,9 +2,11 @@
 
 import pytest
 
-from kernels.base import jit
+from kernels.base import flavour
 
-pytestmark = pytest.mark.skipif(not jit.EXPLORED or jit.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts")
+pytestmark = pytest.mark.skipif(
+    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
+)
 
 
 @pytest.fixture(scope="module", params=["sc", "tso", "pso"])

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kernels.base import jit
+from kernels.base import flavour
 
-pytestmark = pytest.mark.skipif(not jit.EXPLORED or jit.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts")
+pytestmark = pytest.mark.skipif(
+    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 NR_SCHEDULES = 4000

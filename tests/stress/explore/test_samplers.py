@@ -10,9 +10,11 @@ from itertools import combinations
 
 import pytest
 
-from kernels.base import jit
+from kernels.base import flavour
 
-pytestmark = pytest.mark.skipif(not jit.EXPLORED or jit.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts")
+pytestmark = pytest.mark.skipif(
+    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
+)
 
 NR_SCHEDULES = 12_000
 X = 7  # the variable that all touch; below it each thread has one of its own
@@ -20,7 +22,7 @@ X = 7  # the variable that all touch; below it each thread has one of its own
 
 @pytest.fixture(scope="module")
 def machine():
-    from stress.explore.programs import Programs
+    from stress.litmus.programs import Programs
 
     made = Programs("sc")
     yield made
@@ -29,8 +31,9 @@ def machine():
 
 def interleavings(machine, threads, strategy, nr_schedules=NR_SCHEDULES, seed=5):
     """The schedules that a strategy runs; `threads` says for each access of each whether it is to x."""
-    from stress.explore import state, tape
-    from stress.explore.tape import Operation
+    from stress.explore import state
+    from stress.litmus import tape
+    from stress.litmus.tape import Operation
 
     program = [[Operation(tape.STORE, X if shared else number, 1) for shared in thread] for number, thread in enumerate(threads)]
     machine.load(program, [])

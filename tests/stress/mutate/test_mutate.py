@@ -9,16 +9,16 @@ from dataclasses import replace
 
 import pytest
 
+from stress.bugs.detect import Cell, Outcome, table_of, weave_bugs
+from stress.bugs.story import seeded_bugs
 from stress.errors import UserError
 from stress.explore.reach import reached_by
 from stress.mutate.command import Net, Report, chosen_mutants, model_nets, storm_nets
-from stress.mutate.detect import Cell, Outcome, table_of, weave_bugs
 from stress.mutate.nets import FOUND_NOTHING, MET_MIN, in_child, never_met
 from stress.mutate.operators import Mutant, mutants_of
 from stress.mutate.results import KILLED, SURVIVED, UNREACHED, UNTRIED, Results, Trial
 from stress.mutate.survivors import Survivor, explained
 from stress.mutate.woven import ROOT, make_woven, model_key, source_key
-from stress.seeded import seeded_bugs
 
 MUTANTS, _ = mutants_of(ROOT)
 BUGS = seeded_bugs()

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from kernels.base import jit
+from kernels.base import flavour
 from kernels.base.atomics import ProcessExit
 from kernels.base.layout import NONE_WORD, PCP_STRIDE, PCP_TOTAL, TRACE_FAILED, TRACE_NONE, TYPE_MASK, Bug, Geometry, Type
 from kernels.policy import boot
 from stress import roles
-from stress.machine import create_machine
-from stress.sizes import derived_params
-from stress.trace import read_trace
+from stress.machine.segment import create_machine
+from stress.machine.sizes import derived_params
+from stress.storm.trace import read_trace
 
 pytestmark = pytest.mark.slow  # compiles kernels
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_had_is_published_counted_once_and_not_freed(tmp_path):
     assert nobody_owns_a_frame(mem)
 
 
-@pytest.mark.skipif(not jit.INTERPRETED, reason="a compiled bug() ends the process")
+@pytest.mark.skipif(not flavour.INTERPRETED, reason="a compiled bug() ends the process")
 def test_a_frame_that_somebody_wrote_to_is_a_bug(tmp_path):
     mem = machine_for(write_trace(tmp_path / "t.npz", [(0, 1, 10, 0, 0), (0, 0, 10, 0, -1)]))
     roles.run_batch(mem, 0, REPLAY, 1)

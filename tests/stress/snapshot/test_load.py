@@ -8,19 +8,19 @@ import pytest
 from kernels.base.layout import NR_ORDERS, T_ANON, T_FILE, T_PAGETABLE, T_SLAB, TYPE_MASK
 from stress import checkers
 from stress.errors import HostError, UserError
-from stress.machine import segment_bytes
-from stress.outcome import read_buddyinfo
-from stress.scenario import policy_params
+from stress.machine.segment import segment_bytes
 from stress.snapshot.flags import NAMES
 from stress.snapshot.frames import settle
 from stress.snapshot.load import MAX_FRAME_BYTES, load, plan, start_from
 from stress.snapshot.recording import read_recording
+from stress.storm.outcome import read_buddyinfo
+from stress.storm.scenario import policy_params
 from tests.stress.snapshot import conftest as at
 
 
 @pytest.fixture(scope="session")
 def built():
-    from stress.build import build_entries
+    from stress.process.build import build_entries
 
     build_entries(["kernels.policy.boot.boot"], out=io.StringIO())
 
@@ -31,7 +31,7 @@ def loaded(built, write):
 
     def loaded(nr_cpus=1, frame_bytes=64, policies=None, **changed):
         from kernels.policy import boot
-        from stress.machine import create_machine
+        from stress.machine.segment import create_machine
 
         recording = read_recording(write(**changed))
         start = plan(recording, settle(recording), nr_cpus, frame_bytes)

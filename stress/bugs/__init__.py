@@ -1,0 +1,1 @@
+"""`pfnstorm bugs`: seeded bugs, stormed and explored on copies of the kernels."""

@@ -1,0 +1,72 @@
+"""`--json FILE`: the path checked before anything starts, the file written whole or not at all."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from stress.errors import EXIT_CLEAN, EXIT_HOST, UserError
+
+_STANDARD = ("/dev/stdout", "/dev/stderr")
+
+
+def check_json_path(path: Path) -> None:
+    """Raise UserError unless a file can be written there: nobody should learn that at the end of a long run."""
+    if str(path) == "-":
+        raise UserError("--json -: give a file; /dev/stdout is one")
+    if _open_descriptor(path) is not None or (path.exists() and not path.is_file() and not path.is_dir()):
+        return
+    if not path.resolve().parent.is_dir():
+        raise UserError(f"--json {path}: no such folder")
+    if path.is_dir() or not path.name:
+        raise UserError(f"--json {path}: is a folder")
+    if not os.access(path.resolve().parent, os.W_OK | os.X_OK):
+        raise UserError(f"--json {path}: the folder is not writable")
+
+
+def write_report(path: Path | None, value: object) -> int:
+    """Write what `--json` asked for, if it did; says in a line what went wrong, so that the verdict is not lost.
+
+    Returns     EXIT_CLEAN, or EXIT_HOST if it could not be written
+    """
+    if path is None:
+        return EXIT_CLEAN
+    try:
+        write_json(path, value)
+    except OSError as error:
+        print(f"pfnstorm: --json {path}: {error.strerror}", file=sys.stderr)
+        return EXIT_HOST
+    return EXIT_CLEAN
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file whole or not at all; what is no regular file, a pipe or a device, is written to.
+
+    Raises      OSError if it cannot be written
+    """
+    text = json.dumps(value, indent=1) + "\n"
+    if (descriptor := _open_descriptor(path)) is not None:
+        sys.stdout.flush()
+        with open(os.dup(descriptor), "w", encoding="utf-8") as stream:  # noqa: PTH123  # where it is, be it in the middle of a file
+            stream.write(text)
+        return
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()  # a link stays one
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _open_descriptor(path: Path) -> int | None:
+    """The descriptor that /dev/stdout and its like are: to open one by its path would begin a file anew."""
+    absolute = os.path.normpath(path.absolute())
+    if absolute in _STANDARD:
+        return _STANDARD.index(absolute) + 1
+    match = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d{1,6})", absolute)
+    return int(match[1]) if match else None

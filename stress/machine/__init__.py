@@ -1,0 +1,1 @@
+"""The modelled machine as a segment of memory: its sizes, what the host grants for it, its making and saving."""

@@ -1,0 +1,247 @@
+"""The segment: one sparse memfd with a header that says how long each array is. It has no name and vanishes with its last process.
+
+Each array has 64 GiB (or 32 MiB) of address space of its own (layout.ARRAY_START), of which only the used range is allocated, at once and
+checked against every limit first: a page that cannot be had later would be a SIGBUS or the OOM killer.
+"""
+
+import fcntl
+import mmap
+import os
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, NR_ZS_CLASSES, NUMBERS, PARAM, SEGMENT_BYTES, Geometry, LockClass
+from stress.errors import HostError, UserError
+from stress.machine.host import require_memory, size_text
+
+_PAGE_BYTES = mmap.PAGESIZE
+#: Where the segment begins is the same in all address bits that a processor indexes its caches and predictors by, in every run. With the
+#: kernel's random addresses one run in ten had lines that evict each other all the time: an allocate + free took 20 ns instead of 8 ns.
+BASE_ALIGN = 1 << 36
+#: kept out of a saved machine unless asked for: large, and seldom what a diagnosis needs
+BULKY = frozenset({"contents"})
+
+
+def array_lengths(geometry: Geometry) -> list[int]:
+    """How many records each array has on a machine of this geometry."""
+    return [spec.length(geometry) for spec in ARRAYS]  # type: ignore[operator]  # layout declares it `object`
+
+
+def _check_ranges(lengths: list[int]) -> None:
+    for spec, length in zip(ARRAYS, lengths, strict=True):
+        if length * spec.stride > spec.bytes_max:
+            limit = size_text(spec.bytes_max)
+            raise UserError(f"array {spec.name} would need {size_text(length * spec.stride)}, {limit} is the most: use a smaller machine")
+
+
+def segment_bytes(geometry: Geometry) -> int:
+    """How much memory a machine of this geometry occupies, all arrays rounded up to pages."""
+    used = (length * spec.stride for spec, length in zip(ARRAYS, array_lengths(geometry), strict=True))
+    # one page more: arrays do not begin on page boundaries
+    return sum((-(-size // _PAGE_BYTES) + 1) * _PAGE_BYTES for size in used)
+
+
+def lock_params(geometry: Geometry) -> dict[str, int]:
+    """The first lock of each class; zone locks begin at 0."""
+    g = geometry
+    lru = g.nr_nodes
+    pcp = lru + 2 * g.nr_nodes
+    ptl = pcp + g.nr_cpus * g.nr_nodes
+    i_pages = ptl + g.nr_tables
+    balloon = i_pages + g.nr_files
+    desc = balloon + g.nr_cpus
+    udesc = desc + 1
+    huge = udesc + 1
+    zs_pool = huge + 1
+    zs_class = zs_pool + g.nr_nodes
+    slab = zs_class + g.nr_nodes * NR_ZS_CLASSES
+    lru_batch = slab + g.nr_nodes
+    table = lru_batch + g.nr_cpus
+    if table + g.nr_uppers != g.nr_locks:
+        raise AssertionError(f"layout counts {g.nr_locks} locks, machine numbers {table + g.nr_uppers}")
+    return {
+        "lock_lru": lru,
+        "lock_pcp": pcp,
+        "lock_ptl": ptl,
+        "lock_i_pages": i_pages,
+        "lock_balloon": balloon,
+        "lock_desc": desc,
+        "lock_udesc": udesc,
+        "lock_huge": huge,
+        "lock_zs_pool": zs_pool,
+        "lock_zs_class": zs_class,
+        "lock_slab": slab,
+        "lock_lru_batch": lru_batch,
+        "lock_table": table,
+    }
+
+
+def geometry_params(geometry: Geometry) -> dict[str, int]:
+    """Every parameter of the header that follows from the sizes alone."""
+    names = [name for name in PARAM if hasattr(geometry, name)]
+    return {name: int(getattr(geometry, name)) for name in names} | lock_params(geometry)
+
+
+def describe_lock(params: Mapping[str, int], lock: int) -> str:
+    """A lock by its number, for people: "zone lock of node 0"."""
+    p = params
+    if lock < p["lock_lru"]:
+        return f"zone lock of node {lock}"
+    if lock < p["lock_pcp"]:
+        nid, is_file = divmod(lock - p["lock_lru"], 2)
+        return f"{'file' if is_file else 'anon'} lru lock of node {nid}"
+    if lock < p["lock_ptl"]:
+        cpu, nid = divmod(lock - p["lock_pcp"], p["nr_nodes"])
+        return f"pcp lock of cpu {cpu} node {nid}"
+    if lock < p["lock_i_pages"]:
+        task, table = divmod(lock - p["lock_ptl"], p["task_pages"] // p["table_pages"])
+        return f"page-table lock of task {task} table {table}"
+    if p["lock_zs_class"] <= lock < p["lock_slab"]:
+        pool, klass = divmod(lock - p["lock_zs_class"], NR_ZS_CLASSES)
+        return f"zsmalloc lock of node {pool} class {klass}"
+    for first, end, text in (
+        ("lock_i_pages", "lock_balloon", "i_pages lock of file {}"),
+        ("lock_balloon", "lock_desc", "balloon lock of cpu {}"),
+        ("lock_desc", "lock_udesc", "descriptor pool lock"),
+        ("lock_udesc", "lock_huge", "pool lock of descriptors without a count"),
+        ("lock_huge", "lock_zs_pool", "hugetlb lock"),
+        ("lock_zs_pool", "lock_zs_class", "zsmalloc pool lock of node {}"),
+        ("lock_slab", "lock_lru_batch", "slab lock of node {}"),
+        ("lock_lru_batch", "lock_table", "lru batch lock of cpu {}"),
+        ("lock_table", "nr_locks", "lock of upper page-table entry {}"),
+    ):
+        if p[first] <= lock < p[end]:
+            return text.format(lock - p[first])
+    return f"folio lock of descriptor {lock - p['nr_locks']}"  # see folio_lock() in kernels/page/folio.py
+
+
+def lock_class_name(klass: int) -> str:
+    return LockClass(klass).name.lower()
+
+
+# ------------------------------------------------------------------------------------------------------------ the segment
+
+
+def _open_segment() -> int:
+    if not hasattr(os, "memfd_create"):
+        raise HostError("this system has no memfd_create: pfnstorm needs Linux 3.17 or newer")
+    try:
+        descriptor = os.memfd_create("pfnstorm", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError as error:
+        raise HostError(f"cannot create a memfd: {error.strerror}") from error
+    try:
+        os.ftruncate(descriptor, SEGMENT_BYTES + BASE_ALIGN)
+    except OSError as error:
+        os.close(descriptor)
+        raise HostError(f"cannot make a sparse segment of {size_text(SEGMENT_BYTES)}: {error.strerror} (see ulimit -f)") from error
+    return descriptor
+
+
+def _allocate(descriptor: int, base: int, lengths: list[int]) -> None:
+    for slot, (spec, length) in enumerate(zip(ARRAYS, lengths, strict=True)):
+        if length:
+            try:
+                os.posix_fallocate(descriptor, base + ARRAY_START[slot], length * spec.stride)
+            except OSError as error:
+                raise HostError(f"cannot allocate {size_text(length * spec.stride)} for {spec.name}: {error.strerror}") from error
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+
+
+def _map(descriptor: int) -> tuple[memoryview, int]:
+    """The segment at a multiple of BASE_ALIGN, and where in the file that is."""
+    try:
+        mapped = mmap.mmap(descriptor, SEGMENT_BYTES + BASE_ALIGN, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    except (OSError, ValueError, OverflowError) as error:
+        raise HostError(f"cannot map {size_text(SEGMENT_BYTES)} of address space: {error} (see ulimit -v)") from error
+    # a core dump of any worker would walk terabytes of holes
+    mapped.madvise(mmap.MADV_DONTDUMP)
+    base = -np.frombuffer(mapped, np.uint8, count=1).ctypes.data % BASE_ALIGN
+    return memoryview(mapped)[base : base + SEGMENT_BYTES], base
+
+
+def create_machine(geometry: Geometry, params: Mapping[str, int]) -> Any:
+    """A fresh machine, zeroed but for its header: a kernels.base.memory.Memory.
+
+    Parameters  params: values of layout.PARAMS beyond those that follow from the geometry
+    Raises      HostError if the host cannot hold it, UserError if no host could
+    """
+    from kernels.base.memory import Memory  # late: it fixes the flavour of the kernels
+
+    lengths = array_lengths(geometry)
+    require_memory(segment_bytes(geometry))
+    _check_ranges(lengths)
+    descriptor = _open_segment()
+    try:
+        mapped, base = _map(descriptor)
+        _allocate(descriptor, base, lengths)
+    finally:
+        os.close(descriptor)  # the mapping keeps the memory
+    header = np.frombuffer(mapped, np.int64, count=len(PARAM))
+    defaults = {name: default for name, (*_, default) in NUMBERS.items()}
+    for name, value in {**defaults, **geometry_params(geometry), **params}.items():
+        header[PARAM[name]] = value
+    np.frombuffer(mapped, np.int64, count=LENGTHS_WORD + len(ARRAYS))[LENGTHS_WORD:] = lengths
+    return Memory(mapped)
+
+
+def set_param(mem: Any, name: str, value: int) -> None:
+    """Change a parameter of a machine that does not run yet: compiled kernels read the header, interpreted ones the attribute."""
+    mem.header[PARAM[name]] = value
+    setattr(mem, name, value)
+
+
+def read_params(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, int]:
+    """All parameters of a machine, alive or loaded."""
+    return {name: int(arrays["header"][word]) for name, word in PARAM.items()}
+
+
+def calibrate_cycles(mem: Any, read_cycles: Any, window_ns: int = 20_000_000) -> int:
+    """Cycles of the processor's steady counter per microsecond, by comparison with the clock; at least 1."""
+    read_cycles(mem, 0)  # load the entry outside of the window
+    start_ns, start_cycles = time.perf_counter_ns(), int(read_cycles(mem, 0))
+    while time.perf_counter_ns() - start_ns < window_ns:
+        pass
+    elapsed_cycles, elapsed_ns = int(read_cycles(mem, 0)) - start_cycles, time.perf_counter_ns() - start_ns
+    return max(1, round(elapsed_cycles * 1000 / elapsed_ns))
+
+
+# -------------------------------------------------------------------------------------------------------- after the storm
+
+
+def save_machine(mem: Any, path: Path, *, with_contents: bool = False) -> None:
+    """Write the used ranges of all fields to an .npz, atomically.
+
+    Raises      OSError if the file cannot be written
+    """
+    kept = {name: array for name, array in mem.arrays.items() if with_contents or name not in BULKY}
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        # level 1: most of a machine is zeros, and a run that broke must end within seconds
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name, array in kept.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.ascontiguousarray(array))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_machine(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The fields of a saved machine; those that were left out have length 0.
+
+    Raises      UserError if the file is not a saved machine of this version's layout
+    """
+    try:
+        with path.open("rb") as file, np.load(file) as stored:
+            fields = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a saved machine: {error}") from error
+    if "header" not in fields or set(FIELDS) - set(fields) - BULKY:
+        raise UserError(f"{path}: not a saved machine of this version: its fields differ from kernels/base/layout.py")
+    return {name: fields.get(name, np.zeros(0, np.int64)) for name in FIELDS}

@@ -1,0 +1,70 @@
+"""Machines to measure on: booted, idle, and as small as the measurement allows."""
+
+from typing import Any
+
+import numpy as np
+
+from kernels.base.layout import Geometry
+from kernels.policy import boot
+from stress.machine.segment import calibrate_cycles, create_machine, set_param
+from stress.machine.sizes import derived_params
+from stress.measure.entries import NR_RANDOM
+
+#: descriptors that pair_hot uses, one for each CPU, lines apart
+HOT_STRIDE = 1024
+
+
+def booted(geometry: Geometry) -> Any:
+    """A machine whose frames are all free."""
+    mem = create_machine(geometry, derived_params(geometry) | {"seed": 1, "tracing": 0})
+    set_param(mem, "cycles_per_us", calibrate_cycles(mem, boot.read_cycles))
+    boot.boot(mem, 0)
+    return mem
+
+
+def frames_machine(nr_frames: int, nr_cpus: int = 1, nr_nodes: int = 1) -> Any:
+    """For allocations and references: no tasks or files to speak of, contents of eight words."""
+    return booted(
+        Geometry(
+            nr_cpus=nr_cpus,
+            nr_nodes=nr_nodes,
+            frames_per_node=nr_frames // nr_nodes,
+            words_per_frame=8,
+            nr_tasks=4,
+            task_pages=32,
+            table_pages=8,
+            file_pages=16,
+        )
+    )
+
+
+def reference_machine(nr_cpus: int = 1) -> Any:
+    """For references: every descriptor has a count of one, and the first NR_RANDOM of desc_stack are in random order."""
+    mem = frames_machine(NR_RANDOM, nr_cpus)
+    mem.arrays["refcount"][:] = 1
+    mem.arrays["desc_stack"][:NR_RANDOM] = np.random.default_rng(1).permutation(NR_RANDOM)
+    return mem
+
+
+def link_ring(mem: Any, nr_descs: int) -> None:
+    """Link the first descriptors in random order into a ring, at which every CPU's walk begins."""
+    order = np.random.default_rng(1).permutation(nr_descs)
+    mem.arrays["folio_next"][order] = np.roll(order, -1) + 1
+    mem.arrays["gang_desc"][:] = order[0]
+
+
+def task_machine(nr_nodes: int, nr_blocks: int = 16, frame_bytes: int = 4096, window_blocks: int = 1) -> Any:
+    """For migration: pageblocks of 512 frames, four tasks of 512 anonymous pages and more."""
+    return booted(
+        Geometry(
+            nr_cpus=1,
+            nr_nodes=nr_nodes,
+            frames_per_node=nr_blocks * 512 // nr_nodes,
+            words_per_frame=frame_bytes // 8,
+            nr_tasks=4,
+            task_pages=1024,
+            table_pages=256,
+            file_pages=16,
+            window_blocks=window_blocks,
+        )
+    )

@@ -1,0 +1,86 @@
+"""What is seen while a storm runs: a table that redraws itself on a terminal, plain lines on a pipe.
+
+Drawn by the supervisor's own loop: no refresh thread, since the supervisor must stay single-threaded.
+"""
+
+import os
+import sys
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from stress.machine.host import size_text
+from stress.storm.outcome import Totals
+
+
+def clock_text(seconds: float) -> str:
+    """Seconds for people: "12.0 s", "3:05:00"."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def plain_interval_s(elapsed_s: float) -> float:
+    """How often a pipe gets a line: a soak of a day must not fill a disk."""
+    return 1.0 if elapsed_s < 60 else 10.0 if elapsed_s < 3600 else 60.0
+
+
+def redraws(out: TextIO) -> bool:
+    """Whether a stream is a terminal that can take back what it has shown."""
+    return out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+class LiveView:
+    """Shows totals about once a second. Use as a context; outside of it nothing is drawn."""
+
+    def __init__(self, role_names: list[str], shown: list[int], seconds: float, frame_bytes: int, out: TextIO = sys.stdout) -> None:
+        """Parameters: shown: indices of the roles that run; seconds: how long the storm will last."""
+        self._names, self._shown, self._seconds, self._frame_bytes, self._out = role_names, shown, seconds, frame_bytes, out
+        self._before: tuple[float, Totals] | None = None
+        self._next_plain_s = 0.0
+        self._live = Live(console=Console(file=out), auto_refresh=False, transient=True) if redraws(out) else None
+
+    def __enter__(self) -> "LiveView":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, elapsed_s: float, totals: Totals) -> None:
+        """Show rates since the last update."""
+        before_s, before = self._before or (0.0, Totals([0] * len(self._names), [0] * len(self._names), 0, 0, 0))
+        self._before = (elapsed_s, totals)
+        period_s = max(elapsed_s - before_s, 1e-3)
+        rates = {
+            self._names[index]: (
+                (totals.operations[index] - before.operations[index]) / period_s,
+                (totals.failures[index] - before.failures[index]) / period_s,
+            )
+            for index in self._shown
+        }
+        head = (
+            f"{clock_text(elapsed_s)} of {clock_text(self._seconds)}, {clock_text(max(0.0, self._seconds - elapsed_s))} left; "
+            f"free {size_text(totals.free_frames * self._frame_bytes)}; {(totals.migrated - before.migrated) / period_s:,.0f} migrated/s"
+        )
+        if self._live is not None:
+            self._live.update(self._draw(head, rates), refresh=True)
+        elif elapsed_s >= self._next_plain_s:
+            self._next_plain_s = elapsed_s + plain_interval_s(elapsed_s) - 0.1
+            parts = [f"{name} {rate:,.0f}/s" + (f" ({failed:,.0f} failed)" if failed else "") for name, (rate, failed) in rates.items()]
+            print(f"{head}; {'; '.join(parts)}", file=self._out, flush=True)
+
+    def _draw(self, head: str, rates: dict[str, tuple[float, float]]) -> Group:
+        drawn = Table(box=None, pad_edge=False)
+        drawn.add_column("role")
+        drawn.add_column("operations/s", justify="right")
+        drawn.add_column("failures/s", justify="right")
+        for name, (rate, failed) in rates.items():
+            drawn.add_row(name, f"{rate:,.0f}", f"{failed:,.0f}")
+        return Group(Text(head), drawn)

@@ -1,0 +1,127 @@
+"""What a run leaves on disk: results/runs/<id>/ with run.json, and samples.sqlite with one row a second and role.
+
+run.json is written at the start with the verdict "running" and replaced at the end, so that whatever ends the run, its
+configuration and every sample until then are there. Samples go to SQLite in WAL mode by one writer, the supervisor.
+"""
+
+import json
+import os
+import sqlite3
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from stress.errors import HostError, UserError
+from stress.io.json_report import write_json
+from stress.storm.outcome import Totals
+
+_TABLES = """
+CREATE TABLE role_samples (seconds REAL NOT NULL, role TEXT NOT NULL, operations INTEGER NOT NULL, failures INTEGER NOT NULL);
+CREATE TABLE machine_samples (seconds REAL NOT NULL, free_frames INTEGER NOT NULL, migrated INTEGER NOT NULL,
+                              migration_failed INTEGER NOT NULL, parked_seconds REAL NOT NULL, supervisor_rss_bytes INTEGER NOT NULL);
+"""
+
+
+def runs_folder() -> Path:
+    """Where runs are kept: PFNSTORM_RESULTS_DIR, else results/ in the current folder."""
+    return Path(os.environ.get("PFNSTORM_RESULTS_DIR") or "results") / "runs"
+
+
+def own_rss_bytes() -> int:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class RunStore:
+    """One run's folder. Each sample is committed, so a kill at any moment loses at most the last second."""
+
+    def __init__(self, scenario: str, config: dict[str, Any], host: dict[str, Any]) -> None:
+        """Make the folder and write run.json.
+
+        Raises      HostError if results cannot be written
+        """
+        self._lost_samples = False
+        self.run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{scenario}-{os.getpid()}"
+        self.folder = runs_folder() / self.run_id
+        try:
+            self.folder.mkdir(parents=True)
+            write_json(self.folder / "run.json", {"verdict": "running", "config": config, "host": host})
+            self._database = sqlite3.connect(self.folder / "samples.sqlite", isolation_level=None)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.executescript(_TABLES)
+        except (OSError, sqlite3.Error) as error:
+            raise HostError(f"cannot write results to {self.folder}: {error}; use --no-save or set PFNSTORM_RESULTS_DIR") from error
+
+    def append(self, elapsed_s: float, parked_s: float, role_names: list[str], totals: Totals) -> None:
+        """One sample. If the disk is full or gone it says so once, and the run goes on without samples."""
+        if self._lost_samples:
+            return
+        rows = list(zip([elapsed_s] * len(role_names), role_names, totals.operations, totals.failures, strict=True))
+        machine = (elapsed_s, totals.free_frames, totals.migrated, totals.migration_failed, parked_s, own_rss_bytes())
+        try:
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT INTO role_samples VALUES (?, ?, ?, ?)", rows)
+            self._database.execute("INSERT INTO machine_samples VALUES (?, ?, ?, ?, ?, ?)", machine)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._lost_samples = True
+            print(f"pfnstorm: no more samples: {self.folder / 'samples.sqlite'}: {error}", file=sys.stderr)
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Replace run.json by the whole result.
+
+        Raises      HostError
+        """
+        try:
+            self.close()
+            write_json(self.folder / "run.json", result)
+        except (OSError, sqlite3.Error) as error:
+            raise HostError(f"cannot write results to {self.folder}: {error}") from error
+
+    def close(self) -> None:
+        """Close the database, which folds its -wal and -shm files away."""
+        with suppress(sqlite3.Error):  # a full disk: the samples until then stay in the -wal file, where SQLite finds them
+            self._database.close()
+
+
+def read_run(text: str) -> dict[str, Any]:
+    """The result of a run, given by id, "last", its folder, or a JSON file.
+
+    Raises      UserError if there is none, or it is of another schema
+    """
+    path = _find_run(text)
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not a result: {error}") from error
+    if not isinstance(result, dict) or "verdict" not in result:
+        raise UserError(f"{path}: not a result of pfnstorm run")
+    return result
+
+
+def _find_run(text: str) -> Path:
+    if text == "last":
+        found = sorted(runs_folder().glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise UserError(f"no runs in {runs_folder()}")
+        return found[-1]
+    for candidate in (Path(text), runs_folder() / text):
+        if candidate.is_dir():
+            return candidate / "run.json"
+        if candidate.is_file():
+            return candidate
+    raise UserError(f"no run {text!r} in {runs_folder()}, and no such file")
+
+
+def read_samples(folder: Path) -> list[tuple[float, str, int, int]]:
+    """All (seconds, role, operations, failures) of a run, in order."""
+    database = sqlite3.connect(f"file:{folder / 'samples.sqlite'}?mode=ro", uri=True)
+    try:
+        return database.execute("SELECT seconds, role, operations, failures FROM role_samples ORDER BY rowid").fetchall()
+    finally:
+        database.close()

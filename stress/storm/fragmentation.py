@@ -1,0 +1,132 @@
+"""Fragmentation under control: the state that a scenario begins with, and the kernel's two indices over time.
+
+Source      mm/vmstat.c: fill_contig_page_info(), __fragmentation_index(), unusable_free_index(); /sys/kernel/debug/extfrag prints them as
+            thousandths, and so are they here
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kernels.base.layout import (
+    HELD_CAPACITY,
+    NR_MIGRATETYPES,
+    NR_ORDERS,
+    PIN_CAPACITY,
+    T_ANON,
+    T_FILE,
+    T_KSM,
+    T_MOVABLE,
+    TYPE_MASK,
+    Geometry,
+)
+from stress.errors import UserError
+from stress.machine.sizes import anon_pages_of
+from stress.storm.scenario import Fragmentation
+
+MOVED = (T_FILE, T_ANON, T_KSM, T_MOVABLE)  # what is called movable memory: of balloons and page tables nothing is counted
+SUITABLE = -1000  # of the fragmentation index: there is a block of that order
+BRIM = 0.96  # how full memory is before holes are made
+NR_SAMPLES_MAX = 512  # of a series; beyond that every second one is dropped
+_FRAMES_PER_HELD = 1.6  # of an allocation of the kernel's: three in four are single frames
+
+
+def check_fragmentation(wanted: Fragmentation, geometry: Geometry) -> None:
+    """Raise UserError unless the machine can be brought to these shares."""
+    nr_frames = geometry.nr_frames
+    virtual = geometry.nr_tasks * anon_pages_of(geometry.task_pages) + geometry.nr_files * geometry.file_pages
+    if wanted.movable * nr_frames > virtual:
+        raise UserError(
+            f"fragmentation.movable = {wanted.movable:g}: tasks and files of this machine have {virtual / nr_frames:.2f} of memory: "
+            f"raise machine.fill"
+        )
+    held = geometry.nr_cpus * HELD_CAPACITY // 2 * _FRAMES_PER_HELD
+    if (wanted.unmovable + wanted.reclaimable) * nr_frames > held:
+        raise UserError(
+            f"fragmentation.unmovable + reclaimable = {wanted.unmovable + wanted.reclaimable:g}: {geometry.nr_cpus} workers can hold "
+            f"{held / nr_frames:.2f} of memory: use more --workers or less --memory"
+        )
+    if wanted.pinned * nr_frames > geometry.nr_cpus * PIN_CAPACITY:
+        share = geometry.nr_cpus * PIN_CAPACITY / nr_frames
+        raise UserError(
+            f"fragmentation.pinned = {wanted.pinned:g}: {geometry.nr_cpus} workers can pin {share:.3f} of memory: "
+            f"use more --workers or less --memory"
+        )
+
+
+def prepare_machine(mem: Any, wanted: Fragmentation, prepare: Any) -> None:
+    """Bring a booted machine to the shares; what the roles then keep up is what is there.
+
+    Parameters  prepare: the entry of stress/roles/_prepare.py
+    """
+    from stress.machine.segment import set_param
+
+    shares = (wanted.movable, wanted.unmovable, wanted.reclaimable, wanted.pinned, BRIM if wanted.holes else 0.0)
+    prepare(mem, 0, *(int(share * mem.nr_frames) for share in shares))
+    held = int(mem.arrays["held_count"].sum())
+    if held:
+        set_param(mem, "kernel_target", max(1, round(held / mem.nr_cpus)))
+    pins = int(mem.arrays["pin_count"].sum())
+    if wanted.pinned:
+        set_param(mem, "pin_target", min(PIN_CAPACITY, -(-pins // mem.nr_cpus)))
+
+
+def extfrag_index(free_blocks: Sequence[int], order: int) -> int:
+    """Why an allocation of an order would fail, in thousandths: towards 0 for want of memory, towards 1000 by fragmentation.
+
+    Parameters  free_blocks: of a zone, by order
+    Returns     SUITABLE if it would not fail; 0 if nothing is free
+    """
+    blocks_total = sum(free_blocks)
+    if blocks_total == 0:
+        return 0
+    if sum(free_blocks[order:]):
+        return SUITABLE
+    free_pages = sum(blocks << each for each, blocks in enumerate(free_blocks))
+    return 1000 - (1000 + free_pages * 1000 // (1 << order)) // blocks_total
+
+
+def unusable_index(free_blocks: Sequence[int], order: int) -> int:
+    """The share of free memory that an allocation of an order cannot use, in thousandths; 1000 if nothing is free."""
+    free_pages = sum(blocks << each for each, blocks in enumerate(free_blocks))
+    if free_pages == 0:
+        return 1000
+    suitable = sum(blocks << each for each, blocks in enumerate(free_blocks) if each >= order)
+    return (free_pages - suitable) * 1000 // free_pages
+
+
+def read_buddyinfo(mem: Any) -> list[list[int]]:
+    """Free blocks by node and order, as /proc/buddyinfo counts them."""
+    blocks = mem.arrays["nr_free"].reshape(-1, NR_ORDERS, NR_MIGRATETYPES).sum(axis=2)
+    return [[int(count) for count in node] for node in blocks]
+
+
+class Series:
+    """What is free, what is movable, and both indices of every order, by node, once a second; of a long run less often."""
+
+    def __init__(self) -> None:
+        self._samples: list[dict[str, Any]] = []
+        self._every, self._turn = 1, 0
+
+    def sample(self, seconds: float, mem: Any) -> None:
+        """Take a sample, unless enough are taken."""
+        self._turn += 1
+        if self._turn % self._every:
+            return
+        nodes = read_buddyinfo(mem)
+        self._samples.append(
+            {
+                "seconds": round(seconds, 3),
+                "movable_frames": [int(np.isin(node, MOVED).sum()) for node in mem.arrays["memdesc"].reshape(len(nodes), -1) & TYPE_MASK],
+                "free_frames": [sum(blocks << order for order, blocks in enumerate(node)) for node in nodes],
+                "extfrag_index": [[extfrag_index(node, order) for order in range(NR_ORDERS)] for node in nodes],
+                "unusable_index": [[unusable_index(node, order) for order in range(NR_ORDERS)] for node in nodes],
+            }
+        )
+        if len(self._samples) > NR_SAMPLES_MAX:
+            self._samples = self._samples[::2]
+            self._every *= 2
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return self._samples

@@ -1,0 +1,249 @@
+"""Scenarios: which machine, which roles, under which policies, and for which meetings. TOML files, checked key by key.
+
+A mistake is reported as one line that names the file, the key and what is allowed there.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from kernels.base.layout import MEETINGS, NUMBERS, PIN_CAPACITY, POLICIES
+from stress.errors import UserError
+from stress.machine.sizes import DEFAULT_FILL, DEFAULT_PINS
+from stress.registry import scan_files
+
+SCENARIO_FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
+FRAME_BYTES_MIN, FRAME_BYTES_MAX = 64, 4096
+DEFAULT_FLOOR_PER_MINUTE = 100
+MOST_FILLED = 0.95  # of memory, by [fragmentation]
+
+Weights = dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]]  # their sum must be finite
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Machine(_Strict):
+    """[machine]: what is modelled. Sizes that are absent fit the host."""
+
+    nodes: int = Field(default=2, ge=1, le=64)
+    frame_bytes: int = Field(default=4096, ge=FRAME_BYTES_MIN, le=FRAME_BYTES_MAX)
+    pageblock_order: int = Field(default=9, ge=1, le=10)
+    memory: str | None = None
+    workers: int | None = Field(default=None, ge=1)
+    fill: float = Field(default=DEFAULT_FILL, ge=0.1, le=4)
+    reserved: float = Field(default=0, ge=0, le=0.5)  # the share of each node that boot never frees
+    pins: int = Field(default=DEFAULT_PINS, ge=0, le=PIN_CAPACITY)  # that the speculators of one worker hold at most
+    movable_nodes: int = Field(default=0, ge=0, le=63)  # of the last nodes, where only what moves is allocated: ZONE_MOVABLE
+    contig_blocks: int | None = Field(default=None, ge=1)  # pageblocks that role contig wants in a row
+
+    @field_validator("frame_bytes")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError(f"must be a power of two from {FRAME_BYTES_MIN} to {FRAME_BYTES_MAX}")
+        return value
+
+
+def _check_weights(weights: Weights, info: ValidationInfo) -> Weights:
+    known: Sequence[str] = (info.context or {}).get("roles", ())
+    for name in weights:
+        if known and name not in known:
+            raise ValueError(f"unknown role {name!r}; known: {', '.join(known)}")
+    if weights and not any(weight > 0 for weight in weights.values()):
+        raise ValueError("at least one weight must be above 0")
+    return weights
+
+
+class Mix(_Strict):
+    """[[workers]]: `count` workers with these roles. The list repeats until every worker has its mix."""
+
+    count: int = Field(default=1, ge=1, le=4096)
+    roles: Weights = Field(min_length=1)
+
+    _roles = field_validator("roles")(_check_weights)
+
+
+class Fragmentation(_Strict):
+    """[fragmentation]: the shares of memory with which the storm begins; the same seed makes the same machine.
+
+    pinned      of the movable pages, as a share of memory
+    holes       memory is filled to the brim with all kinds, and then freed at random places; else it is filled so far and no further
+    """
+
+    movable: float = Field(ge=0, le=0.95)
+    unmovable: float = Field(default=0, ge=0, le=0.95)
+    reclaimable: float = Field(default=0, ge=0, le=0.95)
+    pinned: float = Field(default=0, ge=0, le=0.95)
+    holes: bool = True
+
+    @model_validator(mode="after")
+    def _some_memory_stays_free(self) -> "Fragmentation":
+        if (total := self.movable + self.unmovable + self.reclaimable) > MOST_FILLED:
+            raise ValueError(f"movable, unmovable and reclaimable are {total:g} of memory together, {MOST_FILLED:g} is the most")
+        if self.pinned > self.movable:
+            raise ValueError("only movable pages are pinned: pinned must not be more than movable")
+        return self
+
+
+class Scenario(_Strict):
+    """One file of stress/scenarios, or one of the user's."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")  # it becomes part of a folder's name
+    summary: str
+    machine: Machine = Machine()
+    fragmentation: Fragmentation | None = None
+    policy: dict[str, str] = Field(default_factory=dict)
+    roles: Weights = Field(default_factory=dict)
+    workers: tuple[Mix, ...] = ()
+    trace: str | None = None  # a recording to replay, relative to the scenario's file
+    meetings: tuple[str, ...] = ()
+    floor_per_minute: int = Field(default=DEFAULT_FLOOR_PER_MINUTE, ge=0)
+
+    _roles = field_validator("roles")(_check_weights)
+
+    @field_validator("policy")
+    @classmethod
+    def _known_policies(cls, policy: dict[str, str]) -> dict[str, str]:
+        for name, value in policy.items():
+            check_policy(name, value)
+        return policy
+
+    @field_validator("meetings")
+    @classmethod
+    def _known_meetings(cls, meetings: tuple[str, ...]) -> tuple[str, ...]:
+        for name in meetings:
+            if name not in MEETINGS:
+                raise ValueError(f"unknown meeting {name!r}; known: {', '.join(MEETINGS)}")
+        return meetings
+
+    @model_validator(mode="after")
+    def _one_way_to_mix(self) -> "Scenario":
+        if bool(self.roles) + bool(self.workers) + bool(self.trace) != 1:
+            raise ValueError("give the roles once: either [roles], or [[workers]], or trace")
+        return self
+
+    def weights_of(self, worker: int) -> dict[str, float]:
+        """The role weights of one worker."""
+        if not self.workers:
+            return dict(self.roles)
+        mixes = [mix.roles for mix in self.workers for _ in range(mix.count)]
+        return dict(mixes[worker % len(mixes)])
+
+
+def check_policy(name: str, value: str) -> None:
+    """Raise ValueError unless layout.POLICIES has this value of this policy, or layout.NUMBERS allows the number."""
+    if name in NUMBERS:
+        least, most, _ = NUMBERS[name]
+        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+            raise ValueError(f"policy {name!r} is a number from {least} to {most} (is {value!r})")
+        return
+    if name not in POLICIES:
+        raise ValueError(f"unknown policy {name!r}; known: {', '.join((*POLICIES, *NUMBERS))}")
+    if value not in POLICIES[name]:
+        raise ValueError(f"unknown value {value!r} of policy {name!r}; known: {', '.join(POLICIES[name])}")
+
+
+def parse_policies(settings: Sequence[str]) -> dict[str, str]:
+    """The values of --set policy=value.
+
+    Raises      UserError
+    """
+    chosen = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise UserError(f"--set {setting}: write --set policy=value; policies: {', '.join((*POLICIES, *NUMBERS))}")
+        try:
+            check_policy(name, value)
+        except ValueError as error:
+            raise UserError(f"--set {setting}: {error}") from error
+        chosen[name] = value
+    return chosen
+
+
+def chosen_values(policies: dict[str, str]) -> dict[str, str]:
+    """The value of every policy, defaults included."""
+    defaults = {name: values[0] for name, values in POLICIES.items()} | {name: str(default) for name, (*_, default) in NUMBERS.items()}
+    return defaults | policies
+
+
+def policy_params(policies: dict[str, str]) -> dict[str, int]:
+    """The header parameter of every policy, defaults included: the index of its value in layout.POLICIES, or the number."""
+    chosen = chosen_values(policies)
+    return {f"policy_{name}": values.index(chosen[name]) for name, values in POLICIES.items()} | {
+        name: int(chosen[name]) for name in NUMBERS
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------------ files
+
+
+def shipped_scenarios() -> dict[str, Path]:
+    """The scenarios that come with pfnstorm, by name."""
+    return scan_files(SCENARIO_FOLDER, ".toml")
+
+
+def find_scenario(text: str) -> Path:
+    """The file of a scenario given by name or by path.
+
+    Raises      UserError if there is none
+    """
+    shipped = shipped_scenarios()
+    if text in shipped:
+        return shipped[text]
+    path = Path(text)
+    if path.suffix == ".toml" or "/" in text:
+        if path.is_file():
+            return path
+        raise UserError(f"{text}: no such scenario file")
+    raise UserError(f"unknown scenario {text!r}; known: {', '.join(shipped)}, or the path of a .toml file")
+
+
+def read_scenario(path: Path, known_roles: Sequence[str] = ()) -> Scenario:
+    """Read and check a scenario file.
+
+    Parameters  known_roles: names that may be mixed; empty: not checked
+    Raises      UserError, one line
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: not valid TOML: nested too deeply") from error
+    try:
+        scenario = Scenario.model_validate(table, context={"roles": tuple(known_roles)})
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first_mistake(error)}") from error
+    if path.parent == SCENARIO_FOLDER and scenario.name != path.stem:
+        raise UserError(f"{path}: name: is {scenario.name!r}, must be the file's, {path.stem!r}")
+    return scenario
+
+
+def _first_mistake(error: ValidationError) -> str:
+    """The first mistake of a file as "key: what is wrong (allowed: ...)", and how many more there are."""
+    mistakes = error.errors()
+    first: dict[str, Any] = dict(mistakes[0])
+    where = ".".join(str(part) for part in first["loc"])
+    message = str(first["msg"]).removeprefix("Value error, ").replace("\n", " ")
+    if first["type"] == "extra_forbidden":
+        allowed = ", ".join(_keys_beside(first["loc"]))
+        message = f"unknown key; allowed here: {allowed}"
+    elif "input" in first and not isinstance(first["input"], dict | list | tuple):
+        message += f" (is {first['input']!r})"
+    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+    return f"{where}: {message}{more}" if where else f"{message}{more}"
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    tables: dict[str, type[BaseModel]] = {"machine": Machine, "workers": Mix, "fragmentation": Fragmentation}
+    if len(location) > 1 and location[0] in tables:
+        return list(tables[str(location[0])].model_fields)
+    return list(Scenario.model_fields)

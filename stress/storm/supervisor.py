@@ -1,0 +1,264 @@
+"""The supervisor: starts the workers, parks them for checks at rest, ends the storm, and leaves nothing behind.
+
+Order of an ending: workers stop at a batch boundary and the machine is checked once more; or, if the machine is broken or a
+worker is lost, the machine is halted, kernels leave by themselves, and what has not left after a grace is killed.
+"""
+
+import gc
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from kernels.base.layout import BUG_INVARIANT, Bug
+from stress.checkers import Violation
+from stress.errors import HostError
+from stress.storm.watch import Loss, Watch
+from stress.storm.workers import Plan, RunBatch, StopWord, fork_worker
+
+_TICK_S = 0.02
+_IMPATIENCE_S = 1.0
+_HALT_GRACE_S = 0.5
+_REAP_LIMIT_S = 2.0
+FIRST_CHECK_AFTER_S = 2.0
+CHECK_INTERVAL_MIN_S = 3.0
+CHECK_SHARE = 20  # checks at rest take at most one part in so many of the time
+MAX_VIOLATIONS = 100  # one broken frame may break thousands of others
+
+CheckAll = Callable[[Any], list[Violation]]
+
+
+@dataclass
+class Ending:
+    """How a storm ended, before the meetings are judged."""
+
+    verdict: str = "clean"
+    interrupted: bool = False
+    seconds: float = 0.0
+    parked_seconds: float = 0.0
+    nr_checks: int = 0
+    violations: list[Violation] = field(default_factory=list)
+    loss: Loss | None = None
+
+
+class _LostError(Exception):
+    def __init__(self, loss: Loss) -> None:
+        super().__init__(loss.summary())
+        self.loss = loss
+
+
+class Interrupts:
+    """Turns SIGINT, SIGTERM and SIGHUP into a flag; one that comes a second later, from an impatient user, raises KeyboardInterrupt."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._first_s = 0.0
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        if not self.requested:
+            self.requested, self._first_s = True, time.monotonic()
+        elif time.monotonic() - self._first_s > _IMPATIENCE_S:  # sooner: a terminal, make and timeout may all send one
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def caught(self) -> Iterator["Interrupts"]:
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored by nohup: a soak outlives its terminal
+            numbers.append(signal.SIGHUP)
+        before = [signal.signal(number, self._note) for number in numbers]
+        try:
+            yield self
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+
+class Supervisor:
+    """Runs one storm on one machine.
+
+    Parameters  on_second: called about once a second, and at the end, with (elapsed seconds, parked seconds)
+                check_all: the checkers at rest, or None
+    """
+
+    def __init__(
+        self,
+        mem: Any,
+        plans: list[Plan],
+        run_batch: RunBatch,
+        role_names: list[str],
+        check_all: CheckAll | None,
+        on_second: Callable[[float, float], None],
+    ) -> None:
+        self._mem, self._plans, self._run_batch, self._role_names = mem, plans, run_batch, role_names
+        self._check_all, self._on_second = check_all, on_second
+        self._stop = StopWord()
+        self._ending = Ending()
+        self._watch = Watch(mem, [], role_names)
+        self._generation = 1
+        self._started = 0.0
+
+    def run(self, seconds: float, interrupts: Interrupts, on_ready: Callable[[], None]) -> Ending:
+        """Storm for `seconds`. Whatever happens, every worker is gone when this returns or raises.
+
+        Parameters  on_ready: called while all workers are parked for the first time
+        """
+        try:
+            self._start()
+            self._await_parked()
+            on_ready()
+            self._release()
+            self._started = time.monotonic()
+            self._storm(seconds, interrupts)
+            self._finish()
+        except _LostError as lost:
+            self._lose(lost.loss)
+        finally:
+            self._kill_all()
+        return self._ending
+
+    # -- phases
+
+    def _start(self) -> None:
+        self._mem.arrays["park_request"][0] = self._generation
+        gc.collect()
+        gc.freeze()  # collections must not touch what the workers share
+        pids: list[int] = []
+        try:
+            for plan in self._plans:
+                pids.append(fork_worker(self._mem, plan, self._stop, self._run_batch))  # noqa: PERF401  # kept if a fork fails
+        except OSError as error:
+            raise HostError(f"cannot start worker {len(pids)}: {error.strerror}: use fewer --workers") from error
+        finally:
+            self._watch = Watch(self._mem, pids, self._role_names)
+
+    def _storm(self, seconds: float, interrupts: Interrupts) -> None:
+        next_check, next_second = FIRST_CHECK_AFTER_S, 1.0
+        while True:
+            self._look()
+            elapsed = time.monotonic() - self._started
+            if interrupts.requested:
+                self._ending.interrupted = True
+                return
+            if elapsed >= seconds or self._ending.violations:
+                return
+            if elapsed >= next_second:
+                self._on_second(elapsed, self._ending.parked_seconds)
+                next_second = elapsed + 1.0
+            if self._check_all is not None and elapsed >= next_check and seconds - elapsed > CHECK_INTERVAL_MIN_S / 2:
+                rest_s = self._rest()
+                next_check = elapsed + rest_s + max(CHECK_INTERVAL_MIN_S, CHECK_SHARE * rest_s)
+            time.sleep(min(_TICK_S, max(0.0, seconds - elapsed)))
+
+    def _finish(self) -> None:
+        """Park for good, check once more, let the workers go."""
+        self._ending.seconds = time.monotonic() - self._started
+        self._park()
+        if not self._ending.violations:
+            self._check()
+        self._on_second(self._ending.seconds, self._ending.parked_seconds)
+        self._stop.set()
+        deadline = time.monotonic() + _REAP_LIMIT_S
+        while self._watch.alive and time.monotonic() < deadline:
+            self._look(expect_exit=True)
+            time.sleep(_TICK_S / 10)
+        if self._ending.violations:
+            self._ending.verdict = "violated"
+        elif self._ending.interrupted:
+            self._ending.verdict = "interrupted"
+
+    def _lose(self, loss: Loss) -> None:
+        if self._started:
+            self._ending.seconds = time.monotonic() - self._started
+        self._halt()
+        bugs = read_bugs(self._mem)
+        if bugs:
+            self._ending.violations = (bugs + self._ending.violations)[:MAX_VIOLATIONS]
+            self._ending.verdict = "violated"
+        else:
+            self._ending.verdict = "died" if loss.verdict == "violated" else loss.verdict
+        self._ending.loss = loss
+        self._on_second(self._ending.seconds, self._ending.parked_seconds)
+
+    # -- checks at rest
+
+    def _rest(self) -> float:
+        """Park, check, release; returns how long nobody stormed."""
+        start = time.monotonic()
+        self._park()
+        self._check()
+        self._release()
+        rest_s = time.monotonic() - start
+        self._ending.parked_seconds += rest_s
+        return rest_s
+
+    def _park(self) -> None:
+        self._generation += 1
+        self._mem.arrays["park_request"][0] = self._generation
+        self._await_parked()
+
+    def _await_parked(self) -> None:
+        parked = self._mem.arrays["cpu_parked"]
+        while not np.all(parked == self._generation):
+            self._look()
+            time.sleep(_TICK_S / 20)
+        self._watch.forget_progress()
+
+    def _release(self) -> None:
+        self._generation += 1
+        self._mem.arrays["park_request"][0] = self._generation
+
+    def _check(self) -> None:
+        if self._check_all is not None:
+            self._ending.nr_checks += 1
+            self._ending.violations += self._check_all(self._mem)[: MAX_VIOLATIONS - len(self._ending.violations)]
+
+    # -- losses
+
+    def _look(self, *, expect_exit: bool = False) -> None:
+        if (loss := self._watch.look(expect_exit=expect_exit)) is not None:
+            raise _LostError(loss)
+
+    def _halt(self) -> None:
+        """Break the machine off; whoever waits in a kernel leaves by itself within the grace."""
+        self._mem.arrays["halt"][0] = 1
+        self._stop.set()
+        deadline = time.monotonic() + _HALT_GRACE_S
+        while self._watch.alive and time.monotonic() < deadline:
+            self._watch.look(expect_exit=True)
+            time.sleep(_TICK_S / 10)
+
+    def _kill_all(self) -> None:
+        """Kill and reap every worker that is left, stopped ones too."""
+        for pid in self._watch.alive:
+            os.kill(pid, signal.SIGCONT)
+            os.kill(pid, signal.SIGKILL)
+        for pid in list(self._watch.alive):
+            os.waitpid(pid, 0)
+            del self._watch.alive[pid]
+
+
+def read_bugs(mem: Any) -> list[Violation]:
+    """The records that kernels left in the act, oldest first."""
+    arrays = mem.arrays
+    violations = []
+    for slot in range(min(int(arrays["bug_count"][0]), len(arrays["bug_code"]))):
+        code, cpu = int(arrays["bug_code"][slot]), int(arrays["bug_cpu"][slot])
+        known = code in Bug._value2member_map_
+        name = Bug(code).name if known else f"CODE_{code}"
+        violations.append(
+            Violation(
+                invariant=BUG_INVARIANT[Bug(code)] if known else "?",
+                checker=f"bug:{name}",
+                pfn=int(arrays["bug_pfn"][slot]),
+                cpus=(cpu,) if cpu >= 0 else (),
+                words={"seen": int(arrays["bug_seen"][slot]), "wanted": int(arrays["bug_wanted"][slot])},
+                message=f"in the act, by worker {cpu}",
+            )
+        )
+    return violations

@@ -1,0 +1,105 @@
+"""One worker: a forked process that is one CPU of the modelled machine, running batches of its roles until it is told to stop.
+
+A worker is forked by the supervisor, which is single-threaded and has loaded the entries, so that it shares their code and
+starts in milliseconds. At a batch boundary it holds no lock, no section and no isolated frame; there, and only there, it parks
+and stops.
+
+Park protocol (words of the segment): the supervisor writes an odd generation to park_request; each worker answers with that
+generation in cpu_parked[cpu] and sleeps until park_request is another one. Even generations mean run.
+"""
+
+import gc
+import mmap
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from stress.process.child import fork_child
+
+BATCH_TARGET_NS = 2_000_000
+NR_OPS_MIN, NR_OPS_MAX = 1, 100_000
+_PARK_NAP_MIN_S, _PARK_NAP_MAX_S = 0.0005, 0.01
+
+RunBatch = Callable[[Any, int, int, int], int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one worker is to do: its CPU, its role weights by role index, the processor it is pinned to."""
+
+    cpu: int
+    weights: tuple[float, ...]
+    pin_to: int
+    seed: int
+
+
+class StopWord:
+    """The word that tells workers to leave at the next batch boundary; anonymous memory shared by fork.
+
+    Apart from `control.halt`, which says that the machine is broken and makes kernels leave in the middle.
+    """
+
+    def __init__(self) -> None:
+        self._word = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64, count=1)
+
+    def set(self) -> None:
+        self._word[0] = 1
+
+    def is_set(self) -> bool:
+        return bool(self._word[0])
+
+
+class RoleMixer:
+    """Draws a role per batch by weight; the same sequence for the same seed and CPU."""
+
+    def __init__(self, weights: Sequence[float], seed: int, cpu: int) -> None:
+        self._roles = [index for index, weight in enumerate(weights) if weight > 0]
+        self._cumulative = list(accumulate(weights[index] for index in self._roles))
+        self._random = random.Random(f"{seed}:{cpu}")
+
+    def draw(self) -> int:
+        return self._random.choices(self._roles, cum_weights=self._cumulative)[0]
+
+
+def next_nr_ops(nr_ops: int, elapsed_ns: int) -> int:
+    """The batch size that would take about BATCH_TARGET_NS; grows at most twofold, since one fast batch proves little."""
+    wanted = nr_ops * BATCH_TARGET_NS // max(elapsed_ns, 1)
+    return max(NR_OPS_MIN, min(wanted, 2 * nr_ops, NR_OPS_MAX))
+
+
+def fork_worker(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch) -> int:
+    """Fork one worker; its pid, in the supervisor."""
+    return fork_child(lambda: _work(mem, plan, stop, run_batch), f"worker {plan.cpu}", pin_to=plan.pin_to)
+
+
+def _work(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch) -> None:
+    gc.disable()  # a collection would write to every shared page
+    cpu = plan.cpu
+    park_request, batches, role_now = (mem.arrays[name] for name in ("park_request", "cpu_batches", "cpu_role"))
+    mixer = RoleMixer(plan.weights, plan.seed, cpu)
+    nr_ops = [NR_OPS_MIN] * len(plan.weights)
+    while not stop.is_set():
+        generation = int(park_request[0])
+        if generation & 1:
+            _park(mem, cpu, generation, stop)
+            continue
+        role = mixer.draw()
+        role_now[cpu] = role
+        start_ns = time.thread_time_ns()  # own time: on a busy host the wall clock measures others
+        run_batch(mem, cpu, role, nr_ops[role])
+        nr_ops[role] = next_nr_ops(nr_ops[role], time.thread_time_ns() - start_ns)
+        batches[cpu] += 1
+
+
+def _park(mem: Any, cpu: int, generation: int, stop: StopWord) -> None:
+    park_request = mem.arrays["park_request"]
+    mem.arrays["cpu_parked"][cpu] = generation
+    nap_s = _PARK_NAP_MIN_S
+    while int(park_request[0]) == generation and not stop.is_set():
+        time.sleep(nap_s)
+        nap_s = min(2 * nap_s, _PARK_NAP_MAX_S)

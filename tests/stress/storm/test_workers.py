@@ -1,0 +1,42 @@
+"""The parts of a worker that can be tested without processes: drawing roles, sizing batches."""
+
+from collections import Counter
+
+from stress.storm.workers import BATCH_TARGET_NS, NR_OPS_MAX, RoleMixer, StopWord, next_nr_ops
+
+
+def drawn(seed, cpu, number=4000, weights=(3.0, 0.0, 1.0)):
+    mixer = RoleMixer(weights, seed, cpu)
+    return [mixer.draw() for _ in range(number)]
+
+
+def test_the_same_seed_and_cpu_draw_the_same_roles():
+    assert drawn(1, 0) == drawn(1, 0)
+    assert drawn(1, 0) != drawn(1, 1)
+    assert drawn(1, 0) != drawn(2, 0)
+
+
+def test_roles_come_by_weight():
+    counted = Counter(drawn(1, 0))
+    assert set(counted) == {0, 2}
+    assert 2.5 < counted[0] / counted[2] < 3.6
+
+
+def test_batches_approach_their_target():
+    nr_ops, ns_per_op = 1, 250
+    for _ in range(20):
+        nr_ops = next_nr_ops(nr_ops, nr_ops * ns_per_op)
+    assert nr_ops == BATCH_TARGET_NS // ns_per_op
+
+
+def test_batches_stay_in_their_bounds():
+    assert next_nr_ops(1, 0) == 2
+    assert next_nr_ops(NR_OPS_MAX, 1) == NR_OPS_MAX
+    assert next_nr_ops(5, 60 * BATCH_TARGET_NS) == 1
+
+
+def test_stop_word():
+    stop = StopWord()
+    assert not stop.is_set()
+    stop.set()
+    assert stop.is_set()
