@@ -1,6 +1,7 @@
-"""The rules of the house, held by walking the syntax trees. Each rule is a function from a source to complaints.
+"""The rules of the house for one file, held by walking its syntax tree. Each rule is a function from a source to complaints.
 
-Every rule has a specimen: a few lines that break it, so that a rule which has stopped looking is found out.
+Every rule has a specimen: a few lines that break it, so that a rule that no longer finds anything is noticed. The rules about the whole
+repository (layers, circles, rooms) are in test_house_rooms.py.
 """
 
 import ast
@@ -10,18 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from kernels.base.jit import DECORATORS as DECORATOR_NAMES
 from stress import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("base", "page", "alloc", "map", "types", "migrate", "policy")
 KERNEL_FILES = sorted((ROOT / "kernels").rglob("*.py"))
 ROLE_FILES = sorted((ROOT / "stress" / "roles").glob("*.py"))
+STRESS_FILES = sorted((ROOT / "stress").rglob("*.py"))
+COMMAND_FILES = sorted((ROOT / "stress").glob("*/command.py"))
 DOUBTERS = sorted([*(ROOT / "stress" / "checkers").glob("*.py"), *(ROOT / "tests" / "reference").glob("*.py")])
 ORDERINGS = ("acquire", "release", "acq_rel", "seq_cst")
 STRONG = re.compile(rf"^(load|store|cas|exchange|fetch_(add|or|and))_({'|'.join(ORDERINGS)})$|^fence_")
-DECORATORS = {"kernel", "entry", "jit.kernel", "jit.entry"}
-USERS_OF_NUMBA = ("atomics", "memory", "points", "flavour", "pipeline", "cache", "jit")
-MAX_BODY_LINES, MAX_FILE_LINES = 60, 500
+COMPILED_FILES = [*KERNEL_FILES, *ROLE_FILES]
+PRODUCT_FILES = [*KERNEL_FILES, *STRESS_FILES]
+DECORATORS = {*DECORATOR_NAMES, *(f"jit.{name}" for name in DECORATOR_NAMES)}
+USERS_OF_NUMBA = tuple(f"kernels/base/{name}.py" for name in ("atomics", "memory", "points", "flavour", "pipeline", "cache", "jit"))
+MAX_BODY_LINES, MAX_FUNCTION_LINES, MAX_FILE_LINES = 60, 70, 500
 ORDER_REACH = 3  # lines between an `# ORDER:` comment and the access that it explains
 
 
@@ -91,7 +97,7 @@ def doubters_know_the_layout_only(source):
 
 def llvm_stays_in_base(source):
     """llvmlite, @intrinsic and numba's extension interface are used by a few files of base alone (flavour.py names them)."""
-    if source.where in tuple(f"kernels/base/{name}.py" for name in USERS_OF_NUMBA):
+    if source.where in USERS_OF_NUMBA:
         return
     for line, name in imported(source):
         if name.split(".")[0] in ("llvmlite", "numba"):
@@ -99,6 +105,14 @@ def llvm_stays_in_base(source):
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Name) and node.id in ("intrinsic", "overload", "njit"):
             yield node.lineno, node.id
+
+
+def flavour_names_its_users(source):
+    """A module of stress/ that depends on numba's own interfaces is named in the head of kernels/base/flavour.py."""
+    named = ast.get_docstring(ast.parse((ROOT / "kernels" / "base" / "flavour.py").read_text())) or ""
+    for line, name in imported(source):
+        if name.split(".")[0] in ("llvmlite", "numba") and source.where.removeprefix("stress/") not in named:
+            yield line, f"imports {name}, and kernels/base/flavour.py does not say so"
 
 
 def orderings_stay_in_atomics(source):
@@ -210,7 +224,7 @@ def modules_say_what_they_are(source):
 
 
 def sizes_are_bounded(source):
-    """A kernel's body is at most 60 lines, a file at most 500."""
+    """A kernel's body is at most 60 lines, any function 70, a file 500."""
     if len(source.lines) > MAX_FILE_LINES:
         yield 1, f"{len(source.lines)} lines"
     for kernel in source.kernels():
@@ -218,6 +232,54 @@ def sizes_are_bounded(source):
         length = body[-1].end_lineno - body[0].lineno + 1
         if length > MAX_BODY_LINES:
             yield kernel.lineno, f"{kernel.name} has a body of {length} lines"
+    for function in source.functions():
+        length = function.end_lineno - function.lineno + 1
+        if length > MAX_FUNCTION_LINES:
+            yield function.lineno, f"{function.name} is {length} lines long"
+
+
+def is_docstring(tree):
+    """The docstring nodes of a tree."""
+    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, holders) and node.body]
+    return {id(body[0].value) for body in bodies if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)}
+
+
+def kernels_name_nothing_above(source):
+    """No string of kernels/ names a module of stress/: knowledge looks downwards, too."""
+    documentation = is_docstring(source.tree)
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation and "stress" in node.value:
+            yield node.lineno, f"the string {node.value!r}"
+
+
+FORKS = re.compile(r"\bos\.fork\(|\bmultiprocessing\.Process\(")
+ERASES = re.compile(r"\\x1b\[K|\\033\[K")
+ONE_HOME = (
+    (FORKS, "stress/process/child.py", "forks: process/child.py is the one place that does"),
+    (ERASES, "stress/io/output.py", "draws over a line: io/output.py is the one place that does"),
+)
+
+
+def one_home(source):
+    """Forking, and drawing over a line of the terminal, each have one home."""
+    for pattern, home, complaint in ONE_HOME:
+        if source.where != home:
+            yield from ((number, complaint) for number, line in enumerate(source.lines, 1) if pattern.search(line))
+
+
+def commands_are_alike(source):
+    """A command.py has one entry `execute(options)`, whose options are a class named for the command."""
+    entries = [node for node in source.tree.body if isinstance(node, ast.FunctionDef) and node.name == "execute"]
+    if len(entries) != 1:
+        yield 1, f"{len(entries)} functions `execute`"
+        return
+    arguments = entries[0].args.args
+    kind = ast.unparse(arguments[0].annotation) if arguments and arguments[0].annotation else ""
+    if not re.fullmatch(r"[A-Z]\w+Options", kind):
+        yield entries[0].lineno, f"execute() takes {kind or 'nothing'}, not the command's options"
+    if entries[0].returns is None or ast.unparse(entries[0].returns) != "int":
+        yield entries[0].lineno, "execute() does not return the exit code"
 
 
 def nothing_is_swallowed(source):
@@ -241,6 +303,18 @@ def both_processors(source):
         yield 1, "an x86 intrinsic outside of any function"
 
 
+RIDDLES = re.compile(
+    r"\b(nobody|somebody|whoever|whomever|whom|anybody|everybody)\b|\bto be had\b|\bby whom\b|\bbe heeded\b|\bwhat is no\b", re.IGNORECASE
+)
+
+
+def plain_english(source):
+    """Text names its actors: the CPU, the task, the caller; not somebody, nobody or whoever."""
+    for number, line in enumerate(source.lines, 1):
+        if found := RIDDLES.search(line):
+            yield number, f"{found[0]!r}: {line.strip()[:100]}"
+
+
 FOREIGN_PATHS = re.compile(r"(?<![\w.])/(root|work|home/\w+)/|/tmp/w\b|(?<![\w.])/work\b(?!er)")
 
 
@@ -256,6 +330,8 @@ def no_private_paths(source):
 IN_KERNELS = ROOT / "kernels" / "page" / "specimen.py"
 IN_ROLES = ROOT / "stress" / "roles" / "specimen.py"
 IN_CHECKERS = ROOT / "stress" / "checkers" / "specimen.py"
+IN_STRESS = ROOT / "stress" / "explore" / "specimen.py"
+COMMAND = ROOT / "stress" / "specimen" / "command.py"
 DOC = '"""Do it.\n\n    Progress    wait-free\n    """'
 
 #: rule, the files it holds in, and what breaks it: (path it pretends to stand at, source)
@@ -263,29 +339,41 @@ RULES = [
     (imports_go_down, KERNEL_FILES, IN_KERNELS, "from kernels.alloc.buddy import nid_of"),
     (imports_go_down, KERNEL_FILES, IN_KERNELS, "def f():\n    from stress import machine"),
     (doubters_know_the_layout_only, DOUBTERS, IN_CHECKERS, "from kernels.page.memdesc import is_folio"),
-    (llvm_stays_in_base, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "from llvmlite import ir"),
-    (llvm_stays_in_base, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "@intrinsic\ndef f(context): pass"),
-    (orderings_stay_in_atomics, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "ORDER = 'seq_cst'"),
-    (strong_accesses_are_argued, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "def f(mem):\n    return load_acquire(mem.pte, 0)"),
-    (strong_accesses_are_argued, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "def f(mem):\n    # ORDER:\n    fence_seq_cst()"),
-    (shared_arrays_are_indexed, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "@kernel\ndef f(mem):\n    mem.pte[0:4] = 0"),
-    (shared_arrays_are_indexed, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "@kernel\ndef f(mem):\n    return np.sum(mem.pte)"),
-    (shared_arrays_are_indexed, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "@jit.entry\ndef f(mem):\n    mem.pte.fill(0)"),
-    (one_decorator, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "@numba.njit\ndef f(a): pass"),
-    (one_decorator, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "@kernel\n@cache\ndef f(a): pass"),
-    (kernels_say_what_they_are, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "@kernel\ndef f(mem):\n    return 1"),
-    (kernels_say_what_they_are, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, f"@kernel\ndef f(mem):\n    {DOC}\n    return 1"),
-    (parameters_are_kernels_parameters, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "@kernel\ndef f(mem, pfn, cpu): pass"),
-    (parameters_are_kernels_parameters, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "@kernel\ndef f(mem, cpu, order=0): pass"),
+    (llvm_stays_in_base, COMPILED_FILES, IN_KERNELS, "from llvmlite import ir"),
+    (llvm_stays_in_base, COMPILED_FILES, IN_KERNELS, "@intrinsic\ndef f(context): pass"),
+    (orderings_stay_in_atomics, COMPILED_FILES, IN_KERNELS, "ORDER = 'seq_cst'"),
+    (strong_accesses_are_argued, COMPILED_FILES, IN_KERNELS, "def f(mem):\n    return load_acquire(mem.pte, 0)"),
+    (strong_accesses_are_argued, COMPILED_FILES, IN_KERNELS, "def f(mem):\n    # ORDER:\n    fence_seq_cst()"),
+    (shared_arrays_are_indexed, COMPILED_FILES, IN_KERNELS, "@kernel\ndef f(mem):\n    mem.pte[0:4] = 0"),
+    (shared_arrays_are_indexed, COMPILED_FILES, IN_KERNELS, "@kernel\ndef f(mem):\n    return np.sum(mem.pte)"),
+    (shared_arrays_are_indexed, COMPILED_FILES, IN_KERNELS, "@jit.entry\ndef f(mem):\n    mem.pte.fill(0)"),
+    (one_decorator, PRODUCT_FILES, IN_KERNELS, "@numba.njit\ndef f(a): pass"),
+    (one_decorator, PRODUCT_FILES, IN_KERNELS, "@kernel\n@cache\ndef f(a): pass"),
+    (kernels_say_what_they_are, COMPILED_FILES, IN_KERNELS, "@kernel\ndef f(mem):\n    return 1"),
+    (kernels_say_what_they_are, COMPILED_FILES, IN_KERNELS, f"@kernel\ndef f(mem):\n    {DOC}\n    return 1"),
+    (parameters_are_kernels_parameters, COMPILED_FILES, IN_KERNELS, "@kernel\ndef f(mem, pfn, cpu): pass"),
+    (parameters_are_kernels_parameters, COMPILED_FILES, IN_KERNELS, "@kernel\ndef f(mem, cpu, order=0): pass"),
     (modules_say_what_they_are, KERNEL_FILES, IN_KERNELS, "x = 1"),
     (modules_say_what_they_are, KERNEL_FILES, IN_KERNELS, '"""Something.\n\nModels      a thing\n"""'),
-    (sizes_are_bounded, [*KERNEL_FILES, *ROLE_FILES], IN_KERNELS, "\n" * (MAX_FILE_LINES + 1)),
+    (sizes_are_bounded, PRODUCT_FILES, IN_KERNELS, "\n" * (MAX_FILE_LINES + 1)),
     (
         sizes_are_bounded,
-        [*KERNEL_FILES, *ROLE_FILES],
+        PRODUCT_FILES,
         IN_ROLES,
         "@kernel\ndef f(mem):\n    'Doc.'\n" + "    a = 1\n" * (MAX_BODY_LINES + 1),
     ),
+    (sizes_are_bounded, PRODUCT_FILES, IN_STRESS, "def f():\n" + "    a = 1\n" * (MAX_FUNCTION_LINES + 1)),
+    (sizes_are_bounded, PRODUCT_FILES, IN_STRESS, "@fast_kernel\ndef f(mem):\n    'Doc.'\n" + "    a = 1\n" * (MAX_BODY_LINES + 1)),
+    (kernels_say_what_they_are, COMPILED_FILES, IN_KERNELS, "@slow_kernel\ndef f(mem):\n    return 1"),
+    (flavour_names_its_users, STRESS_FILES, IN_STRESS, "def f():\n    from numba import types"),
+    (kernels_name_nothing_above, KERNEL_FILES, IN_KERNELS, "ROOMS = ('kernels', 'stress.roles')"),
+    (one_home, STRESS_FILES, IN_STRESS, "pid = os.fork()"),
+    (one_home, STRESS_FILES, IN_STRESS, "out.write('\\r\\x1b[K')"),
+    (commands_are_alike, COMMAND_FILES, COMMAND, "def run_it(options: RunOptions) -> int:\n    return 0"),
+    (commands_are_alike, COMMAND_FILES, COMMAND, "def execute(options: Options) -> int:\n    return 0"),
+    (commands_are_alike, COMMAND_FILES, COMMAND, "def execute(options: RunOptions):\n    return 0"),
+    (plain_english, PRODUCT_FILES, IN_KERNELS, "# freed by no" + "body"),
+    (plain_english, PRODUCT_FILES, IN_KERNELS, "# the list is not to" + " be had"),
     (both_processors, KERNEL_FILES, IN_KERNELS, "def f(b):\n    return external(b, 'llvm.x86.sse2.pause')"),
 ]
 ALL_PYTHON = [path for folder in ("kernels", "stress", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -320,7 +408,7 @@ def test_rules_let_good_source_pass():
         f"@kernel\ndef f(mem, cpu, pfn):\n    {DOC}\n"
         "    # ORDER: acquire, pairs with g's release\n    while load_acquire(mem.pte, pfn):\n        pass\n",
     )
-    assert [name for rule, paths, _, _ in RULES if paths is not DOUBTERS for name in complaints(rule, [good])] == []
+    assert [name for rule, paths, _, _ in RULES if paths not in (DOUBTERS, COMMAND_FILES) for name in complaints(rule, [good])] == []
 
 
 # ------------------------------------------------------------------------------------------------- about the whole repository

@@ -4,8 +4,8 @@
 `fetch_add_relaxed`, `fetch_or_...`, `fetch_and_...`, `exchange_...`, `fence_seq_cst()`. Suffixes are C11's; `seq_cst` is what
 Linux calls fully ordered. A word that another CPU may write at the same time goes through here: LLVM hoists plain loads.
 
-Beside them what a kernel cannot say in Python: `cpu_relax`, `sched_yield`, `cycles`, `exit_process`, `copy_words`, and the
-bit arithmetic that overflows differently interpreted (`bit`, `ctz`, `popcount`).
+Also here, operations that Python has no word for: `cpu_relax`, `sched_yield`, `cycles`, `exit_process`, `copy_words`, and
+bit arithmetic that overflows differently when interpreted (`bit`, `ctz`, `popcount`).
 
 Differs     interpreted twins are not atomic: interpreted kernels run one at a time
 """
@@ -187,7 +187,7 @@ exchange_relaxed, exchange_acquire, exchange_release, exchange_acq_rel, exchange
 
 
 def load_unseen(field, index):
-    """A checker's own load, relaxed: like load_relaxed, but no scheduling point, since whoever doubts a protocol must not order it."""
+    """A relaxed load for checks: no scheduling point, since a check must not order the protocol that it checks."""
     return field[index]
 
 
@@ -211,7 +211,7 @@ def _lower_fence(builder, sig, args):
 _declare(fence_seq_cst, 0, types.void, _lower_fence, on_field=False)
 
 
-# ------------------------------------------------------------------------------------------- what Python has no word for
+# ------------------------------------------------------------------------------------------- operations that Python has no word for
 
 
 def _external(builder, name, result, parameters):
@@ -237,7 +237,7 @@ def _waiting(lower):
 
 
 def void(_made):
-    """Nothing: an answer that nobody reads."""
+    """None, in place of an answer that no code reads."""
 
 
 def _lower_relax(builder, sig, args):
@@ -251,7 +251,7 @@ _declare(cpu_relax, 0, types.void, _waiting(_lower_relax), on_field=False)
 
 
 def sched_yield():
-    """Give the processor to another process: the lock's owner may be waiting for it."""
+    """Give the processor to another process: the lock owner may be waiting for it."""
     if not _wait():
         os.sched_yield()
 
@@ -263,7 +263,7 @@ NAP_US = 50
 
 
 def nap():
-    """Sleep for NAP_US: the lock's owner has lost its processor, and yielding to others who wait does not give it back."""
+    """Sleep for NAP_US: the lock owner has lost its processor, and yielding to other waiters does not give it back."""
     if not _wait():
         time.sleep(NAP_US / 1e6)
 
@@ -281,7 +281,7 @@ def void_call(builder, name, result):
 
 
 def cycles():
-    """The processor's steady counter (x86 time-stamp counter, arm64 CNTVCT); see Memory.cycles_per_us. Stands still when explored."""
+    """The processor's steady counter (x86 time-stamp counter, arm64 CNTVCT); see Memory.cycles_per_us. Always 0 in the explored flavour."""
     return 0 if flavour.EXPLORED else time.perf_counter_ns()
 
 
@@ -300,7 +300,7 @@ class ProcessExit(SystemExit):
 
 
 def exit_process(status):
-    """Leave at once: compiled libc _exit(), interpreted an exception, explored a request that is never answered."""
+    """End this process immediately: compiled libc _exit(), interpreted an exception, explored a request that is never answered."""
     raise ProcessExit(status)
 
 

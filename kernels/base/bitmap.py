@@ -1,7 +1,7 @@
 """The bitmap of a window: 512 bits in eight words, one cache line; more of them where batches may span windows (`window_blocks`).
 
 Models      base_pfn + bitmap of 1 << PMD_ORDER bits (M. Wilcox, linux-mm, 7 Jan 2025)
-Differs     lives in `mem.bitmap`, CPU by CPU, since kernels do not allocate; written by its CPU alone, so not atomic
+Differs     kept in `mem.bitmap`, a row per CPU, since kernels do not allocate; only its CPU writes a row, so nothing is atomic
 Words are int64 and bit 63 is the sign, so words are only combined with & | ~ and the helpers of atomics.
 """
 
@@ -77,7 +77,7 @@ def find_next_bit(mem, base, start):
 
 @kernel
 def bitmap_weight(mem, base):
-    """How many bits are set.
+    """The number of set bits.
 
     Models      bitmap_weight(), lib/bitmap.c
     Progress    wait-free
@@ -90,7 +90,7 @@ def bitmap_weight(mem, base):
 
 @kernel
 def position_after(mem, base, start, nr_bits):
-    """The position after the `nr_bits`-th set bit at `start` or above, or window_frames if there are not so many more.
+    """The position after the `nr_bits`-th set bit at `start` or above, or window_frames if fewer bits are set.
 
     Progress    wait-free
     """

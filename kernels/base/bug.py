@@ -1,8 +1,8 @@
-"""What happens when an invariant breaks, and what widens the windows in which it might.
+"""What happens when an invariant breaks, and what widens the race windows in which it might.
 
-`bug()` writes a record and ends the process; every loop that waits calls `relax()`, which ends the process too once the
-machine is halted, so nobody spins on a lock whose owner is gone. Nothing unwinds: a broken machine is not used again. In the explored
-flavour both are requests (points.py): who leaves is never resumed, and who waits is not run until something it read has changed.
+`bug()` writes a record and ends the process. Every waiting loop calls `relax()`, which ends the process once the machine is halted, so
+no CPU spins on a lock whose owner has exited. There is no unwinding: a broken machine is never used again. In the explored flavour both
+are requests (points.py): a task that leaves is never resumed, and a task that waits does not run until a word that it read has changed.
 """
 
 from kernels.base.atomics import cpu_relax, cycles, exit_process, fetch_add_seq_cst, load_relaxed, nap, sched_yield, store_release
@@ -11,7 +11,7 @@ from kernels.base.jit import kernel, slow_kernel
 from kernels.base.layout import EXIT_ABANDONED, EXIT_BUG
 from kernels.base.random import random_below
 
-SPINS_BEFORE_NAP = 1024  # tens of microseconds: no owner that runs holds a lock for longer
+SPINS_BEFORE_NAP = 1024  # tens of microseconds: a running owner never holds a lock for longer
 
 
 @slow_kernel
@@ -19,10 +19,10 @@ def bug(mem, cpu, code, pfn, seen, wanted):
     """Record a broken invariant (layout.Bug), halt the machine, leave this process.
 
     Models      VM_BUG_ON_FOLIO(), include/linux/mmdebug.h
-    Parameters  pfn: the frame concerned or -1; seen, wanted: the words that disagree
+    Parameters  pfn: the frame concerned or -1; seen, wanted: two words, whose meaning layout.Bug gives for each code
     Progress    does not return
     """
-    # ORDER: seq_cst only to number the records; the record itself is read after the process has gone
+    # ORDER: seq_cst only to number the records; a record is read after its process has exited
     slot = fetch_add_seq_cst(mem.bug_count, 0, 1)
     if slot <= mem.nr_cpus:
         mem.bug_code[slot] = code
@@ -31,14 +31,14 @@ def bug(mem, cpu, code, pfn, seen, wanted):
         mem.bug_seen[slot] = seen
         mem.bug_wanted[slot] = wanted
         mem.bug_ns[slot] = cycles() * 1000 // mem.cycles_per_us
-    # ORDER: release, so that whoever sees the halt sees the record
+    # ORDER: release, so that a CPU that sees the halt sees the record
     store_release(mem.halt, 0, 1)
     exit_process(EXIT_BUG)
 
 
 @kernel
 def relax(mem, cpu, spins):
-    """One turn of a loop that waits for another CPU: pause; now and then yield, and after a while sleep; leave if the machine is halted.
+    """One turn of a loop that waits for another CPU: pause, sometimes yield, after a while sleep; leave if the machine is halted.
 
     Models      cpu_relax()
     Returns     spins + 1

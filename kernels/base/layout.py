@@ -1,9 +1,9 @@
-"""What lies where in the segment: every array, every field, every packed word, every counter. No behaviour.
+"""The layout of the segment: every array, field, packed word and counter. No behaviour.
 
 Checkers and oracles import this file and nothing else of `kernels`.
 
 Array k starts at byte ARRAY_START[k] of the segment, so its address is a constant offset from one base pointer; only the
-number of elements varies between machines, and those numbers and all scalar parameters stand in array 0, the header. An
+number of elements varies between machines; the lengths and all scalar parameters are in array 0, the header. An
 array is a sequence of records of `stride` bytes; a field is one little-endian signed integer in each record. All kernels
 compute in int64: narrow fields are sign-extended when read and truncated when written.
 """
@@ -13,20 +13,20 @@ from enum import IntEnum
 
 from kernels.base.names import *
 
-# Near arrays lie within 2 GiB of the base pointer, where an address is the pointer plus a 32-bit displacement: with all of them far,
+# Near arrays are within 2 GiB of the base pointer, where an address is the pointer plus a 32-bit displacement: with all of them far,
 # an allocate + free kept twenty base addresses on the stack. Far arrays grow with the memory of the machine.
 NEAR_SHIFT, FAR_SHIFT = 25, 36
-# What two CPUs write lies a pair of lines apart: prefetchers fetch lines in pairs, and would fetch the other CPU's.
+# Words that different CPUs write are a pair of lines apart: prefetchers fetch lines in pairs.
 LINE_PAIR_BYTES = 128
 # Each array begins one page and one pair of lines later in its range than the one before. Without that all arrays' first pages have
-# equal low 36 address bits, and processors that index by those (AMD's L1 way predictor, sets of TLB and cache) evict them all
-# the time: an allocate + free took 67 ns instead of 31 ns.
+# equal low 36 address bits, and processors that index by those (AMD's L1 way predictor, sets of TLB and cache) evict them
+# constantly: an allocate + free took 67 ns instead of 31 ns.
 ARRAY_SKEW = 4096 + LINE_PAIR_BYTES
 
 # ------------------------------------------------------------------------------------------------------------------- frames
 
 NR_ORDERS = 11  # 0..10, as MAX_PAGE_ORDER = 10
-WINDOW_FRAMES = 512  # frames that one bitmap describes, unless batches may span windows: see Geometry.window_frames
+WINDOW_FRAMES = 512  # frames per bitmap, unless batches may span windows: see Geometry.window_frames
 BITMAP_WORDS = 8  # on a machine whose batches do not span windows
 
 
@@ -44,7 +44,7 @@ class Type(IntEnum):
     NETPOOL = 8
     HWPOISON = 9
     PERCPU = 10
-    COUNTED = 11  # unassigned in revision B: what alloc_pages() hands out today, a count and no folio
+    COUNTED = 11  # unassigned in revision B: today's alloc_pages() frames, with a count and no folio
 
 
 class Misc(IntEnum):
@@ -59,8 +59,8 @@ class Misc(IntEnum):
     KMALLOC_LARGE = 6
     EXACT = 7
     BRD = 8
-    NONE = 9  # nobody's: on a per-CPU list, inside a free block, or in flight between two owners
-    NOT_ONLINE = 10  # of a memory block that is offline: nobody's, and no longer the zone's
+    NONE = 9  # no owner: on a per-CPU list, inside a free block, or in flight between two owners
+    NOT_ONLINE = 10  # in an offline memory block: no owner, and not counted by the zone
 
 
 class Offline(IntEnum):
@@ -75,13 +75,13 @@ class Offline(IntEnum):
 
 
 class Udesc(IntEnum):
-    """States of a descriptor without a count; its state word also holds its frame and its isolator, see kernels/page/udesc.py."""
+    """States of a descriptor without a count; the state word also holds its frame and its isolator, see kernels/page/udesc.py."""
 
     FREE = 0
-    PRIVATE = 1  # has its frame, nobody may find it yet; or its owner is taking it apart
+    PRIVATE = 1  # has its frame and is not published yet, or its owner is taking it apart
     LIVE = 2
     ISOLATED = 3
-    RELEASED = 4  # its owner let go of it while it was isolated: the isolator frees
+    RELEASED = 4  # its owner released it while it was isolated: the isolator frees it
 
 
 class Migratetype(IntEnum):
@@ -117,7 +117,7 @@ NONE_WORD = Type.MISC | (Misc.NONE << SUBTYPE_SHIFT)
 #: a folio's `mapping`: 0 none, else (number + 1) << 1, with bit 0 set for anonymous memory (PAGE_MAPPING_ANON)
 MAPPING_ANON = 1
 
-#: `shadow` words: where the full checks believe a frame to be
+#: `shadow` words: the owner of a frame according to the full checks
 SH_BUDDY, SH_PCP, SH_OWNED, SH_CAPTURED = range(4)
 
 # Kernels use these plain integers: numba would compile a kernel once more for an argument that is an enum member.
@@ -129,9 +129,9 @@ MT_UNMOVABLE, MT_MOVABLE, MT_RECLAIMABLE, MT_ISOLATE = map(int, Migratetype)
 
 # --------------------------------------------------------------------------------------------------------------------- map
 
-#: bits of a page table entry; the pfn stands above them
+#: bits of a page table entry; the pfn is above them
 PTE_PRESENT, PTE_WRITE, PTE_ACCESSED, PTE_DIRTY, PTE_PROTNONE, PTE_MIGRATION, PTE_MIG_WRITE, PTE_MIG_DIRTY = (1 << k for k in range(8))
-PTE_EXCLUSIVE = 1 << 8  # PageAnonExclusive: this page is this task's alone, pinned or not; kept in migration entries
+PTE_EXCLUSIVE = 1 << 8  # PageAnonExclusive: only this task has the page, pinned or not; kept in migration entries
 PTE_PFN_SHIFT = 10
 TLB_ENTRIES = 64  # per CPU, direct-mapped
 SECTION_SPACE_BITS = 20  # a CPU's section word: sequence << 20 | space + 1, low bits 0 outside of a section
@@ -139,10 +139,10 @@ SECTION_SPACE_BITS = 20  # a CPU's section word: sequence << 20 | space + 1, low
 #: page cache entries: 0 empty, (descriptor + 1) << 1 a folio, (index of the head) << 1 | 1 a sibling
 SIBLING_BIT = 1
 
-#: stamps in the first words of each frame's contents
-STAMP_OWNER, STAMP_VERSION, STAMP_MIRROR = 0, 1, 2
+#: stamps in the first words of each frame's contents; its last word mirrors the version
+STAMP_OWNER, STAMP_VERSION = 0, 1
 OFFLINE_NONE, OFFLINE_COUNTED, OFFLINE_ZERO = range(3)  # of policy_offline
-REFCOUNT_FROZEN_BIT, FROZEN = 1, -(1 << 31)  # of policy_refcount; what a frozen count is then, and 0 is under cas
+REFCOUNT_FROZEN_BIT, FROZEN = 1, -(1 << 31)  # of policy_refcount; the value of a frozen count under it (under cas: 0)
 INCARNATION_SHIFT = 32  # of an oracle word: incarnation << 32 | number of writes
 
 # ------------------------------------------------------------------------------------------------------------------- rings
@@ -152,7 +152,7 @@ HIST_SUB_BITS = 4  # 16 sub-buckets per octave: at most 6.25 % error
 HIST_BUCKETS = 40 << HIST_SUB_BITS
 NR_ROLES_MAX = 32
 COUNTER_STRIDE = -(-len(COUNTERS) // (LINE_PAIR_BYTES // 8)) * (LINE_PAIR_BYTES // 8)  # a row of whole pairs of lines per CPU
-EXIT_BUG, EXIT_ABANDONED = 86, 87  # how a worker process leaves when it broke an invariant, or when another one did
+EXIT_BUG, EXIT_ABANDONED = 86, 87  # exit status of a worker that broke an invariant, and of one that leaves a halted machine
 
 
 
@@ -160,10 +160,10 @@ EXIT_BUG, EXIT_ABANDONED = 86, 87  # how a worker process leaves when it broke a
 
 PCP_ORDERS = 4  # 0..PAGE_ALLOC_COSTLY_ORDER on per-CPU lists
 PCP_LISTS = PCP_ORDERS * NR_PCPTYPES
-PCP_STRIDE, PCP_TOTAL, PCP_HIGH = LINE_PAIR_BYTES // 4, 12, 13  # words per (CPU, node); after the lists' lengths
-PCP_CAPACITY = 256  # blocks that one list can hold unless a machine says otherwise, and the most that PCP_HIGH can be
+PCP_STRIDE, PCP_TOTAL, PCP_HIGH = LINE_PAIR_BYTES // 4, 12, 13  # words per (CPU, node), after the lengths of the lists
+PCP_CAPACITY = 256  # blocks that one list can hold by default, and the largest PCP_HIGH
 DESC_CACHE = 64
-LRU_BATCH, CC_CAPACITY, HELD_CAPACITY = 15, 512, 4096  # PAGEVEC_SIZE; blocks of one order that a scanner keeps; what a role holds
+LRU_BATCH, CC_CAPACITY, HELD_CAPACITY = 15, 512, 4096  # PAGEVEC_SIZE; blocks of one order that a scanner keeps; blocks that a role holds
 PIN_CAPACITY = 1024  # pins that one CPU can hold
 FORK_BATCH = 32  # pages that one fork shares
 GANG = 16  # words that a pfn walker reads before it takes references
@@ -172,21 +172,21 @@ FAMILY_TASKS = 4
 NR_ZS_CLASSES, ZS_HANDLES = 4, 4096  # size classes of a pool; handles of a CPU
 UL_SLAB_PARTIAL, UL_SLAB_EMPTY, NR_ULISTS = NR_ZS_CLASSES, NR_ZS_CLASSES + 1, NR_ZS_CLASSES + 2
 OBJECT_WORDS = 4  # the least: header, owner, version, and the version mirrored in the last
-OBJ_SHIFT, OBJ_MASK = 8, 255  # where an object is: (pfn << 8 | number) + 1, 0 nowhere
+OBJ_SHIFT, OBJ_MASK = 8, 255  # the place of an object: (pfn << 8 | number) + 1; 0: none
 SLAB_OBJECTS, SLAB_MIN_EMPTY = 16, 5  # objects of a slab at most; empty slabs that a node keeps (min_partial)
 SLAB_HELD, TABLES_MAX = 4096, 4096
-NET_SLOTS, NET_CACHE, NET_FRAGMENTS = 128, 32, 4  # of a CPU: fragments in flight, recycled frames; fragments of a frame at most
-HUGE_POOL, HUGE_HELD = 64, 2  # hugetlb folios of a node at most, and what one CPU holds of them
-POISONED = 32  # frames that one CPU has poisoned at most
+NET_SLOTS, NET_CACHE, NET_FRAGMENTS = 128, 32, 4  # per CPU: fragments in flight, recycled frames; most fragments of a frame
+HUGE_POOL, HUGE_HELD = 64, 2  # most hugetlb folios of a node, and most that one CPU holds
+POISONED = 32  # most frames that one CPU has poisoned
 CANDIDATES, ISOLATED, DONE = range(3)  # the per-CPU bitmaps
 NR_BITMAPS = 4
-CC_WANTED = 15  # of cc_count, behind the orders: frames that are isolated and have no target yet, cc->nr_migratepages
+CC_WANTED = 15  # of cc_count, after the orders: isolated frames without a target yet, cc->nr_migratepages
 TRACE_NONE, TRACE_FAILED = -1, -2  # of ev_pfn: nothing allocated yet; there was no memory
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """The sizes of one machine; everything that decides a length. Frames, pages and entries are counts, not bytes."""
+    """The sizes of one machine, from which every array length follows. Frames, pages and entries are counts, not bytes."""
 
     nr_cpus: int = 2
     nr_nodes: int = 2
@@ -226,7 +226,7 @@ class Geometry:
 
     @property
     def nr_uppers(self) -> int:
-        """Upper entries of the page tables that are frames themselves: a sixty-fourth of the frames, if all are there."""
+        """Upper entries of the page tables that are frames: a sixty-fourth of the frames."""
         return min(TABLES_MAX, max(16, self.nr_frames // 64))
 
     @property
@@ -256,7 +256,7 @@ class ArraySpec:
 
     @property
     def bytes_max(self) -> int:
-        """How large the array can become."""
+        """The most bytes that the array can have."""
         return (1 << (FAR_SHIFT if self.far else NEAR_SHIFT)) - (1 << 20)
 
 
@@ -296,11 +296,11 @@ HEADER_WORDS = 512
 
 ARRAYS: tuple[ArraySpec, ...] = (
     _words("header", lambda g: HEADER_WORDS),
-    # what stops everybody, each on its own line
+    # words that stop all CPUs, each on its own line
     _record("control", 64, lambda g: 1, halt=64),
     _record("park", 64, lambda g: 1, park_request=64),
     _record("bugs", 64, lambda g: 1 + g.nr_cpus, bug_count=64, bug_code=64, bug_cpu=64, bug_pfn=64, bug_seen=64, bug_wanted=64, bug_ns=64),
-    # per CPU: what the supervisor reads, on a line that only its owner writes
+    # per CPU: words that the supervisor reads, on a line that only its owner writes
     _record("cpus", 128, lambda g: g.nr_cpus, cpu_parked=64, cpu_role=64, cpu_waits=64, cpu_batches=64, rng0=64, rng1=64, rng2=64,
             rng3=64, ring_head=64, desc_cached=64, lru_batched=64, cc_pages=64, held_count=64, pin_count=64, cpu_chaos=64,
             isolated_block=64),
@@ -355,7 +355,7 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _words("folio_list", lambda g: g.nr_cpus * WINDOW_FRAMES, bits=32),
     _words("cc_frames", lambda g: g.nr_cpus * NR_ORDERS * CC_CAPACITY, far=True, bits=32),
     _words("cc_count", lambda g: g.nr_cpus * 16, bits=32),
-    # what the roles hold between operations
+    # held by roles between operations
     _record("held", 16, lambda g: g.nr_cpus * HELD_CAPACITY, far=True, held_pfn=64, held_order=32, held_kind=32),
     _words("balloon_pfn", lambda g: g.nr_cpus * HELD_CAPACITY, far=True),
     _record("balloons", 64, lambda g: g.nr_cpus, balloon_pages=64),
@@ -367,29 +367,29 @@ ARRAYS: tuple[ArraySpec, ...] = (
             u_prev=32),
     _words("udesc_stack", lambda g: g.nr_udesc, far=True, bits=32),
     _record("udesc_pool", 64, lambda g: 1, udesc_top=64),
-    # lists of them: per node the zspages with room of each class, the slabs with room, the slabs without objects
+    # their lists: per node the zspages with room of each class, the slabs with room, the empty slabs
     _record("ulists", 64, lambda g: g.nr_nodes * NR_ULISTS, u_head=64, u_listed=64),
-    # zsmalloc: per CPU its handles, and what it wrote through them
+    # zsmalloc: per CPU its handles, and the versions written through them
     _record("handles", 32, lambda g: g.nr_cpus * ZS_HANDLES, far=True, zs_obj=64, zs_version=64, zs_class=64),
-    # page tables that are frames: upper entries, what was written through them, who walks
+    # page tables that are frames: upper entries, the versions written through them, walkers' sections
     _words("upper", lambda g: g.nr_uppers),
     _words("upper_oracle", lambda g: g.nr_uppers),
     _record("rcu", LINE_PAIR_BYTES, lambda g: g.nr_cpus, rcu_seq=64),
-    # per CPU the slab objects that it holds
+    # per CPU its slab objects
     _words("slab_obj", lambda g: g.nr_cpus * SLAB_HELD, far=True),
     _record("slab_cpus", 64, lambda g: g.nr_cpus, slab_count=64),
-    # page pools: fragments on their way to whoever consumes them, per CPU the recycled frames
+    # page pools: fragments on their way to a consumer, per CPU the recycled frames
     _words("net_slot", lambda g: g.nr_cpus * NET_SLOTS),
     _words("net_frame", lambda g: g.nr_cpus * NET_CACHE),
     _record("net_cpus", 64, lambda g: g.nr_cpus, net_cached=64, poison_count=64, huge_count=64),
     _words("poison_pfn", lambda g: g.nr_cpus * POISONED),
-    # hugetlb: per node its pool and counts; per CPU the folios that it holds
+    # hugetlb: per node its pool and counts; per CPU its folios
     _record("huge", 64, lambda g: g.nr_nodes, huge_nr=64, huge_free=64, huge_surplus=64),
     _words("huge_desc", lambda g: g.nr_nodes * HUGE_POOL),
     _words("huge_held", lambda g: g.nr_cpus * HUGE_HELD),
-    # whole ranges: what a CPU has allocated, first frame + 1 and pageblocks; the memory block that it took offline, first pageblock + 1
+    # ranges: per CPU the allocated range (first frame + 1, pageblocks), and the memory block it took offline (first pageblock + 1)
     _record("ranges", 64, lambda g: g.nr_cpus, contig_first=64, contig_held=64, offline_first=64),
-    # a recorded trace that is replayed
+    # a recorded trace, for replay
     _record("events", 16, lambda g: g.nr_trace_events, far=True, ev_kind=8, ev_order=8, ev_migratetype=8, ev_slot=32, ev_wait=32),
     _words("ev_pfn", lambda g: g.max_trace_pfn, far=True),
     _words("ev_first", lambda g: g.nr_cpus + 1),
@@ -410,5 +410,5 @@ def _starts() -> tuple[list[int], int]:
     return starts, far
 
 
-#: the first byte of each array, and of what follows the last one
+#: the first byte of each array, and the end of the last one
 ARRAY_START, SEGMENT_BYTES = _starts()

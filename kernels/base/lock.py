@@ -3,8 +3,8 @@
 Models      spin_lock(), spin_trylock(), include/linux/spinlock.h
 Differs     not queued: test, test-and-set, and after `spin_yield` turns sched_yield(), since a host may have fewer processors
             than the machine has CPUs. The word is the owner's CPU + 1.
-Invariants  L2: no two locks of one class are taken by one CPU but page-table locks of fork, in index order
-            A lock that readers share counts them below zero; who takes it with spin_lock() is its writer.
+Invariants  L2: no CPU holds two locks of one class, except fork's page-table locks, taken in index order
+            A shared lock counts its readers below zero; spin_lock() takes it for writing.
 Protocol    acquire pairs with the release of the unlock before it
 """
 
@@ -34,7 +34,7 @@ def spin_lock(mem, cpu, lock, klass):
     """Take a lock, waiting for it.
 
     Parameters  as spin_trylock
-    Progress    blocking; gives the processor away while it waits, and leaves with the machine
+    Progress    blocking; yields the processor while it waits, and leaves if the machine is halted
     """
     if not spin_trylock(mem, cpu, lock, klass):
         mem.lock_contended[cpu * NR_LOCK_CLASSES + klass] += 1
@@ -87,11 +87,11 @@ def read_lock(mem, cpu, lock, klass):
 
 @kernel
 def read_unlock(mem, cpu, lock):
-    """Give a share of a lock back; a bug if nobody shares it.
+    """Give a share of a lock back; a bug if it has no reader.
 
     Progress    wait-free
     """
-    # ORDER: release, pairs with the next writer's acquire: what was read is read before it writes
+    # ORDER: release, pairs with the next writer's acquire: the reader's loads happen before its stores
     before = fetch_add_release(mem.lock_word, lock, 1)
     if before >= 0:
         bug(mem, cpu, BUG_LOCK_OWNER, lock, before, -1)

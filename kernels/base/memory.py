@@ -1,8 +1,8 @@
-"""`Memory`: one segment, seen as named fields. Compiled it is a pointer; interpreted it is views that check their bounds.
+"""`Memory`: one segment, seen as named fields. Compiled it is a pointer; interpreted it is views with bounds checks.
 
 Compiled, `mem.refcount` is the address of the first refcount and `mem.refcount[i]` one load: no array structure, no
-reference count, no length. A field's type carries where it stands, so one signature serves every machine size. Plain
-reads and writes take their address from `element`, as atomics do: it is where a flavour adds a bounds check. In the explored
+reference count, no length. A field's type carries its place, so one signature serves every machine size. Plain
+reads and writes take their address from `element`, as atomics do: there the bounds flavour adds its check. In the explored
 flavour every access is a request to the scheduler instead (points.py), which checks its bounds.
 
 Interpreted, a field is a `Field`, which refuses negative and too large indices and returns plain Python integers.
@@ -72,9 +72,9 @@ class ScheduledField(Field):
 
 
 class Memory:
-    """The segment at `buffer`: `mem.<field>` for kernels, `mem.arrays[<name>]` (numpy) for everybody else.
+    """The segment at `buffer`: `mem.<field>` for kernels, `mem.arrays[<name>]` (numpy) for all other code.
 
-    Parameters  buffer: a writable buffer of SEGMENT_BYTES whose header says how long each array is
+    Parameters  buffer: a writable buffer of SEGMENT_BYTES whose header has the length of each array
     Errors      ValueError if the header does not fit
     """
 
@@ -107,7 +107,7 @@ class MemoryType(types.Type):
 
 
 class FieldType(types.Type):
-    """Where a field stands: array slot, width, distance between records, offset in a record."""
+    """The place of a field: array slot, width, distance between records, offset in a record."""
 
     def __init__(self, slot, bits, stride, offset):
         self.slot, self.bits, self.stride, self.offset = slot, bits, stride, offset
@@ -142,7 +142,7 @@ def _unbox_memory(typ, obj, c):
 
 @intrinsic
 def memory_at(typing, address):
-    """The `Memory` whose segment begins at an address, for a task that is handed nothing else."""
+    """The `Memory` whose segment begins at an address, for a task, which has no parameters."""
     return memory_type(types.int64), lambda context, builder, sig, args: builder.inttoptr(args[0], I8P)
 
 
@@ -175,7 +175,7 @@ def element(builder, field, pointer, index):
 
 
 def asks(field):
-    """Whether an access to a field is a request to the scheduler: in the explored flavour, unless the field is nobody's business."""
+    """Whether an access to a field is a request to the scheduler: in the explored flavour, unless the field is in points.UNSCHEDULED."""
     return flavour.EXPLORED and points.is_scheduled(field)
 
 
@@ -204,7 +204,7 @@ def _check_bounds(builder, field, pointer, index):
 
 
 def leave(builder, status):
-    """libc _exit(): nothing below this kernel is consistent any more, and nothing above may continue."""
+    """libc _exit(): the machine is inconsistent, and no caller may continue."""
     kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
     function = builder.module.globals.get("_exit") or ir.Function(builder.module, kind, "_exit")
     builder.call(function, [ir.IntType(32)(status)])

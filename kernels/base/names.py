@@ -1,6 +1,6 @@
-"""Names with numbers: policies, modes, causes, lock classes, counters, events, bugs. A part of the layout, which hands them all on.
+"""Names with numbers: policies, modes, causes, lock classes, counters, events, bugs. A part of the layout, which re-exports them all.
 
-Nobody imports this file but layout.py: to kernels, checkers and oracles both are one.
+Only layout.py imports this module: kernels, checkers and oracles import the layout.
 """
 
 from enum import IntEnum
@@ -12,12 +12,12 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "offline": ("none", "counted", "zero"),
     "refcount": ("cas", "frozen-bit"),
 }
-#: policies that are numbers: least, most, default
+#: numeric policies: least, most, default
 NUMBERS: dict[str, tuple[int, int, int]] = {
-    "migrate_batch": (1, 512, 512),  # folios that are unmapped for one flush: NR_MAX_BATCHED_MIGRATION
-    "isolate_batch": (1, 512, 32),  # folios that leave the LRU under one lruvec lock: COMPACT_CLUSTER_MAX
-    "window_blocks": (1, 8, 1),  # pageblocks that either batch may span
-    "balloon_order": (0, 2, 2),  # the order of balloons' larger blocks, if they have no descriptors (offline = none)
+    "migrate_batch": (1, 512, 512),  # folios unmapped per TLB flush: NR_MAX_BATCHED_MIGRATION
+    "isolate_batch": (1, 512, 32),  # folios isolated per hold of the lruvec lock: COMPACT_CLUSTER_MAX
+    "window_blocks": (1, 8, 1),  # pageblocks that one batch may span
+    "balloon_order": (0, 2, 2),  # the order of a balloon's larger blocks (offline = none only)
 }
 
 
@@ -30,7 +30,7 @@ class Mode(IntEnum):
 
 
 class Reason(IntEnum):
-    """enum migrate_reason, include/linux/migrate_mode.h (those that occur here)."""
+    """enum migrate_reason, include/linux/migrate_mode.h (those that the model has)."""
 
     COMPACTION = 0
     NUMA_MISPLACED = 1
@@ -47,27 +47,27 @@ class Cause(IntEnum):
     DST_LOCK = 2  # -EAGAIN: target locked by a late speculative holder
     MAPPED = 3  # -EAGAIN: still mapped after unmap
     REFCOUNT = 4  # -EAGAIN: unexpected count before the copy
-    LRU_BATCH = 5  # -EAGAIN: of these, the extra reference was an LRU batch's
+    LRU_BATCH = 5  # -EAGAIN: as REFCOUNT, and an LRU batch holds the extra reference
     FREEZE = 6  # -EAGAIN: count moved between copy and freeze
     NOMEM = 7  # -ENOMEM: no target
-    RELEASED = 8  # the owner released it first: a success, not a failure
-    STATE = 9  # an Offline word that was not what it had been
+    RELEASED = 8  # the owner released it first: counts as a success
+    STATE = 9  # an Offline word that changed meanwhile
 
 
 class Refusal(IntEnum):
-    """Why a range of pageblocks was not to be had, as the frame that was in the way says."""
+    """Why a range of pageblocks could not be taken, by the frame that was in the way."""
 
-    ISOLATED = 0  # somebody else has isolated a pageblock of it, or it is not online
-    UNMOVABLE = 1  # something that does not move is in it
-    REFERENCED = 2  # a folio that somebody else holds a reference on, or has locked or isolated
-    LRU_BATCH = 3  # a folio in some CPU's LRU batch
+    ISOLATED = 0  # another CPU has isolated one of its pageblocks, or it is not online
+    UNMOVABLE = 1  # it holds a frame that cannot move
+    REFERENCED = 2  # a folio with an unexpected reference, or locked or isolated by another CPU
+    LRU_BATCH = 3  # a folio in a CPU's LRU batch
     IN_FLIGHT = 4  # a frame between two owners: on a per-CPU list, or being freed
-    NOMEM = 5  # nowhere to move to
-    MOVABLE = 6  # something that moves and that nobody seems to hold
-    NO_RANGE = 7  # no candidate range at all
+    NOMEM = 5  # no target
+    MOVABLE = 6  # a movable frame with no reason found
+    NO_RANGE = 7  # no candidate range
 
 
-NR_REASONS, NR_CAUSES, NR_REFUSALS = len(Reason), len(Cause), len(Refusal)
+NR_CAUSES = len(Cause)
 
 # Kernels use these plain integers: numba would compile a kernel once more for an argument that is an enum member.
 MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC = map(int, Mode)
@@ -77,7 +77,7 @@ MR_COMPACTION, MR_NUMA_MISPLACED, MR_CONTIG_RANGE, MR_MEMORY_FAILURE, MR_MEMORY_
 (REFUSAL_ISOLATED, REFUSAL_UNMOVABLE, REFUSAL_REFERENCED, REFUSAL_LRU_BATCH, REFUSAL_IN_FLIGHT, REFUSAL_NOMEM, REFUSAL_MOVABLE,
  REFUSAL_NO_RANGE) = map(int, Refusal)  # fmt: skip
 
-EPERM, ENOENT, EAGAIN, ENOMEM, EACCES, EBUSY, EINVAL = 1, 2, 11, 12, 13, 16, 22
+EAGAIN, ENOMEM, EBUSY = 11, 12, 16
 
 # ------------------------------------------------------------------------------------------------------------------ locks
 
@@ -125,7 +125,7 @@ VMSTAT = (
 #: speculative references
 SPECULATION = ("tried", "failed_on_zero", "undone_by_recheck", "held_last_reference", "kept")
 
-#: meetings: what a scenario is for; each is counted where it happens
+#: meetings of concurrent operations that scenarios exist for; each is counted where it happens
 MEETINGS = (
     "speculation_on_frozen", "put_last_after_recheck", "lookup_reload_changed", "gup_pte_changed",
     "fault_on_migration_entry", "stale_tlb_met_flush", "shootdown_waited", "deflate_on_isolated", "release_found_by_isolator",
@@ -142,13 +142,13 @@ MEETINGS = (
 #: compare-exchange tries and failures of the retry loops
 ATOMICS = ("cmpxchg_tried", "cmpxchg_failed")
 
-#: migrations: migrated and failed frames by reason, and attempts by reason and cause
+#: migrations: migrated and failed frames by reason, and failed attempts by reason and cause
 MIGRATION = tuple(
     [f"migrated_{r.name.lower()}" for r in Reason] + [f"failed_{r.name.lower()}" for r in Reason]
     + [f"cause_{r.name.lower()}_{c.name.lower()}" for r in Reason for c in Cause]
 )  # fmt: skip
 
-#: whole ranges: what was asked for, what came of it, and why not, by range and by try (of which the last range says why)
+#: ranges of pageblocks: tried, succeeded, and why not: per range (refused) and per try (failed, by its last range)
 RANGES = tuple(
     ["contig_tried", "contig_succeeded", "contig_ranges", "offline_tried", "offline_succeeded", "online_succeeded"]
     + ["pageblock_tried", "pageblock_succeeded"]
@@ -161,7 +161,7 @@ C_MIGRATED, C_FAILED, C_CAUSE = COUNTER["migrated_compaction"], COUNTER["failed_
 C_CONTIG_REFUSED, C_CONTIG_FAILED = COUNTER["contig_refused_isolated"], COUNTER["contig_failed_isolated"]
 C_OFFLINE_FAILED = COUNTER["offline_failed_isolated"]
 
-#: what takes long enough to be timed one by one, whoever asks for it: contiguous ranges, memory blocks, single pageblocks
+#: operations long enough to be timed one by one: contiguous ranges, memory blocks, single pageblocks
 WAITS = ("contig", "offline", "online", "pageblock")
 WAIT_CONTIG, WAIT_OFFLINE, WAIT_ONLINE, WAIT_PAGEBLOCK = range(len(WAITS))
 
@@ -192,44 +192,51 @@ class Event(IntEnum):
 
 
 class Bug(IntEnum):
-    """Codes of `bug()`: each names the invariant of linux-mm.md section 4 that broke."""
+    """Codes of `bug()`: the invariant of docs/invariants.md that broke, what happened, and what the record's two words are.
 
-    BOUNDS = 1
-    SHADOW = 2  # I2
-    BAD_FREE = 3  # I8: freed while locked, isolated, mapped
-    REFCOUNT_UNDERFLOW = 4  # I3
-    UNFREEZE_LIVE = 5  # I3
-    WORD_CHANGED = 6  # I6: a memdesc word that its owner did not write
-    BUDDY_WORD = 7  # I17: free list and word disagree
-    ISOLATED_ALLOC = 8  # I18
-    ISOLATED_TYPE = 9  # I16: type changed under isolation
-    STRANGER = 10  # I13: contents of another owner seen through a valid translation or reference
-    LOST_WRITE = 11  # I13: version went back
-    TORN_COPY = 12  # I13: stamps of one frame disagree
-    LOCK_OWNER = 13  # I9: unlocked by somebody else
-    FOLIO_RANGE = 14  # I10: a referenced folio does not cover the pfn or index that found it
-    NOT_FREEABLE = 15  # I5: a final put on something that cannot be freed by put
-    OFFLINE_STATE = 16  # F-1: an Offline word moved outside of its transitions
-    BALLOON_LOST = 17  # I1: a balloon's inventory and its words disagree
-    UNLOCK_UNLOCKED = 18
-    LIST_CORRUPT = 19  # I9: a link that does not link back
-    OVERFLOW = 20  # a per-CPU array of the model is full
-    UDESC_STATE = 21  # I16: a descriptor without a count that moved outside of its transitions
-    HANDLE = 22  # I13: a handle and the object that it leads to disagree
-    NET_FRAGMENTS = 23  # I3: more fragments of a pool's frame were put than there were
-    HUGE_LOST = 24  # I2: a hugetlb folio is free, and not in the pool
-    PROMISE = 25  # no invariant: a call costs more, or achieves less, than it promises (models of stress/explore only)
+    `seen` and `wanted` name the two words that bug() records. "bounds" and "promise" are no invariants of the kernel: the first is a
+    mistake in a kernel function, the second a call that costs more, or achieves less, than a model of stress/explore says it may.
+    """
+
+    invariant: str
+    summary: str
+    seen: str
+    wanted: str
+
+    def __new__(cls, code: int, invariant: str, summary: str, seen: str, wanted: str) -> "Bug":
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.invariant, member.summary, member.seen, member.wanted = invariant, summary, seen, wanted
+        return member
+
+    BOUNDS = 1, "bounds", "an index is outside its array", "index", "length"
+    SHADOW = 2, "I2", "the shadow owner word of a frame differs from its owner", "shadow", "expected shadow"
+    BAD_FREE = 3, "I8", "a folio is freed while locked, isolated, on an LRU list or mapped", "flags", "mapcount"
+    REFCOUNT_UNDERFLOW = 4, "I3", "a reference is put that the count does not have", "refcount", "references put"
+    UNFREEZE_LIVE = 5, "I3", "a folio is unfrozen whose count is not frozen", "refcount", "new refcount"
+    WORD_CHANGED = 6, "I6", "a memdesc word changed under its owner", "memdesc", "expected memdesc"
+    BUDDY_WORD = 7, "I17", "a frame on a free list has no Buddy word of that order", "memdesc", "expected memdesc"
+    ISOLATED_ALLOC = 8, "I18", "a frame of an isolated pageblock is allocated", "pageblock type", "counter or type"
+    ISOLATED_TYPE = 9, "I16", "an isolated frame changed its type or lost its isolation", "word", "expected bits"
+    STRANGER = 10, "I13", "a valid translation or reference leads to another owner's contents", "owner stamp", "expected stamp"
+    LOST_WRITE = 11, "I13", "a version went back: a write was lost", "version", "expected version"
+    TORN_COPY = 12, "I13", "the stamps of one frame disagree: the copy is torn", "mirrored version", "version"
+    LOCK_OWNER = 13, "I9", "a lock is released by a CPU that does not hold it; the pfn is the lock's number", "lock word", "owner's word"
+    FOLIO_RANGE = 14, "I10", "a referenced folio does not cover the pfn or index that found it", "pfn or index of the folio", "wanted"
+    NOT_FREEABLE = 15, "I5", "the last put is on a type that a put cannot free", "memdesc type", "expected type"
+    OFFLINE_STATE = 16, "F-1", "an Offline word changed outside its transitions", "memdesc", "expected word or state"
+    BALLOON_LOST = 17, "I1", "a balloon's inventory and its frames' words disagree", "word, place or pages", "balloon, pfn or pages"
+    UNLOCK_UNLOCKED = 18, "I9", "an unlocked folio is unlocked", "flags", "lock bit"
+    LIST_CORRUPT = 19, "I9", "a list link does not link back", "link", "expected link"
+    OVERFLOW = 20, "bounds", "a per-CPU array of the model is full", "entries", "capacity"
+    UDESC_STATE = 21, "I16", "a descriptor without a count changed state outside its transitions", "state word", "expected word"
+    HANDLE = 22, "I13", "a handle and its object disagree", "object header", "expected header"
+    NET_FRAGMENTS = 23, "I3", "more fragments of a page-pool frame are put than exist", "fragments", "fragments put"
+    HUGE_LOST = 24, "I2", "a hugetlb folio is free and not in the pool", "descriptor", "free folios of the pool"
+    PROMISE = 25, "promise", "a call costs more, or achieves less, than it promises", "seen", "promised"
 
 
-BUG_INVARIANT = {
-    Bug.BOUNDS: "bounds", Bug.SHADOW: "I2", Bug.BAD_FREE: "I8", Bug.REFCOUNT_UNDERFLOW: "I3", Bug.UNFREEZE_LIVE: "I3",
-    Bug.WORD_CHANGED: "I6", Bug.BUDDY_WORD: "I17", Bug.ISOLATED_ALLOC: "I18", Bug.ISOLATED_TYPE: "I16", Bug.STRANGER: "I13",
-    Bug.LOST_WRITE: "I13", Bug.TORN_COPY: "I13", Bug.LOCK_OWNER: "I9", Bug.FOLIO_RANGE: "I10", Bug.NOT_FREEABLE: "I5",
-    Bug.OFFLINE_STATE: "F-1", Bug.BALLOON_LOST: "I1", Bug.UNLOCK_UNLOCKED: "I9", Bug.LIST_CORRUPT: "I9", Bug.OVERFLOW: "bounds",
-    Bug.UDESC_STATE: "I16", Bug.HANDLE: "I13", Bug.NET_FRAGMENTS: "I3", Bug.HUGE_LOST: "I2",
-    Bug.PROMISE: "promise",
-}  # fmt: skip
-
+BUG_INVARIANT = {bug: bug.invariant for bug in Bug}
 (BUG_BOUNDS, BUG_SHADOW, BUG_BAD_FREE, BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE, BUG_WORD_CHANGED, BUG_BUDDY_WORD,
  BUG_ISOLATED_ALLOC, BUG_ISOLATED_TYPE, BUG_STRANGER, BUG_LOST_WRITE, BUG_TORN_COPY, BUG_LOCK_OWNER, BUG_FOLIO_RANGE,
  BUG_NOT_FREEABLE, BUG_OFFLINE_STATE, BUG_BALLOON_LOST, BUG_UNLOCK_UNLOCKED, BUG_LIST_CORRUPT, BUG_OVERFLOW,

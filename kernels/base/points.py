@@ -1,18 +1,18 @@
 """Scheduling points: in the explored flavour a kernel asks a scheduler for each access to shared memory instead of making it.
 
-A task is a kernel on a stack of its own. Before every access, plain or atomic, it leaves a request in `STATE` (operation, address,
-operands) and calls the scheduler, which may answer at once. If it does not, the task switches to the scheduler's stack by a few
-x86-64 instructions, and goes on when the scheduler has chosen it, made the access in its name and switched back. So the point stands
-before the effect, the scheduler knows what every task is about to do, and a memory model (store buffers) is the scheduler's
-business alone. Interpreted, the same requests go through a hook.
+A task is a kernel on its own stack. Before every access, plain or atomic, it writes a request to `STATE` (operation, address,
+operands) and calls the scheduler, which may answer immediately. Otherwise the task switches to the scheduler's stack with a few
+x86-64 instructions, and continues when the scheduler has chosen it, made the access on its behalf and switched back. So the point is
+before the effect, the scheduler knows what every task is about to do, and only the scheduler implements the memory model (store
+buffers). Interpreted, the same requests go through a hook.
 
-Not points, since nothing that another CPU does depends on them: parameters of the header (constant); UNSCHEDULED, which are
-rows that their CPU alone writes and nobody's decisions read (statistics, flight recorder, random state), what is constant
-after boot, what bug() writes, and the shadow words of the full checks, which must not order anything.
+Not points, since no other CPU's behaviour depends on them: the header's parameters (constant); UNSCHEDULED, which are rows that only
+their CPU writes and no decision reads (statistics, flight recorder, random state), words that are constant after boot, bug() records,
+and the shadow words of the full checks, which must not order anything.
 
-Waiting (cpu_relax, sched_yield, nap) is a request too: the scheduler does not run who waits until something it read has changed.
-Leaving (exit_process) is one that is never answered, so bug() unwinds to the scheduler. AWAIT is a compare-and-exchange that is not
-chosen before it can succeed: what a sleeping lock, a join and a thread that is yet to be created are to a scheduler that knows them.
+Waiting (cpu_relax, sched_yield, nap) is a request too: the scheduler does not run a waiting task until a word that it read has changed.
+Leaving (exit_process) is a request that is never answered, so bug() ends in the scheduler. AWAIT is a compare-and-exchange that is not
+chosen before it can succeed: it models a sleeping lock, a join, and a thread that does not exist yet.
 """
 
 import ctypes
@@ -52,9 +52,9 @@ UNSCHEDULED = frozenset(name for name, (slot, *_) in FIELDS.items() if ARRAYS[sl
 
 # ------------------------------------------------------------------------------------------------------------------- state
 
-MAX_TASKS = 22  # they, and the flushes of their store buffers, are the bits of one word
-# what tasks and scheduler share; the words after SCHEDULER_WORDS are the scheduler's own (stress/explore/state.py)
-CURRENT, RESULT, BASE, PHASE, SCHEDULER_SP, SERVE, TASK_SP = 0, 1, 2, 3, 4, 5, 8  # SERVE: the address of what tasks call
+MAX_TASKS = 22  # tasks and the flushes of their store buffers are bits of one word
+# shared by tasks and scheduler; the words after SCHEDULER_WORDS belong to the scheduler
+CURRENT, RESULT, BASE, PHASE, SCHEDULER_SP, SERVE, TASK_SP = 0, 1, 2, 3, 4, 5, 8  # SERVE: the address of the function that tasks call
 REQUESTS, REQUEST_WORDS = 32, 4
 SCHEDULER_WORDS = 128
 STATE_WORDS = 1 << 21
@@ -65,7 +65,7 @@ STATE = None
 
 
 class Interpreter(ABC):
-    """How interpreted tasks are started and switched; the engine sets it, and while it is None nobody schedules."""
+    """How interpreted tasks are started and switched. The engine sets `interpreter`; while it is None there is no scheduler."""
 
     @abstractmethod
     def start(self, task):
@@ -77,7 +77,7 @@ class Interpreter(ABC):
 
     @abstractmethod
     def serve(self):
-        """Whether the scheduler answers the request of the current task at once; called by the task."""
+        """Whether the scheduler answers the request of the current task immediately; called by the task."""
 
     @abstractmethod
     def suspend(self):
@@ -88,7 +88,7 @@ interpreter = None
 
 
 def operation(kind, order, name):
-    """The word that says what a request wants: kind, ordering, width, field."""
+    """The operation word of a request: kind, ordering, width, field."""
     return kind | order << ORDER_SHIFT | FIELDS[name][1] // 8 << BYTES_SHIFT | FIELD_NUMBER[name] << FIELD_SHIFT
 
 
@@ -103,7 +103,7 @@ def field_name(field):
 
 
 def field_address(base, name, index):
-    """Where an element of a field stands."""
+    """The address of an element of a field."""
     slot, _, stride, offset = FIELDS[name]
     return base + ARRAY_START[slot] + offset + index * stride
 
@@ -118,19 +118,19 @@ def ask(op, address, first, second):
 
 
 def schedules():
-    """Whether somebody answers requests now (interpreted kernels may also run without a scheduler)."""
+    """Whether a scheduler answers requests now (interpreted kernels also run without one)."""
     return interpreter is not None
 
 
 # ---------------------------------------------------------------------------------------------------------- compiled side
 
 _I64 = ir.IntType(64)
-# What a call may change; what it must not the switch itself keeps, on the stack that it leaves.
+# The registers that a call may change; the switch itself saves the others on the stack that it leaves.
 _CLOBBERED = "rax rcx rdi r8 r9 r10 r11 memory cc dirflag fpsr flags".split() + [f"xmm{k}" for k in range(16)]
 _CLOBBERED_AVX512 = [f"xmm{k}" for k in range(16, 32)] + [f"k{k}" for k in range(8)]
 _KEPT = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 # The 128 bytes below the stack pointer may be LLVM's (the red zone). Operands are outputs too: the other stack changes those registers.
-# Not a function of its own: the processor predicts where a `ret` goes from the calls before it, and one behind a switch goes elsewhere.
+# Inline, not a function: the processor predicts the target of `ret` from earlier calls, and after a switch that is wrong.
 _SWITCH = "; ".join([
     "leaq -128(%rsp), %rsp", *(f"pushq %{register}" for register in _KEPT), "leaq 1f(%rip), %rax", "pushq %rax", "movq %rsp, (%rsi)",
     "movq (%rdx), %rsp", "popq %rax", "jmpq *%rax", "1:", *(f"popq %{register}" for register in reversed(_KEPT)), "leaq 128(%rsp), %rsp",
@@ -152,9 +152,9 @@ class StateWords(np.ndarray):
 
 
 class StateType(types.Type):
-    """STATE, as the compiled scheduler is handed it: it stands at a symbol, so the value says nothing, and nobody passes it on.
+    """STATE as a parameter of the compiled scheduler: it is at a symbol, so the value is empty and costs nothing to pass.
 
-    An array would be seven parameters of every kernel that is not inlined, and every index might be negative.
+    An array would be seven parameters of every kernel that is not inlined, with a check for negative indices.
     """
 
     def __init__(self):
@@ -201,7 +201,7 @@ def _lower_set_word(context, builder, sig, args):
 
 
 def _emit_switch(builder, save, load):
-    """Leave the stack pointer in one word, go on where another one says."""
+    """Save the stack pointer in one word, continue on the stack that another word points to."""
     kind = ir.FunctionType(ir.LiteralStructType([_I64, _I64]), [_I64, _I64])
     clobbered = _CLOBBERED + (_CLOBBERED_AVX512 if llvm.get_host_cpu_features().get("avx512f") else [])
     constraints = "={rsi},={rdx},0,1" + "".join(f",~{{{register}}}" for register in clobbered)
@@ -291,7 +291,7 @@ def _store_body(builder, address, width, value):
 
 def _lower_start(context, builder, sig, args):
     task, code, stack_top = args
-    top = builder.sub(stack_top, _I64(64))  # where a function that was called would find itself: 8 below a multiple of 16, once popped
+    top = builder.sub(stack_top, _I64(64))  # as after a call: 8 below a multiple of 16, once the address is popped
     builder.store(code, builder.inttoptr(top, _I64.as_pointer()))
     builder.store(top, _state_word(builder, builder.add(task, _I64(TASK_SP))))
     return context.get_dummy_value()
@@ -342,7 +342,7 @@ else:
 
 @intrinsic
 def shared_state(typing):
-    """STATE, for what tasks call."""
+    """STATE, for the functions that tasks call."""
     return state_type(), lambda c, b, s, a: c.get_dummy_value()
 
 
@@ -363,9 +363,9 @@ else:
 
 
 def provide_state():
-    """Make STATE: before any compiled task is loaded, since it refers to it by name.
+    """Make STATE: before any compiled task is loaded, since the code refers to it by name.
 
-    Raises      UnsupportedHost where nobody has written the switch of stacks
+    Raises      UnsupportedHost on a processor without an implementation of the stack switch
     """
     global STATE
     if STATE is not None:

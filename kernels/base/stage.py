@@ -1,13 +1,13 @@
-"""Where the time of a migration goes: cycles per stage and CPU, when `timing` is on.
+"""The time of each stage of a migration: cycles per stage and CPU, when `timing` is on.
 
-Differs     nothing of the kernel's: it is what ftrace's function graph would tell, at the cost of two counter reads a stage
+Models      nothing of Linux: it measures what ftrace's function_graph would, at two counter reads a stage
 """
 
 from kernels.base.atomics import cycles
 from kernels.base.jit import kernel
 
 NR_STAGES = 16  # words per CPU of stage_cycles
-STAGES = ("scan", "isolate", "unmap", "flush", "copy", "move", "putback")  # move holds copy
+STAGES = ("scan", "isolate", "unmap", "flush", "copy", "move", "putback")  # move includes copy
 
 STAGE_SCAN, STAGE_ISOLATE, STAGE_UNMAP, STAGE_FLUSH, STAGE_COPY, STAGE_MOVE, STAGE_PUTBACK = range(len(STAGES))
 
@@ -23,9 +23,9 @@ def stage_begin(mem):
 
 @kernel
 def stage_end(mem, cpu, stage, begin):
-    """Add what has passed since `begin` to a stage.
+    """Add the cycles since `begin` to a stage.
 
-    Returns     the time, for the stage that follows
+    Returns     the time, for the next stage
     Progress    wait-free
     """
     if mem.timing:

@@ -1,8 +1,8 @@
 """Counting and recording, per CPU: counters, latency histograms, the flight recorder.
 
 Models      mm/vmstat.c (per-CPU counters); include/trace/events/*
-Differs     a row is never folded into a global one: whoever reads adds the rows up
-Invariants  a row, a histogram and a ring are written by their CPU alone, so nothing here is atomic
+Differs     rows are never folded into a global one: readers sum the rows
+Invariants  only its CPU writes a row, a histogram or a ring, so nothing here is atomic
 """
 
 from kernels.base.atomics import ctz, cycles
@@ -65,7 +65,7 @@ def record_latency(mem, cpu, role, nr_ops, elapsed_cycles):
 
 @kernel
 def record_wait(mem, cpu, wait, elapsed_cycles):
-    """Put one thing that took long into the histogram of (cpu, wait), in ns.
+    """Put the duration of one long operation into the histogram of (cpu, wait), in ns.
 
     Parameters  wait: layout.WAIT_*
     Progress    wait-free
