@@ -1,4 +1,4 @@
-# make run and make test each work in a fresh clone with nothing but Python 3.11 or newer, its venv module and make.
+# make run and make test each work in a fresh clone; they need Python 3.11 or newer, its venv module and make.
 SHELL := /bin/sh
 BIN := .venv/bin
 # the first interpreter that is new enough; override with make PYTHON=...
@@ -24,7 +24,7 @@ install: .venv/.run
 run: .venv/.run
 	$(BIN)/pfnstorm run --seconds 15
 
-test: .venv/.dev
+test: lint
 	$(BIN)/pfnstorm build --all
 	$(BIN)/pytest -n 2 -m "not serial and not nightly" $(ARGS)
 	$(BIN)/pytest -n 0 -m serial $(ARGS)
@@ -34,7 +34,7 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# get + put and allocate + free against the C program of stress/measure/limits.c
+# get + put and allocate + free beside the C program of stress/measure/limits.c
 limits: .venv/.run
 	$(BIN)/python -m stress.measure.against_c
 
