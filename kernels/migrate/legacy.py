@@ -36,9 +36,9 @@ from kernels.migrate.movable import (
 )
 from kernels.migrate.range import ASYNC_PASSES, SYNC_PASSES
 from kernels.migrate.scan import scan_step
-from kernels.migrate.split import split_folio
+from kernels.migrate.split import try_split_folio
 from kernels.migrate.targets import alloc_target_folio, free_target_folio, want_targets
-from kernels.page.folio import desc_alloc, desc_free, folio_trylock, folio_unlock
+from kernels.page.folio import desc_alloc, desc_free
 from kernels.page.lru import lru_del_batch
 from kernels.page.memdesc import is_folio, word_desc
 from kernels.types.folios import claim_folio
@@ -176,18 +176,12 @@ def isolate_migratepages(mem, cpu, base_pfn, nr_frames, reason):
 def split_to_list(mem, cpu, desc):
     """Split an isolated large folio; the pieces after the first are on the list to be migrated then.
 
-    Models      try_split_folio(), mm/migrate.c
     Returns     True if it was split
     Progress    blocking
     """
     pfn, order = mem.folio_pfn[desc], mem.folio_order[desc]  # the isolation's reference refuses everybody else's split
-    if not folio_trylock(mem, cpu, desc):
+    if not try_split_folio(mem, cpu, desc):
         return False
-    result = split_folio(mem, cpu, desc)
-    folio_unlock(mem, cpu, desc)
-    if result < 0:
-        return False
-    count(mem, cpu, counter.THP_MIGRATION_SPLIT, 1)
     for k in range(1, 1 << order):
         list_add_tail(mem, cpu, FROM, word_desc(load_relaxed(mem.memdesc, pfn + k)))
     return True

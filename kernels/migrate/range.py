@@ -41,9 +41,9 @@ from kernels.migrate.movable import (
     movable_order,
     putback_movable,
 )
-from kernels.migrate.split import split_folio
+from kernels.migrate.split import try_split_folio
 from kernels.migrate.targets import alloc_target_folio, free_target_folio, want_targets
-from kernels.page.folio import folio_test, folio_trylock, folio_unlock
+from kernels.page.folio import folio_test
 from kernels.page.lru import lru_del_batch
 from kernels.page.memdesc import is_folio, word_desc
 from kernels.types.folios import claim_folio
@@ -103,18 +103,12 @@ def isolated_desc(mem, cpu, pfn):
 def split_in_window(mem, cpu, base_pfn, at, desc):
     """Split an isolated large folio; pieces inside the window get bits, those outside go back at once.
 
-    Models      try_split_folio(), mm/migrate.c
     Returns     True if it was split
     Progress    blocking
     """
     order = mem.folio_order[desc]  # the isolation's reference refuses everybody else's split
-    if not folio_trylock(mem, cpu, desc):
+    if not try_split_folio(mem, cpu, desc):
         return False
-    result = split_folio(mem, cpu, desc)
-    folio_unlock(mem, cpu, desc)
-    if result < 0:
-        return False
-    count(mem, cpu, counter.THP_MIGRATION_SPLIT, 1)
     for k in range(1, 1 << order):
         if at + k < mem.window_frames:
             set_bit(mem, bitmap_base(mem, cpu, ISOLATED), at + k)

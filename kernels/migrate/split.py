@@ -31,7 +31,7 @@ from kernels.map.pagecache import cache_slot
 from kernels.map.rmap import remove_migration_ptes, try_to_migrate
 from kernels.map.tlb import flush_deferred
 from kernels.migrate.folio import expected_refs
-from kernels.page.folio import folio_prepare, folio_set, folio_test, folio_unlock
+from kernels.page.folio import folio_prepare, folio_set, folio_test, folio_trylock, folio_unlock
 from kernels.page.lru import lru_add, lruvec_of
 from kernels.page.memdesc import desc_word, word_desc
 from kernels.page.refcount import ref_freeze, ref_unfreeze
@@ -99,6 +99,24 @@ def split_folio(mem, cpu, desc):
     count(mem, cpu, counter.THP_SPLIT_PAGE, 1)
     trace(mem, cpu, EV_FOLIO_SPLIT, pfn, order)
     return 0
+
+
+@kernel
+def try_split_folio(mem, cpu, desc):
+    """Split an isolated large folio that migration has no target for, unless it is locked.
+
+    Models      try_split_folio(), mm/migrate.c
+    Returns     True if it was split; the pieces are isolated as the whole was
+    Progress    blocking as split_folio, but not on the folio lock
+    """
+    if not folio_trylock(mem, cpu, desc):
+        return False
+    result = split_folio(mem, cpu, desc)
+    folio_unlock(mem, cpu, desc)
+    if result < 0:
+        return False
+    count(mem, cpu, counter.THP_MIGRATION_SPLIT, 1)
+    return True
 
 
 @kernel

@@ -226,19 +226,25 @@ def free_target_frames(mem, cpu, pfn, order, targets):
 
 
 @kernel
-def alloc_target_folio(mem, cpu, src, targets):
-    """A target for a folio, with one reference, initialised no further than that (C11).
+def publish_target(mem, cpu, src, pfn):
+    """A target for a folio in the frames at `pfn`, with one reference, initialised no further than that (C11).
 
-    Returns     the descriptor or -1
-    Progress    blocking
+    Progress    as desc_alloc
     """
-    order = mem.folio_order[src]
-    pfn = alloc_target_frames(mem, cpu, mem.folio_pfn[src], order, targets)
-    if pfn < 0:
-        return -1
-    dst = folio_prepare(mem, cpu, mem.folio_type[src], pfn, order, 0, 0)
+    dst = folio_prepare(mem, cpu, mem.folio_type[src], pfn, mem.folio_order[src], 0, 0)
     folio_publish(mem, cpu, dst, 1)
     return dst
+
+
+@kernel
+def alloc_target_folio(mem, cpu, src, targets):
+    """Allocate a target for a folio.
+
+    Returns     the descriptor with one reference, or -1
+    Progress    blocking
+    """
+    pfn = alloc_target_frames(mem, cpu, mem.folio_pfn[src], mem.folio_order[src], targets)
+    return publish_target(mem, cpu, src, pfn) if pfn >= 0 else -1
 
 
 @kernel

@@ -12,8 +12,8 @@ from kernels.base.atomics import cycles, load_relaxed
 from kernels.base.jit import kernel, slow_kernel
 from kernels.base.layout import MT_MOVABLE, WAIT_PAGEBLOCK
 from kernels.base.vmstat import count, record_wait
-from kernels.page.folio import desc_free, folio_prepare, folio_publish, folio_retire_words
-from kernels.page.refcount import ref_put_testzero
+from kernels.migrate.targets import FROM_ALLOCATOR, free_target_folio, publish_target
+from kernels.page.folio import desc_free, folio_prepare
 from kernels.policy.compaction import try_to_compact_pages
 from kernels.policy.reclaim import shrink_node
 
@@ -109,11 +109,7 @@ def alloc_misplaced_dst(mem, cpu, src, nid):
     if not zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_high, nid)):
         return -1
     pfn = alloc_on_node(mem, cpu, nid, order, MT_MOVABLE)
-    if pfn < 0:
-        return -1
-    dst = folio_prepare(mem, cpu, mem.folio_type[src], pfn, order, 0, 0)
-    folio_publish(mem, cpu, dst, 1)
-    return dst
+    return publish_target(mem, cpu, src, pfn) if pfn >= 0 else -1
 
 
 @kernel
@@ -123,8 +119,4 @@ def put_misplaced_dst(mem, cpu, dst, nid):
     Models      folio_put() as migrate_pages() uses it without a put_new_folio
     Progress    as free_frozen_pages
     """
-    pfn, order = mem.folio_pfn[dst], mem.folio_order[dst]
-    if ref_put_testzero(mem, cpu, dst, 1):
-        folio_retire_words(mem, cpu, dst)
-        desc_free(mem, cpu, dst)
-        free_frozen_pages(mem, cpu, pfn, order)
+    free_target_folio(mem, cpu, dst, FROM_ALLOCATOR)
