@@ -17,8 +17,7 @@ from kernels.page.refcount import frozen_value
 def boot_zone(mem, nid):
     """Free every frame of a node but the reserved ones as the largest aligned blocks, all movable, and set the watermarks.
 
-    Models      free_area_init(), memmap_init_reserved_pages(), mm/mm_init.c: what the firmware and the kernel's image have
-
+    Models      free_area_init(), memmap_init_reserved_pages(), mm/mm_init.c: the memory of the firmware and of the kernel image
     Progress    wait-free
     """
     first, end = nid * mem.frames_per_node, (nid + 1) * mem.frames_per_node

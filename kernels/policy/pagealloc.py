@@ -1,8 +1,8 @@
-"""The allocator's slow path: whoever may sleep allocates here.
+"""The allocator's slow path, for callers that may sleep.
 
 Models      __alloc_pages_slowpath(), mm/page_alloc.c; folio_alloc(), alloc_misplaced_dst_folio(), mm/migrate.c
 Differs     reclaim and direct compaction run in the allocating CPU; there is no OOM killer, the caller gets -1
-Invariants  L1: one round of reclaim, one drain, one round of compaction, then the answer
+Invariants  L1: one round of reclaim, one drain, one round of compaction, then success or failure
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, alloc_on_node, drain_all_pages, first_node, free_frozen_pages, zone_watermark_ok
@@ -44,7 +44,7 @@ def alloc_pages_slowpath(mem, cpu, nid, order, migratetype):
 
 @slow_kernel
 def alloc_pageblock(mem, cpu, nid, migratetype):
-    """A block of pageblock_order frames: what huge pages are made of, so it is counted and timed.
+    """A block of pageblock_order frames, the size of a huge page, so it is counted and timed.
 
     Models      alloc_pages() for a THP
     Returns     pfn or -1
@@ -74,7 +74,7 @@ def alloc_pages(mem, cpu, nid, order, migratetype):
 
 @kernel
 def alloc_folio(mem, cpu, nid, order, kind, mapping, index):
-    """A folio that nobody can find yet: frames and a descriptor, count zero.
+    """A folio that no other CPU can find yet: frames and a descriptor, count zero.
 
     Models      folio_alloc(), mm/page_alloc.c
     Returns     the descriptor, to be published or discarded; or -1
