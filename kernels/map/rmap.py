@@ -4,7 +4,7 @@ Models      mm/rmap.c: rmap_walk(), try_to_migrate(); mm/migrate.c: remove_migra
 Differs     one level of tables, `table_pages` PTEs under one lock. Anonymous memory: the FAMILY_TASKS tasks of a family map a
             folio at the same virtual pages (folio_index). File memory: task t maps file t % nr_files from virtual page
             anon_pages on. Forks go from lower to higher tasks and the walk ascends, which is what the order of anon_vma's
-            interval tree is for: a migration entry that a fork copies is met later in the walk.
+            interval tree is for: the walk reaches the copy that a fork makes of a migration entry after the entry.
 Invariants  I14; a present PTE holds one reference and one mapcount of its folio, a migration entry none
 Protocol    unmap: under the PTL exchange the PTE for a migration entry (the processor may set bits until then), drop mapcount and
             reference; flush before any copy. remap: under the PTL take a reference, then set the PTE (release)

@@ -123,7 +123,7 @@ def isolate_freepages_block(mem, cpu, pfn, stride):
     """Capture the free blocks from `pfn` to the end of its pageblock, lowest first, until there are enough.
 
     Models      isolate_freepages_block(), mm/compaction.c
-    Parameters  stride: frames from what was looked at to what is looked at next
+    Parameters  stride: frames from one look to the next
     Returns     the frame to look at next; the first one of the next pageblock if this one is done
     Progress    blocking on zone->lock, block by block
     """

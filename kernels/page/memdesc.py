@@ -3,7 +3,7 @@
 Models      struct page { unsigned long memdesc; } (kernelnewbies MatthewWilcox/Memdescs, revision B)
 Differs     a descriptor is an index, not a pointer; tag 11 (unassigned there) is the counted allocation of today's
             alloc_pages(), which revision B has no word for
-Invariants  I6: a word is written after the data it announces and retired before that data goes; F-1
+Invariants  I6: a word is written after the data it announces and retired before that data is freed; F-1
 These are pure functions of a word. page/folio.py and kernels/types say which CPU may write a word, and when.
 """
 

@@ -46,7 +46,7 @@ def boot_zone(mem, nid):
 
 @kernel
 def boot_machine(mem):
-    """Bring a machine whose header is filled to its first state.
+    """Set up the first state of a machine whose header is filled.
 
     Models      start_kernel(), as far as mm is concerned
     Returns     free frames

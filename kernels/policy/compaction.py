@@ -217,7 +217,7 @@ def compact_memory(mem, cpu, nid):
 
 @kernel
 def try_to_compact_pages(mem, cpu, nid, order):
-    """Direct compaction on behalf of an allocation: ASYNC, then, if that met its end, SYNC_LIGHT.
+    """Direct compaction on behalf of an allocation: ASYNC, then SYNC_LIGHT unless that succeeded.
 
     Models      try_to_compact_pages(), mm/compaction.c
     Returns     True if a block of `order` should be free now

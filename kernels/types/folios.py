@@ -1,4 +1,4 @@
-"""File and anonymous folios as a scanner meets them: claim by pfn, then off their LRU lists by the batch.
+"""File and anonymous folios as a scanner isolates them: claimed by pfn, then taken off their LRU lists in batches.
 
 Models      isolate_migratepages_block(), mm/compaction.c (0003e2a4), its LRU path; P11, P16
 Invariants  I16; never a final put under the lruvec lock (D2): a claim drops references while it holds no lock
