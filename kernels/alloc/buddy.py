@@ -1,11 +1,13 @@
 """The buddy allocator of one zone: free lists per order and migratetype, under zone->lock.
 
-Models      __free_one_page(), expand(), __rmqueue(), try_to_claim_block(), mm/page_alloc.c (modern details from memory)
+Models      __free_one_page(), split_large_buddy(), expand(), __rmqueue_smallest(), __rmqueue_claim(), try_to_claim_block(),
+            __rmqueue_steal(), mm/page_alloc.c (linux-mm tree, 00cb34b034a5); P12
 Differs     one zone per node; a free list's migratetype is that of the block's pageblock, as Linux keeps it since 6.10;
-            links are pfn + 1 in frame_next/frame_prev, 0 ends a list
-Invariants  I1, I2; I17: a free block lies on the list of its pageblock's migratetype; NR_FREE does not count ISOLATE
-Protocol    the migratetype of a pageblock changes only under zone->lock, together with its free blocks; whoever frees reads it
-            there, never before. zone_free is read without the lock, so each free and each allocation moves it once
+            links are pfn + 1 in frame_next/frame_prev, 0 ends a list. A block is always linked at the head, where Linux uses the
+            tail if buddy_merge_likely(). No CMA, no HIGHATOMIC, no watermark boost, no compaction_capture()
+Invariants  I1, I2; I17: a free block is on the list of its pageblock's migratetype; NR_FREE does not count ISOLATE
+Protocol    the migratetype of a pageblock changes only under zone->lock, together with its free blocks; a free reads it under the
+            lock, never before. zone_free is read without the lock, so each free and each allocation changes it once
 """
 
 from kernels.base import counter
@@ -61,7 +63,7 @@ def get_pageblock_migratetype(mem, pfn):
 
 @kernel
 def account_free(mem, nid, migratetype, nr_frames):
-    """Move the zone's count of free frames; zone->lock held.
+    """Adjust the zone's count of free frames; zone->lock held.
 
     Models      account_freepages(), mm/page_alloc.c
     Progress    wait-free
@@ -74,7 +76,7 @@ def account_free(mem, nid, migratetype, nr_frames):
 
 @kernel
 def link_free_block(mem, pfn, order, migratetype):
-    """Make the frames at `pfn` a free block that the caller counts; zone->lock held.
+    """Make the frames at `pfn` a free block, which the caller accounts for; zone->lock held.
 
     Models      __add_to_free_list(), mm/page_alloc.c
     Progress    wait-free
@@ -93,7 +95,7 @@ def link_free_block(mem, pfn, order, migratetype):
 
 @kernel
 def add_to_free_list(mem, pfn, order, migratetype):
-    """Make the frames at `pfn` a free block, and count them; zone->lock held.
+    """Make the frames at `pfn` a free block, and account for them; zone->lock held.
 
     Models      add_to_free_list(), mm/page_alloc.c
     Progress    wait-free
@@ -104,7 +106,7 @@ def add_to_free_list(mem, pfn, order, migratetype):
 
 @kernel
 def unlink_free_block(mem, cpu, pfn, order, migratetype):
-    """Take a free block off its list, its word back to NONE; the caller counts it; zone->lock held.
+    """Take a free block off its list and set its word to NONE; the caller accounts for it; zone->lock held.
 
     Models      __del_page_from_free_list(), mm/page_alloc.c
     Progress    wait-free; a bug if the word or a neighbour disagrees
@@ -131,7 +133,7 @@ def unlink_free_block(mem, cpu, pfn, order, migratetype):
 
 @kernel
 def del_from_free_list(mem, cpu, pfn, order, migratetype):
-    """Take a free block off its list, its word back to NONE, and count it; zone->lock held.
+    """Take a free block off its list, set its word to NONE, and account for it; zone->lock held.
 
     Models      del_page_from_free_list(), mm/page_alloc.c
     Progress    as unlink_free_block
@@ -152,7 +154,7 @@ def is_buddy_block(mem, pfn, order):
 
 @kernel
 def free_one_block(mem, cpu, pfn, order):
-    """Give 2^order frames back; a block of several pageblocks piece by piece, since one may be isolated by now; zone->lock held.
+    """Give 2^order frames back; a block of several pageblocks in pieces, since one may be isolated by now; zone->lock held.
 
     Models      split_large_buddy(), mm/page_alloc.c
     Progress    wait-free
@@ -210,7 +212,7 @@ def set_range_migratetype(mem, pfn, order, migratetype):
 
 @kernel
 def expand(mem, pfn, low, high, migratetype):
-    """Give back the upper halves of a block of order `high`, the first 2^low frames being taken, which the caller counts; zone->lock held.
+    """Free the upper halves of a block of order `high`; the caller takes its first 2^low frames and accounts for them; zone->lock held.
 
     Models      expand(), mm/page_alloc.c
     Progress    wait-free
@@ -224,7 +226,7 @@ def expand(mem, pfn, low, high, migratetype):
 def move_freepages_block(mem, cpu, block, migratetype):
     """Change a pageblock's migratetype and move its free blocks to the lists of the new one; zone->lock held.
 
-    A free block that is larger than the pageblock is taken apart first.
+    A free block that is larger than the pageblock is split first.
 
     Models      __move_freepages_block_isolate(), mm/page_alloc.c
     Returns     free frames moved
@@ -299,10 +301,11 @@ def claims_block(mem, order, migratetype):
 
 @kernel
 def steal(mem, cpu, nid, pfn, high, order, migratetype, other):
-    """Take from a foreign block, converting its pageblock if at least half of it is free; zone->lock held.
+    """Take from a block of another migratetype, converting its pageblock if at least half of it is free; zone->lock held.
 
     Models      try_to_claim_block(), mm/page_alloc.c
-    Differs     frames in use of the wanted type do not count towards the half
+    Differs     frames in use that suit the wanted type do not count towards the half; the block found is taken in any case, where Linux
+                takes the smallest block of the new type after a claim, and nothing if the claim fails
     Returns     pfn
     Progress    wait-free
     """
@@ -334,9 +337,11 @@ def steal(mem, cpu, nid, pfn, high, order, migratetype, other):
 
 @kernel
 def take_fallback(mem, cpu, nid, order, migratetype):
-    """Take from the largest block of another migratetype, so that one steal serves long; zone->lock held.
+    """Take from the largest block of another migratetype, so that one steal lasts long; zone->lock held.
 
     Models      __rmqueue_claim(), __rmqueue_steal(), mm/page_alloc.c
+    Differs     one search; Linux looks from the largest block down for a pageblock to claim, and only if it can claim none takes from
+                the smallest block
     Returns     pfn or -1
     Progress    wait-free
     """

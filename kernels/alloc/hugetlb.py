@@ -1,13 +1,13 @@
 """hugetlb: a pool of free folios of a pageblock each, surplus ones beyond it, and their dissolution.
 
 Models      dequeue_hugetlb_folio_node_exact(), free_huge_folio(), alloc_surplus_hugetlb_folio(), dissolve_free_hugetlb_folio(),
-            mm/hugetlb.c
+            mm/hugetlb.c; P19
 Differs     one size, that of a pageblock; the word is the counted type's, since such folios are on no LRU; they are not mapped and do not
-            migrate, so that a range is freed of them by dissolving the free ones; no reservations
-Invariants  I2: a folio is held, or in the pool, or the buddy's; I3: in the pool its count is 0 and nobody gets a reference; I5: the
-            last put, anybody's, gives it to the pool
-Protocol    hugetlb_lock covers pool, counts and FL_HUGE_FREE. A count of zero alone says nothing: between the last put and the lock the
-            folio is in nobody's list, and only FL_HUGE_FREE, set under the lock, says that it may be taken (C16, 7ffddd499ba6).
+            migrate, so that evacuating a range only dissolves its free ones; no reservations
+Invariants  I2: a folio is held, in the pool, or in the buddy; I3: in the pool its count is 0 and every try_get fails; I5: the last
+            put, of any CPU, gives it to the pool
+Protocol    hugetlb_lock covers pool, counts and FL_HUGE_FREE. A count of zero alone proves nothing: between the last put and the lock
+            the folio is on no list, and only FL_HUGE_FREE, set under the lock, means that it may be taken (C16, 7ffddd499ba6).
 """
 
 from kernels.base import counter
@@ -52,7 +52,7 @@ def huge_dequeue(mem, cpu, nid):
 
 @kernel
 def huge_add_surplus(mem, cpu, nid, pfn):
-    """Make a pageblock that the caller has allocated a hugetlb folio beyond the pool.
+    """Turn a pageblock that the caller has allocated into a surplus hugetlb folio.
 
     Models      alloc_surplus_hugetlb_folio(), mm/hugetlb.c
     Returns     its descriptor with one reference
@@ -74,7 +74,7 @@ def huge_retire(mem, cpu, desc):
     """End a hugetlb folio whose count is zero and that is in no pool; the caller frees its frames.
 
     Models      update_and_free_hugetlb_folio(), mm/hugetlb.c
-    Progress    wait-free; a bug if a word was changed
+    Progress    wait-free; a bug if a word has changed
     """
     folio_retire_words(mem, cpu, desc)
     folio_clear(mem, desc, FL_HUGETLB)
@@ -83,7 +83,7 @@ def huge_retire(mem, cpu, desc):
 
 @kernel
 def huge_enqueue(mem, cpu, desc, nid):
-    """The last reference on a hugetlb folio is gone: to the pool while that is too small, a surplus one beyond that to the caller.
+    """Release a hugetlb folio after its last put: to the pool while that is too small, otherwise a surplus folio to the caller.
 
     Models      free_huge_folio(), mm/hugetlb.c
     Returns     True if it is in the pool; False: the caller frees its frames
@@ -112,10 +112,10 @@ def huge_enqueue(mem, cpu, desc, nid):
 
 @kernel
 def huge_dissolve(mem, cpu, nid, pfn):
-    """Take the free hugetlb folio at a pageblock's first frame out of the pool, for good.
+    """Take the free hugetlb folio at a pageblock's first frame out of the pool and end it.
 
     Models      dissolve_free_hugetlb_folio(), mm/hugetlb.c
-    Returns     True: the frames are the caller's to free; False: there is none, or it is in use, or on its way to the pool
+    Returns     True: the caller frees the frames; False: there is none, or it is in use, or its last put has not reached the pool
     Progress    blocking on hugetlb_lock
     """
     word = load_relaxed(mem.memdesc, pfn)
@@ -123,7 +123,7 @@ def huge_dissolve(mem, cpu, nid, pfn):
         return False
     desc, found = word_desc(word), False
     spin_lock(mem, cpu, mem.lock_huge, LC_HUGETLB)
-    # Under the lock this flag says everything: it is that folio, it is free, and it is in the pool.
+    # Under the lock the flag proves that the folio is free and in the pool.
     if folio_test(mem, desc, FL_HUGE_FREE) and mem.folio_pfn[desc] == pfn:
         free = mem.huge_free[nid]
         for place in range(free):

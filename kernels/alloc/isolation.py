@@ -1,11 +1,12 @@
-"""Pageblock isolation: no allocation from a range while it is evacuated; a range taken out of the buddy whole; and capture of free frames.
+"""Pageblock isolation: no allocation from a range while it is evacuated; taking a whole range out of the buddy; and capture of free frames.
 
 Models      set_migratetype_isolate(), unset_migratetype_isolate(), test_pages_isolated(), mm/page_isolation.c;
-            isolate_freepages_range(), mm/compaction.c; __isolate_free_page(), take_page_off_buddy(), mm/page_alloc.c
-Differs     the block's old type is kept aside and restored; a range is tested and taken under one hold of zone->lock
+            isolate_freepages_range(), mm/compaction.c; __isolate_free_page(), take_page_off_buddy(), mm/page_alloc.c; P12
+Differs     the block's old type is saved and restored, where Linux sets a separate isolate bit in the pageblock flags; a range
+            is tested and taken under one hold of zone->lock
 Invariants  I17, I18: after the drain returns, nothing of the block is allocated until it is given back
-Protocol    isolate under zone->lock (two isolators exclude each other there), then drain the per-CPU lists; who must be sure that
-            nothing of the block comes to lie on one disables them first, zone_pcp_disable()
+Protocol    isolate under zone->lock (two isolators exclude each other there), then drain the per-CPU lists; a caller that
+            must keep frames of the block off them disables them first with zone_pcp_disable()
 """
 
 from kernels.alloc.buddy import (
@@ -53,7 +54,7 @@ def busy_frame(mem, start, end):
     Progress    wait-free
     """
     pfn = start
-    order = free_block_around(mem, start)  # its head may stand before the range
+    order = free_block_around(mem, start)  # its head may be before the range
     if order >= 0:
         pfn = (start & ~((1 << order) - 1)) + (1 << order)
     while pfn < end:
@@ -72,7 +73,7 @@ def nr_allocated_in_block(mem, block):
     """
     pfn = block << mem.pageblock_order
     end = pfn + (1 << mem.pageblock_order)
-    for order in range(mem.pageblock_order + 1, NR_ORDERS):  # inside a larger free block whose head stands in a lower one
+    for order in range(mem.pageblock_order + 1, NR_ORDERS):  # inside a larger free block with its head in a lower one
         if is_buddy_block(mem, pfn & ~((1 << order) - 1), order):
             return 0
     allocated = 0
@@ -91,10 +92,10 @@ def nr_allocated_in_block(mem, block):
 
 @kernel
 def set_migratetype_isolate(mem, cpu, block):
-    """Isolate a pageblock; a larger free block that it is a part of is taken apart.
+    """Isolate a pageblock; a larger free block around it is split.
 
     Models      set_migratetype_isolate(), mm/page_isolation.c
-    Differs     who wants to know whether something in it cannot move has asked has_unmovable_pages() before
+    Differs     does not call has_unmovable_pages() under the lock; callers that need the check call unmovable_frame() before
     Returns     False if it is isolated already, or not online
     Progress    blocking on zone->lock
     """
@@ -120,12 +121,12 @@ def unset_migratetype_isolate(mem, cpu, block):
     Progress    blocking on zone->lock
     """
     nid = nid_of(mem, block << mem.pageblock_order)
-    # the caller's until the migratetype changes: the next isolator writes them as soon as the lock is free
+    # the block_* words are the caller's until the migratetype changes: after that the next isolator may write them
     store_relaxed(mem.block_drained, block, 0)
     saved, first = mem.block_saved[block], block << mem.pageblock_order
     spin_lock(mem, cpu, nid, LC_ZONE)
     move_freepages_block(mem, cpu, block, saved)
-    if is_buddy_block(mem, first, mem.pageblock_order):  # free as a whole: merge with the neighbour it was kept from
+    if is_buddy_block(mem, first, mem.pageblock_order):  # all of it is free: merge with the neighbour that isolation kept it from
         del_from_free_list(mem, cpu, first, mem.pageblock_order, saved)
         free_one_block(mem, cpu, first, mem.pageblock_order)
     mem.zone_nr_isolate[nid] -= 1
@@ -180,7 +181,7 @@ def order_fitting(mem, pfn, end):
 
 @kernel
 def give_back_part(mem, pfn, end):
-    """Make a part of a free block that was taken off its list free again; zone->lock held.
+    """Free a part of a block that was taken off its free list; zone->lock held.
 
     Progress    wait-free
     """
@@ -194,7 +195,7 @@ def give_back_part(mem, pfn, end):
 def take_isolated_range(mem, cpu, start, end):
     """Take a range of isolated pageblocks out of the buddy, if all of it is free there.
 
-    Free blocks that straddle an end of the range are taken apart, and what lies outside of it stays free.
+    Free blocks that straddle an end of the range are split, and their frames outside the range stay free.
 
     Models      test_pages_isolated(), mm/page_isolation.c; isolate_freepages_range(), mm/compaction.c; and the "free head and tail"
                 of alloc_contig_range(), mm/page_alloc.c
@@ -225,11 +226,12 @@ def capture_free_block(mem, cpu, pfn, order):
     """Take a free block, found without the lock, out of the buddy for a scanner; zone->lock held.
 
     Models      __isolate_free_page(), mm/page_alloc.c
+    Differs     refuses isolated pageblocks, and leaves the migratetype of large blocks' pageblocks alone
     Returns     False if it is no longer a free block of that order, or the zone is at its min watermark
     Progress    wait-free
     """
     if get_pageblock_migratetype(mem, pfn) == MT_ISOLATE:
-        # Isolated since the scanner looked: what is captured is as good as allocated (I18).
+        # Isolated since the scanner looked: a captured frame counts as allocated (I18).
         count(mem, cpu, counter.MET_CAPTURE_IN_ISOLATED_BLOCK_REFUSED, 1)
         return False
     nid = nid_of(mem, pfn)
@@ -245,7 +247,7 @@ def take_page_off_buddy(mem, cpu, pfn):
     """Take one frame out of the free block that it is in, and give the rest of the block back; zone->lock held.
 
     Models      take_page_off_buddy(), break_down_buddy_pages(), mm/page_alloc.c
-    Differs     leaves isolated pageblocks alone: what is taken from one is as good as allocated (I18)
+    Differs     refuses isolated pageblocks: a frame taken from one counts as allocated (I18)
     Returns     False if the frame is in no free block
     Progress    wait-free
     """

@@ -1,9 +1,11 @@
 """Frames without a count: allocation and freeing through per-CPU lists, zones in fallback order, watermarks.
 
 Models      mm/page_alloc.c: get_page_from_freelist(), rmqueue_pcplist(), free_frozen_pages(), free_pcppages_bulk(),
-            drain_all_pages(), zone_pcp_disable() (modern details from memory)
-Differs     a per-CPU list is an array: taken and given at the top, drained from the bottom (the coldest), as Linux drains the
-            tail; batches adapt to the length of the lists only; nodes fall back in a ring
+            drain_all_pages(), zone_pcp_disable() (linux-mm tree, 00cb34b034a5); P12
+Differs     a per-CPU list is an array: allocation and free at the top, drains from the bottom (the coldest), as Linux drains the
+            tail; orders up to PAGE_ALLOC_COSTLY_ORDER, where Linux has a list for THPs too; batches adapt to the length of the lists
+            only, not to streaks (alloc_factor, free_count) or to reclaim; a full list makes room before the free, where Linux
+            drains after it; a drain keeps pcp->lock, where Linux drops it between batches. Nodes fall back in a ring
 Invariants  I2, I8; I18: MIGRATE_ISOLATE frames never enter a per-CPU list once it is disabled
 Protocol    per-CPU lists are under pcp->lock, taken by trylock; zone->lock nests inside it; the migratetype read before the
             lock only chooses a list, and free_one_block reads it again under zone->lock
@@ -41,7 +43,7 @@ from kernels.page.shadow import shadow_move
 
 @kernel
 def check_one_none(mem, cpu, pfn):
-    """A bug if a frame between two owners carries a word: somebody kept it, or never had it.
+    """A bug if a frame between two owners carries a word: an owner did not clear it, or the frame has another owner.
 
     Progress    wait-free
     """
@@ -139,10 +141,11 @@ def pcp_drain_list(mem, cpu, pcp, nid, which, nr_blocks):
 
 @slow_kernel
 def pcp_make_room(mem, cpu, pcp, nid, which):
-    """Give a batch of frames back to the zone, from the lists after `which` first; pcp->lock held.
+    """Give a batch of frames back to the zone, beginning with the list after `which`; pcp->lock held.
 
-    Models      free_pcppages_bulk()'s way round the lists; nr_pcp_free(): long lists give more at once, mm/page_alloc.c
-    Differs     a 32nd of the high mark stands for pcp->free_count, the frames that were freed without an allocation between
+    Models      the round robin of free_pcppages_bulk(); nr_pcp_free(): long lists give more at a time, mm/page_alloc.c
+    Differs     a 32nd of the high mark replaces pcp->free_count, the frames freed without an allocation in between; Linux begins with
+                the list `which` itself
     Returns     False if the lists are disabled
     Progress    blocking on zone->lock
     """
@@ -213,7 +216,7 @@ def zone_watermark_ok(mem, nid, order, mark):
 
 @kernel
 def setup_zone_wmarks(mem, nid):
-    """Set a zone's watermarks by the frames that it manages; zone->lock held, or nobody else there yet.
+    """Set a zone's watermarks by the frames that it manages; zone->lock held, or no other CPU running yet.
 
     Models      __setup_per_zone_wmarks(), mm/page_alloc.c
     Progress    wait-free
@@ -324,7 +327,7 @@ def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
     Progress    as alloc_on_node
     """
     nid = first_node(mem, nid, migratetype)
-    # What nearly always succeeds: a frame of this CPU's list for this node.
+    # The common case: this CPU's list for this node has a frame.
     if order < PCP_ORDERS and zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_low, nid)):
         pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
         if pfn >= 0:
@@ -338,7 +341,7 @@ def free_to_zone(mem, cpu, pfn, order, before):
     """Give 2^order frames straight to the zone.
 
     Models      free_one_page(), mm/page_alloc.c
-    Parameters  before: where the shadow believes them to be (layout.SH_*)
+    Parameters  before: the state in which the shadow expects them (layout.SH_*)
     Progress    blocking on zone->lock
     """
     nid = nid_of(mem, pfn)
@@ -353,7 +356,7 @@ def pcp_free(mem, cpu, nid, pfn, order, migratetype):
     """Put 2^order frames on this CPU's list, draining a batch if it is full.
 
     Models      free_frozen_page_commit(), mm/page_alloc.c
-    Returns     False if the list is not to be had: disabled, or its lock taken
+    Returns     False if the list is unavailable: disabled, or its lock taken
     Progress    a trylock, then zone->lock once a batch
     """
     pcp = cpu * mem.nr_nodes + nid
@@ -426,6 +429,7 @@ def drain_all_pages(mem, cpu, nid):
     """Drain the lists of every CPU for one node.
 
     Models      drain_all_pages(), mm/page_alloc.c
+    Differs     takes every pcp->lock, where Linux first reads pcp->count without it and skips CPUs that show none
     Progress    blocking
     """
     for target_cpu in range(mem.nr_cpus):
@@ -434,11 +438,11 @@ def drain_all_pages(mem, cpu, nid):
 
 @kernel
 def pcp_update_high(mem, cpu, nid):
-    """Set the high mark of every CPU's lists of a node: 0 while they are disabled, and then empty them.
+    """Set the high mark of every CPU's lists of a node: 0 while they are disabled, and drain them then.
 
     Models      zone_set_pageset_high_and_batch(), mm/page_alloc.c
-    Differs     Linux holds pcp_batch_high_lock from disabling to enabling; here several may disable, and each mark follows the
-                number of them under its pcp->lock, so that who enables last and who disables next may cross
+    Differs     Linux holds pcp_batch_high_lock from disabling to enabling; here several CPUs may disable at a time; each mark
+                is set under its pcp->lock from their number, so that the last enable and the next disable may overlap
     Progress    blocking on each pcp->lock
     """
     for target_cpu in range(mem.nr_cpus):
@@ -459,7 +463,7 @@ def zone_pcp_disable(mem, cpu, nid):
     Models      zone_pcp_disable(), mm/page_alloc.c
     Progress    blocking
     """
-    # relaxed: it is read under each pcp->lock, which is taken and given back below
+    # relaxed: it is read under each pcp->lock, which is taken and released below
     fetch_add_relaxed(mem.zone_pcp_disabled, nid, 1)
     pcp_update_high(mem, cpu, nid)
 

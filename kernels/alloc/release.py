@@ -1,11 +1,11 @@
 """Puts that free, speculative references that undo themselves, and the LRU batches that hold references.
 
-Models      folio_put(), __folio_put(), mm/swap.c; folio_try_get() with its re-check (linux-mm.md 2.2, 2.3);
-            folio_add_lru(), lru_add_drain_cpu(), lru_cache_disable(), mm/swap.c; __free_pages(), mm/page_alloc.c
-Differs     a batch has a spinlock, as on PREEMPT_RT, so that whoever wants it drained does that himself, and waits for nobody's work queue
-Invariants  I5: whatever has a count is freed by whoever puts last, from what the descriptor itself says; I8; I10
+Models      folio_put(), __folio_put(), mm/swap.c; folio_try_get() with its re-check (P4, P5, P6);
+            folio_add_lru(), lru_add_drain_cpu(), lru_cache_disable(), mm/swap.c (P16); __free_pages(), mm/page_alloc.c
+Differs     a batch has a spinlock, as on PREEMPT_RT, so that the CPU that wants it drained drains it and waits for no work queue
+Invariants  I5: the last put frees a counted object, from what the descriptor itself says; I8; I10
 Protocol    speculate: load word; try_get (acquire); re-load the word and check the range; use nothing read before.
-            The put of a failed re-check may be a stranger's last one.
+            The put of a failed re-check may be the last put of an unrelated object.
 """
 
 from kernels.alloc.buddy import nid_of
@@ -104,7 +104,7 @@ def folio_put_refs(mem, cpu, desc, nr_refs):
 
 @kernel
 def count_overtaken(mem, cpu, pfn):
-    """Count a reference, refused or undone, that began from a word of before its frame was inflated into a balloon.
+    """Count a try_get, failed or undone, through a word that was read before its frame was inflated into a balloon.
 
     Progress    wait-free
     """
@@ -114,7 +114,7 @@ def count_overtaken(mem, cpu, pfn):
 
 @kernel
 def try_get_through(mem, cpu, pfn, word):
-    """Take a reference on what a word, read at some time before, leads to, and check that it still does.
+    """Take a reference on what a word that was read earlier leads to, then check that the word has not changed.
 
     Models      try_get_folio(), mm/gup.c; folio_get_nontail_page(), mm/internal.h
     Parameters  word: a counted word of memdesc[pfn]
@@ -135,9 +135,9 @@ def try_get_through(mem, cpu, pfn, word):
 
 @kernel
 def recheck_through(mem, cpu, pfn, word, desc):
-    """The second half of try_get_through: the reference is held; is it on what the word still leads to?
+    """The second half of try_get_through: the reference is held; does the word still lead to it?
 
-    The word alone says that the descriptor covers the frame: words are written before its count is, and retired while it is frozen.
+    The word proves that the descriptor covers the frame: words are written before the count is unfrozen, and retired while it is frozen.
 
     Models      try_get_folio(), mm/gup.c, the re-check after the reference
     Returns     desc, or -1 after putting the reference back
@@ -163,7 +163,7 @@ def try_get_pfn(mem, cpu, pfn):
     Returns     a descriptor with a reference to put, or -1
     Progress    lock-free
     """
-    # a hint until there is a reference, which acquires; the re-check decides
+    # a hint until a reference is taken, which acquires; the re-check decides
     word = load_relaxed(mem.memdesc, pfn)
     if not is_counted(word):
         return -1
@@ -222,7 +222,7 @@ def lru_cache_disable(mem, cpu):
     Models      lru_cache_disable(), lru_add_drain_all(), mm/swap.c
     Progress    blocking on each batch's lock
     """
-    # relaxed: it is read under each batch's lock, which is taken and given back below
+    # relaxed: it is read under each batch's lock, which is taken and released below
     fetch_add_relaxed(mem.lru_disabled, 0, 1)
     for owner in range(mem.nr_cpus):
         lru_add_drain_cpu(mem, cpu, owner)
@@ -240,7 +240,7 @@ def lru_cache_enable(mem):
 
 @kernel
 def folio_add_lru(mem, cpu, desc):
-    """Queue a new folio for the LRU; the batch takes a reference of its own.
+    """Queue a new folio for the LRU; the batch takes its own reference.
 
     Models      folio_add_lru(), folio_batch_add_and_move(), mm/swap.c
     Progress    blocking on the batch's lock, and on lruvec locks once a batch
@@ -263,7 +263,7 @@ def alloc_counted_pages(mem, cpu, nid, order, migratetype):
     """2^order frames with one count on the first of them, not a compound: what alloc_pages() hands out today.
 
     Models      alloc_pages() without __GFP_COMP, mm/page_alloc.c
-    Differs     the count stands in a descriptor of order 0 for the first frame; the others' words are NONE
+    Differs     the count is in a descriptor of order 0 for the first frame; the other frames' words are NONE
     Returns     the descriptor or -1
     Progress    as alloc_frozen_pages
     """
@@ -277,7 +277,7 @@ def alloc_counted_pages(mem, cpu, nid, order, migratetype):
 
 @kernel
 def free_counted_pages(mem, cpu, desc, order):
-    """Free an alloc_counted_pages() of 2^order frames whose first frame somebody may hold a speculative reference on.
+    """Free an alloc_counted_pages() of 2^order frames on whose first frame another CPU may hold a speculative reference.
 
     Models      ___free_pages(), mm/page_alloc.c (7f194fbb2dd7): if the put is not the last, the frames after the first are
                 freed now, and the first by the speculator's put
@@ -296,7 +296,7 @@ def free_counted_pages(mem, cpu, desc, order):
 
 @kernel
 def lru_batch_holds(mem, desc):
-    """Whether a folio waits in some CPU's LRU batch, which then holds a reference (a hint).
+    """Whether a folio is in some CPU's LRU batch, which then holds a reference (a hint).
 
     Progress    wait-free
     """
@@ -308,10 +308,10 @@ def lru_batch_holds(mem, desc):
 
 @kernel
 def free_uncounted(mem, cpu, kind, udesc, pfn):
-    """End an object with a descriptor without a count, of one frame; the caller is the one who frees it.
+    """End an object with a descriptor without a count, of one frame; the caller is its only owner.
 
     Models      __free_zspage(), pagetable_free(), __free_slab() with memdescs
-    Progress    as free_frozen_pages; a bug if somebody else changed the frame's word
+    Progress    as free_frozen_pages; a bug if another CPU changed the frame's word
     """
     seen = load_relaxed(mem.memdesc, pfn)
     if seen != desc_word(kind, udesc):

@@ -1,11 +1,11 @@
 """What a task does with its memory: reads and writes through translations, and checks what it finds.
 
-Models      loads and stores of user space; get_user_pages_fast(), mm/gup.c
+Models      loads and stores of user space; get_user_pages_fast(), mm/gup.c; P6
 Differs     contents are stamps: word 0 names the owner (family and virtual page, or file and index), word 1 counts writes, the
             last word mirrors the count, so that a torn copy shows
 Invariants  I12, I13: the owner's stamp is found, and the count of writes in memory is never less than the count in the oracle,
             which is raised after memory was; I10
-Protocol    the oracle's incarnation is read before and after: a page that was unmapped meanwhile proves nothing
+Protocol    the oracle's incarnation is read before and after: a page that was unmapped in between is not checked
 """
 
 from kernels.alloc.release import folio_put, try_get_through
@@ -65,7 +65,7 @@ def owner_stamp(mapping, index):
 
 @kernel
 def stamp_frame(mem, pfn, stamp, version):
-    """Give a frame that nobody else can reach its first contents.
+    """Write the first contents of a frame that no other CPU can reach.
 
     Progress    wait-free
     """
@@ -77,7 +77,7 @@ def stamp_frame(mem, pfn, stamp, version):
 
 @kernel
 def check_stamp(mem, cpu, pfn, stamp):
-    """A bug if a frame belongs to somebody else.
+    """A bug if a frame belongs to another owner.
 
     Progress    wait-free
     """
@@ -102,7 +102,7 @@ def write_frame(mem, cpu, pfn):
 
 @kernel
 def raise_oracle(mem, at, incarnation):
-    """Count a write of anonymous page `at` that reached memory, unless the page is gone since.
+    """Count a write of anonymous page `at` that reached memory, unless the page has been unmapped since.
 
     Progress    lock-free
     """
@@ -185,9 +185,9 @@ def gup_fast(mem, cpu, space, vpage, write):
     """Pin the folio behind a virtual page without any lock.
 
     Models      gup_fast_pte_range(), mm/gup.c: (1) read the PTE, (2) reference with re-check of the folio, (3) re-check of the PTE
-    Differs     a pin for writing raises a pincount of its own on folios of every order, where Linux biases the count of small ones; what
-                the walker sets in the PTE meanwhile changes nothing
-    Returns     the descriptor with a reference to put, and if it is for writing a pin to take back (unpin_folio); or -1
+    Differs     a pin for writing raises pincount on folios of every order, where Linux biases the count of small ones; accessed and
+                dirty bits that the walker sets in between do not fail the re-check
+    Returns     the descriptor with a reference to put, and if it is for writing a pin to drop (unpin_folio); or -1
     Progress    lock-free
     """
     section_enter(mem, cpu, space)
@@ -195,7 +195,7 @@ def gup_fast(mem, cpu, space, vpage, write):
     desc = -1
     if pte & PTE_PRESENT != 0 and pte & PTE_PROTNONE == 0 and (not write or pte & PTE_WRITE != 0):
         pfn = pte >> PTE_PFN_SHIFT
-        # a hint until there is a reference, which acquires; the re-checks decide
+        # a hint until a reference is taken, which acquires; the re-checks decide
         word = load_relaxed(mem.memdesc, pfn)
         chaos_point(mem, cpu)
         if is_folio(word):
@@ -217,11 +217,11 @@ def gup_fast(mem, cpu, space, vpage, write):
 
 @kernel
 def unpin_folio(mem, cpu, desc):
-    """Take back what gup_fast() for writing gave.
+    """Drop the pin and the reference of a gup_fast() for writing.
 
     Models      unpin_user_folio(), mm/gup.c
     Progress    wait-free unless the put frees
     """
-    # ORDER: release, what was written through the pin comes before whoever finds no pin
+    # ORDER: release, pairs with the loads of pincount: what was written through the pin comes before a CPU finds no pin
     fetch_add_release(mem.pincount, desc, -1)
     folio_put(mem, cpu, desc)

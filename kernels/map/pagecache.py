@@ -1,9 +1,9 @@
 """The page cache: an index per file, looked up without a lock.
 
-Models      mm/filemap.c: filemap_get_entry(), __filemap_add_folio(), __filemap_remove_folio() (b6273b55)
+Models      mm/filemap.c: filemap_get_entry(), __filemap_add_folio(), __filemap_remove_folio() (b6273b55); P5
 Differs     an array per file instead of an XArray. An entry is a folio, or a sibling that points to the slot of the head of a
             large one. After the reference and the re-load the range of the folio is checked too, since a re-load through a
-            sibling that a split has not updated yet proves nothing (catalogue B8)
+            sibling that a split has not updated yet proves nothing (B8)
 Invariants  I10; each page of a cached folio holds one reference
 Protocol    look up: load, reference, re-load, range. remove: freeze or hold, remove, release, in that order
 """
@@ -29,7 +29,7 @@ def cache_slot(mem, file, index):
 
 @kernel
 def load_entry(mem, file, index):
-    """What stands at an index: descriptor + 1, or 0; siblings are followed.
+    """The folio at an index: descriptor + 1, or 0; siblings are followed.
 
     Models      xas_load()
     Progress    wait-free
@@ -107,7 +107,7 @@ def cache_store(mem, file, index, order, desc):
     Models      __filemap_add_folio(), mm/filemap.c
     Progress    wait-free
     """
-    # Relaxed: a lookup reads nothing of a folio before it has a reference, and the unfreeze, before this, has released the fields. Linux
+    # Relaxed: a lookup reads nothing of a folio before it has a reference, and the unfreeze before this store released the fields. Linux
     # releases here (rcu_assign_pointer() in xas_store()), as for any pointer.
     store_relaxed(mem.cache, cache_slot(mem, file, index), (desc + 1) << 1)
     for k in range(1, 1 << order):
@@ -122,5 +122,5 @@ def cache_clear(mem, file, index, order):
     Progress    wait-free
     """
     for k in range(1 << order):
-        # relaxed: who finds nothing uses nothing, and who reads the page in anew takes the i_pages lock
+        # relaxed: a lookup that finds nothing uses nothing, and a CPU that reads the page in again takes the i_pages lock
         store_relaxed(mem.cache, cache_slot(mem, file, index + (1 << order) - 1 - k), 0)

@@ -1,10 +1,10 @@
-"""Page tables and the way back from a folio to the PTEs that map it.
+"""Page tables, and the reverse map from a folio to the PTEs that map it.
 
-Models      mm/rmap.c: rmap_walk(), try_to_migrate(); mm/migrate.c: remove_migration_ptes(); mm/memory.c: zap_pte_range()
+Models      mm/rmap.c: rmap_walk(), try_to_migrate(); mm/migrate.c: remove_migration_ptes(); mm/memory.c: zap_pte_range(); P7, P15
 Differs     one level of tables, `table_pages` PTEs under one lock. Anonymous memory: the FAMILY_TASKS tasks of a family map a
             folio at the same virtual pages (folio_index). File memory: task t maps file t % nr_files from virtual page
             anon_pages on. Forks go from lower to higher tasks and the walk ascends, which is what the order of anon_vma's
-            interval tree is for: a migration entry that a fork copies is met later in the walk.
+            interval tree is for: the walk reaches the copy that a fork makes of a migration entry after the entry.
 Invariants  I14; a present PTE holds one reference and one mapcount of its folio, a migration entry none
 Protocol    unmap: under the PTL exchange the PTE for a migration entry (the processor may set bits until then), drop mapcount and
             reference; flush before any copy. remap: under the PTL take a reference, then set the PTE (release)
@@ -52,7 +52,7 @@ def ptl_of(mem, space, vpage):
 
 @kernel
 def rmap_first(mem, mapping):
-    """The first task that may map a folio of this mapping; none may if it is no file's any more, and is still being unmapped.
+    """The first task that may map a folio of this mapping; none if it was truncated and is still being unmapped.
 
     Models      the NULL mapping of rmap_walk_file(), mm/rmap.c
     Progress    wait-free
@@ -155,7 +155,7 @@ def try_to_migrate(mem, cpu, desc, pending):
 
 @kernel
 def remap_one(mem, cpu, space, vpage, src_pfn, nr_pages, dst_pfn):
-    """Turn one migration entry of [src_pfn, src_pfn + nr_pages) back into a present PTE, of the frame that stands for it now.
+    """Turn one migration entry of [src_pfn, src_pfn + nr_pages) back into a present PTE, of the frame that replaces it.
 
     Models      remove_migration_pte(), mm/migrate.c
     Progress    blocking on the PTL
@@ -214,23 +214,23 @@ def map_page(mem, cpu, space, vpage, desc, pfn, bits):
 
 @kernel
 def forget_page(mem, space, vpage):
-    """A page is gone: writes through pins that outlive it no longer count. PTL held.
+    """Begin a new incarnation of an unmapped page: writes through pins that outlive it no longer count. PTL held.
 
     Progress    wait-free
     """
     at = space * mem.task_pages + vpage
     word = load_relaxed(mem.oracle, at)
-    # whoever faults the page in again does so under the PTL, and map_page() releases
+    # a later fault on the page holds the PTL, and map_page() releases
     store_relaxed(mem.oracle, at, (word >> INCARNATION_SHIFT) + 1 << INCARNATION_SHIFT)
 
 
 @kernel
 def zap_table(mem, cpu, space, vpage, nr_pages):
-    """Unmap a range within one table: PTEs cleared and flushed under the PTL, and only then the references given back.
+    """Unmap a range within one table: clear PTEs and flush under the PTL, and only then put the references.
 
     Models      zap_pte_range() with mmu_gather, mm/memory.c, mm/mmu_gather.c
-    Differs     the flush is under the PTL: a fault that maps a new page may not overtake it, or a reader with the old translation
-                would miss what is written to the new page; Linux leaves that to the user of madvise()
+    Differs     the flush is under the PTL: a fault must not map a new page before it, or a reader with the old translation would
+                miss what is written to the new page; Linux leaves that to the user of madvise()
     Returns     pages that were mapped
     Progress    blocking on the PTL and on other CPUs' sections
     """
@@ -248,7 +248,7 @@ def zap_table(mem, cpu, space, vpage, nr_pages):
                 gathered += 1
     if cleared:
         flush_space(mem, cpu, space)
-        # After the flush: until then others may write through the old translation, and count it in the old incarnation.
+        # After the flush: until then other CPUs may write through the old translation, and count it in the old incarnation.
         for k in range(min(nr_pages, mem.anon_pages - vpage)):
             forget_page(mem, space, vpage + k)
     spin_unlock(mem, cpu, lock)

@@ -1,13 +1,13 @@
 """Translations that persist: a TLB per CPU, sections in which it is used, and the shootdown that waits for them.
 
-Models      arch/x86/mm/tlb.c: flush_tlb_mm_range(), generations (mm->context.tlb_gen); mm/rmap.c: try_to_unmap_flush()
+Models      arch/x86/mm/tlb.c: flush_tlb_mm_range(), generations (mm->context.tlb_gen); mm/rmap.c: try_to_unmap_flush(); P14
 Differs     instead of interrupting a CPU the flusher waits until that CPU is outside of its section of the space; a CPU that is
             not in one finds its entries stale by their generation when it comes back. An IPI's cost is a parameter, ipi_ns.
             Entries are direct-mapped and a flush is of a whole space.
-Invariants  I12: after flush_space() returns, nobody uses a translation that was read before
+Invariants  I12: after flush_space() returns, no CPU uses a translation that was read before it
 Protocol    user: section odd (space published), full fence, load generation, use entries of that generation only or walk, exit
             (release). flusher: change PTEs, generation + 1, full fence, wait for sections of that space. The two fences are
-            the Dekker pair. Nobody waits for a lock inside a section.
+            the Dekker pair. A CPU never waits for a lock inside a section.
 """
 
 from kernels.base import counter
@@ -39,9 +39,9 @@ def section_enter(mem, cpu, space):
     Progress    wait-free
     """
     sequence = (mem.section[cpu] >> SECTION_SPACE_BITS) + 1
-    # ORDER: release, as section_exit's: a flusher that waited for the section before may see this one in the place of its end
+    # ORDER: release, as section_exit's: a flusher that waits for the previous section may see this one instead of its end
     store_release(mem.section, cpu, sequence << SECTION_SPACE_BITS | space + 1)
-    fence_seq_cst()  # ORDER: full, the Dekker pair of flush_space: I show my section, then read the generation
+    fence_seq_cst()  # ORDER: full, the Dekker pair of flush_space: publish the section, then read the generation
 
 
 @kernel
@@ -50,7 +50,7 @@ def section_exit(mem, cpu):
 
     Progress    wait-free
     """
-    # ORDER: release, so that a flusher that sees me outside sees what I wrote through my translations
+    # ORDER: release, so that a flusher that sees this CPU outside sees what it wrote through its translations
     store_release(mem.section, cpu, mem.section[cpu] & ~SPACE_MASK)
 
 
@@ -74,7 +74,7 @@ def wait_for_sections(mem, cpu, space):
 
 @kernel
 def pay_ipi(mem, cpu):
-    """Spend what the interrupts of a shootdown cost on the machine that is modelled.
+    """Spend the time that the interrupts of a shootdown cost on the modelled machine.
 
     Progress    bounded
     """
@@ -94,7 +94,7 @@ def flush_space(mem, cpu, space):
     """
     # ORDER: release, after the PTE changes before it; pairs with translate's acquire
     fetch_add_release(mem.tlb_generation, space, 1)
-    fence_seq_cst()  # ORDER: full, the flusher's half of the Dekker pair: the generation is there before any section is looked at
+    fence_seq_cst()  # ORDER: full, the flusher's half of the Dekker pair: raise the generation, then read the sections
     count(mem, cpu, counter.NR_TLB_REMOTE_FLUSH, 1)
     pay_ipi(mem, cpu)
     wait_for_sections(mem, cpu, space)
@@ -161,12 +161,12 @@ def translate(mem, cpu, space, vpage, write):
             count(mem, cpu, counter.MET_STALE_TLB_MET_FLUSH, 1)
             mem.tlb_filled[slot] = 0
     at = space * mem.task_pages + vpage
-    # ORDER: acquire, pairs with the release of whoever set the PTE: the frame's contents come with it
+    # ORDER: acquire, pairs with the release store of the PTE: the frame's contents come with it
     word = load_acquire(mem.pte, at)
     while word & PTE_PRESENT != 0 and word & PTE_PROTNONE == 0 and (not write or word & PTE_WRITE != 0):
         wanted = word | PTE_ACCESSED | (PTE_DIRTY if write else 0)
-        # The walker's locked update of accessed and dirty, from which nobody concludes what else was stored. If it fails the frame is
-        # the same or the entry is not present: for another one its CPU would wait for this section.
+        # The walker's locked update of accessed and dirty. Relaxed: no CPU infers other stores from these bits. If it fails, the frame is
+        # the same or the entry is not present: a CPU that maps another frame waits for this section first.
         seen = word if wanted == word else cas_relaxed(mem.pte, at, word, wanted)
         if seen == word:
             chaos_point(mem, cpu)

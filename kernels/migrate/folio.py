@@ -1,14 +1,16 @@
 """Migration of one folio, in two phases, so that a batch can share one TLB flush between them.
 
-Models      migrate_folio_unmap(), migrate_folio_move(), __migrate_folio(), __folio_migrate_mapping(), mm/migrate.c (c17ee635)
-Differs     no anon_vma reference (families do not go away), no buffers, no swap cache
+Models      migrate_folio_unmap(), migrate_folio_move(), __migrate_folio(), __folio_migrate_mapping(), mm/migrate.c (c17ee635);
+            P7, P8
+Differs     no anon_vma reference (families do not go away), no buffers, no swap cache; large anonymous folios are not frozen
+            either, since there is no deferred-split queue for them to leave
 Invariants  I12-I16: the copy comes after the flush and after the check of the count; failure changes neither side
 Protocol    unmap: trylock source, writeback, trylock target, PTEs to migration entries.
             flush (the caller).
             move: count as expected, else nothing is copied; copy; file folios: i_pages lock, freeze, target into the cache,
-            unfreeze; from there on no turning back; flags; LRU; PTEs to the target; unlock and put both.
-            Small anonymous folios are not frozen: after the unmap nobody can start a reference but through the memdesc word,
-            and such a one is undone by its re-check or puts the source last.
+            unfreeze; from there on it cannot fail; flags; LRU; PTEs to the target; unlock and put both.
+            Anonymous folios are not frozen: after the unmap a new reference can only start from the memdesc word; its re-check
+            undoes it, or its put is the source's last.
 """
 
 from kernels.alloc.release import folio_add_lru, folio_put, lru_batch_holds
@@ -82,7 +84,7 @@ def count_migrated(mem, cpu, reason, order, succeeded):
 
 @kernel
 def expected_refs(mem, desc):
-    """References that a locked, unmapped, isolated folio has when nobody else holds one.
+    """References to a locked, unmapped, isolated folio if no other CPU holds one.
 
     Models      folio_expected_ref_count() + 1, include/linux/mm.h
     Progress    wait-free
@@ -146,7 +148,7 @@ def folio_migrate_undo(mem, cpu, src, dst, mapping):
 
 @kernel
 def migrate_mapping(mem, cpu, src, dst, expected):
-    """Put the target where the source was in the page cache, with the source frozen meanwhile.
+    """Put the target where the source was in the page cache, with the source frozen.
 
     Models      __folio_migrate_mapping(), mm/migrate.c
     Returns     True, or False if the count had moved since it was checked
@@ -172,7 +174,7 @@ def migrate_mapping(mem, cpu, src, dst, expected):
 
 @kernel
 def adopt(mem, src, dst):
-    """The target becomes what the source was; only from the point of no return on (C11).
+    """Give the target the source's identity and flags; only once the migration can no longer fail (C11).
 
     Models      folio_migrate_flags(), mm/migrate.c
     Progress    wait-free
@@ -202,14 +204,14 @@ def folio_migrate_move(mem, cpu, src, dst, reason):
     """Move an unmapped folio whose translations have been flushed.
 
     Models      migrate_folio_move(), mm/migrate.c
-    Returns     0: the target took over, the source is put; or -EAGAIN with both as folio_migrate_unmap found them
+    Returns     0: the target replaced the source, whose reference is put; or -EAGAIN with both as folio_migrate_unmap found them
     Progress    blocking on the i_pages lock and PTLs
     """
     mapping, index = load_relaxed(mem.mapping, src), mem.folio_index[src]
     order, src_pfn = mem.folio_order[src], mem.folio_pfn[src]
     expected = expected_refs(mem, src)
-    # ORDER: acquire, pairs with the release of every put before it: what was written through a reference that is gone, or through a pin,
-    # is read by the copy. Linux reads the count relaxed here.
+    # ORDER: acquire, pairs with the release of every put before it: the copy reads what was written through a reference or a pin that
+    # was dropped. Linux reads the count relaxed here.
     if load_acquire(mem.refcount, src) != expected:
         count(mem, cpu, counter.MET_COUNT_UNEXPECTED, 1)
         count_cause(mem, cpu, reason, CAUSE_LRU_BATCH if lru_batch_holds(mem, src) else CAUSE_REFCOUNT)
@@ -241,7 +243,7 @@ def folio_migrate_move(mem, cpu, src, dst, reason):
 
 @kernel
 def release_isolated(mem, cpu, desc):
-    """Give up an isolation: the flag, then its reference, which may be the last.
+    """End an isolation: clear the flag, then put its reference, which may be the last.
 
     Progress    wait-free unless the put frees
     """
@@ -252,7 +254,7 @@ def release_isolated(mem, cpu, desc):
 
 @kernel
 def clear_isolated(mem, cpu, desc):
-    """Take back the mark of an isolation; a bug if somebody else did.
+    """Clear FL_ISOLATED; a bug if it is not set.
 
     Progress    wait-free
     """
@@ -277,7 +279,7 @@ def folio_putback(mem, cpu, desc):
 
 @kernel
 def freed_under_us(mem, cpu, desc, reason):
-    """Whether the isolator's is the only reference left, so that the folio can simply be put: a success.
+    """Whether only the isolator's reference is left: then its put frees the folio, which counts as a success.
 
     Models      "Folio was freed from under us", migrate_pages_batch(), mm/migrate.c
     Returns     True if it was put

@@ -1,8 +1,8 @@
 """Folio migration, for NUMA balancing: a list of folios and the callbacks get_new_folio / put_new_folio.
 
 Models      migrate_pages(from, get_new_folio, put_new_folio, private, mode, reason), mm/migrate.c (c17ee635), as NUMA uses it:
-            migrate_misplaced_folio()
-Differs     the list is `mem.folio_list` of the CPU; it never meets anything but folios and does not split
+            migrate_misplaced_folio(); P9, P13
+Differs     the list is `mem.folio_list` of the CPU; it holds only folios, and none is split
 Invariants  I15, I16; never blocks in ASYNC
 Protocol    as migrate/folio.py: unmap all, one flush, move all; leftovers go back to the LRU
 """

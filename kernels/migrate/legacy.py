@@ -1,11 +1,11 @@
-"""Legacy migration: everything on one list, linked through descriptors, its types found out on the way.
+"""Legacy migration: everything on one list, linked through descriptors; each object's type is derived on the way.
 
 Models      isolate_migratepages_block(), mm/compaction.c (0003e2a4); migrate_pages(list_head *from, ...), migrate_pages_batch(),
-            putback_movable_pages(), mm/migrate.c (c17ee635)
-Differs     a list is linked one way, since it is only ever taken whole; the target of a folio stands in its folio_prev while it is
-            unmapped, as dst->private. What has no descriptor gets one for as long as it is on a list, and its target needs none
+            putback_movable_pages(), mm/migrate.c (c17ee635); P9, P11
+Differs     a list is singly linked, since it is only taken as a whole; while a folio is unmapped its target is in its folio_prev,
+            where Linux has a second list in step. An object without a descriptor has one while it is on a list; its target has none
 Invariants  I15, I16; what is on a list is isolated by this CPU
-Protocol    as migrate/range.py, whose passes and whose handling of one object these are: isolate all, unmap all, one flush, move all;
+Protocol    as migrate/range.py, with the same passes and the same handling of one object: isolate all, unmap all, one flush, move all;
             in SYNC modes first three such passes ASYNC, then one object at a time (L2)
 """
 
@@ -36,9 +36,9 @@ from kernels.migrate.movable import (
 )
 from kernels.migrate.range import ASYNC_PASSES, SYNC_PASSES
 from kernels.migrate.scan import scan_step
-from kernels.migrate.split import split_folio
+from kernels.migrate.split import try_split_folio
 from kernels.migrate.targets import alloc_target_folio, free_target_folio, want_targets
-from kernels.page.folio import desc_alloc, desc_free, folio_trylock, folio_unlock
+from kernels.page.folio import desc_alloc, desc_free
 from kernels.page.lru import lru_del_batch
 from kernels.page.memdesc import is_folio, word_desc
 from kernels.types.folios import claim_folio
@@ -82,9 +82,9 @@ def list_take(mem, cpu, which):
 
 @kernel
 def list_claimed(mem, cpu, nr_claimed):
-    """Take the folios that this CPU has claimed off the LRU, whose links they need, and put them on the list to be migrated.
+    """Take the folios that this CPU has claimed off the LRU, whose links the list needs, and put them on FROM.
 
-    Returns     0, how many are left
+    Returns     0: none are left
     Progress    blocking on lruvec locks
     """
     lru_del_batch(mem, cpu, nr_claimed)
@@ -127,7 +127,7 @@ def list_cut(mem, desc, nr_folios):
 
 @kernel
 def isolate_to_list(mem, cpu, pfn, word, reason):
-    """Isolate what moves and is no folio, and put it on the list to be migrated.
+    """Isolate a movable block that is no folio, and put it on FROM.
 
     Returns     frames isolated
     Progress    as isolate_movable
@@ -174,20 +174,14 @@ def isolate_migratepages(mem, cpu, base_pfn, nr_frames, reason):
 
 @kernel
 def split_to_list(mem, cpu, desc):
-    """Split an isolated large folio; the pieces after the first are on the list to be migrated then.
+    """Split an isolated large folio and put the pieces after the first on FROM.
 
-    Models      try_split_folio(), mm/migrate.c
     Returns     True if it was split
     Progress    blocking
     """
-    pfn, order = mem.folio_pfn[desc], mem.folio_order[desc]  # the isolation's reference refuses everybody else's split
-    if not folio_trylock(mem, cpu, desc):
+    pfn, order = mem.folio_pfn[desc], mem.folio_order[desc]  # the isolation's reference makes every other split fail
+    if not try_split_folio(mem, cpu, desc):
         return False
-    result = split_folio(mem, cpu, desc)
-    folio_unlock(mem, cpu, desc)
-    if result < 0:
-        return False
-    count(mem, cpu, counter.THP_MIGRATION_SPLIT, 1)
     for k in range(1, 1 << order):
         list_add_tail(mem, cpu, FROM, word_desc(load_relaxed(mem.memdesc, pfn + k)))
     return True
@@ -197,7 +191,7 @@ def split_to_list(mem, cpu, desc):
 def migrate_listed_movable(mem, cpu, desc, reason, targets):
     """The whole migration of a listed block that is no folio.
 
-    Returns     0: gone from all lists; or a negated errno
+    Returns     0: off all lists; or a negated errno
     Progress    as migrate_movable
     """
     result = migrate_isolated_movable(mem, cpu, mem.folio_pfn[desc], reason, targets)
@@ -208,7 +202,7 @@ def migrate_listed_movable(mem, cpu, desc, reason, targets):
 
 @kernel
 def unmap_listed_folio(mem, cpu, desc, mode, reason, targets, pending):
-    """The unmap phase of one listed folio; it is on UNMAPPED then, or gone.
+    """The unmap phase of one listed folio; afterwards it is on UNMAPPED, or freed.
 
     Returns     spaces on the deferred flush, or a negated errno
     Progress    as folio_migrate_unmap
@@ -218,7 +212,7 @@ def unmap_listed_folio(mem, cpu, desc, mode, reason, targets, pending):
     dst = alloc_target_folio(mem, cpu, desc, targets)
     if dst < 0:
         if mem.folio_order[desc] > 0:
-            # A split unmaps and flushes with the same deferred list, so what stands in it is flushed first.
+            # A split unmaps and flushes with the same deferred list, so what is on it is flushed first.
             flush_deferred(mem, cpu, pending)
             if split_to_list(mem, cpu, desc):
                 return -EAGAIN
@@ -293,7 +287,7 @@ def putback_list(mem, cpu, which, reason, untried):
     """Put back what is left on a list.
 
     Models      putback_movable_pages(), mm/migrate.c
-    Parameters  untried: 1 if it was not tried, since targets ran out: then it is no failure
+    Parameters  untried: 1 if the list was not tried because targets ran out: then it counts no failures
     Returns     frames put back
     Progress    blocking on lruvec locks
     """
@@ -321,10 +315,10 @@ def putback_list(mem, cpu, which, reason, untried):
 
 @kernel
 def migrate_list_sync(mem, cpu, desc, mode, reason, targets):
-    """Try a chain with waiting, one object at a time: nobody waits while holding another folio's lock.
+    """Try a chain one object at a time, waiting for locks: the CPU never waits while it holds another folio's lock.
 
-    Protocol    what is left is on FAILED, or on UNTRIED
     Models      migrate_pages_sync(), mm/migrate.c
+    Protocol    what is left is on FAILED, or on UNTRIED
     Returns     0 or more, or -ENOMEM
     Progress    SYNC_PASSES for each object
     """

@@ -1,10 +1,10 @@
-"""What moves and is no folio: one chain by memdesc type each for candidate, isolate, migrate, put back, and for where it moves to.
+"""What moves and is no folio: one chain of tests by memdesc type for each of candidate, isolate, migrate and put back.
 
-Models      movable_ops: isolate_movable_ops_page(), migrate_movable_ops_page(), putback_movable_ops_page(), mm/migrate.c (c17ee635)
+Models      movable_ops: isolate_movable_ops_page(), migrate_movable_ops_page(), putback_movable_ops_page(), mm/migrate.c (c17ee635); P10
 Differs     the type is derived from the memdesc word each time; there are no callbacks to register, and none to be NULL (C13)
-Invariants  I7: what acts is chosen by the word of now; I16: an isolation ends in exactly one of migrate and put back
-Protocol    a type's own transitions stand in kernels/types/<type>.py; here each has one line in each chain. The chains end in the
-            last type, since whoever calls them has asked is_movable().
+Invariants  I7: the current word selects the handler; I16: an isolation ends in exactly one of migrate and put back
+Protocol    a type's own transitions are in kernels/types/<type>.py; here each has one line in each chain. The last type of a chain
+            needs no test, since callers have checked is_movable().
 """
 
 from kernels.base.atomics import load_relaxed
@@ -77,7 +77,7 @@ def movable_is_idle(mem, pfn, word):
 
 @kernel
 def isolate_movable(mem, cpu, pfn, word):
-    """Take a movable block for oneself.
+    """Isolate a movable block.
 
     Models      isolate_movable_ops_page(), mm/migrate.c
     Parameters  word: as read when the frame was found
@@ -106,7 +106,7 @@ def alloc_movable_target(mem, cpu, pfn, word, targets):
 
 @kernel
 def free_movable_target(mem, cpu, pfn, word, targets):
-    """Give a target that was not needed back.
+    """Give an unused target back.
 
     Parameters  word: of the source
     Progress    blocking
@@ -121,7 +121,7 @@ def migrate_movable(mem, cpu, src_pfn, dst_pfn, word):
     Models      migrate_movable_ops_page(), mm/migrate.c
     Parameters  dst_pfn: from alloc_movable_target(); word: of the source
     Returns     1: moved, the source is freed. 0: its owner had released it, and it is freed. -EBUSY: it is in use, and still isolated.
-                Unless it moved the target is the caller's
+                Unless it moved, the target is still the caller's
     Progress    blocking on the owner's locks, and for page tables on walkers
     """
     if word_type(word) == T_MOVABLE:
@@ -135,7 +135,7 @@ def migrate_movable(mem, cpu, src_pfn, dst_pfn, word):
 
 @kernel
 def migrate_isolated_movable(mem, cpu, pfn, reason, targets):
-    """The whole migration of one isolated block: target, move, and the counts of what became of it.
+    """The whole migration of one isolated block: target, move, and the counters of the outcome.
 
     Returns     0: moved, or its owner had released it, and it is freed. A negated errno: still isolated
     Progress    as migrate_movable
@@ -156,7 +156,7 @@ def migrate_isolated_movable(mem, cpu, pfn, reason, targets):
 
 @kernel
 def putback_movable(mem, cpu, pfn, word):
-    """Give an isolation up.
+    """End an isolation without a migration.
 
     Models      putback_movable_ops_page(), mm/migrate.c
     Returns     True if it went back, False if its owner had released it and it was freed

@@ -1,13 +1,13 @@
 """Range migration: (base_pfn, bitmap) in, leftovers out; each pfn is dispatched on its memdesc type when it is acted on.
 
-Models      what isolate_migratepages_block() + migrate_pages() do, behind the interface that the seed thread asks for
-            (M. Wilcox, linux-mm, 7 Jan 2025); the driver's passes are migrate_pages()'s, mm/migrate.c (c17ee635)
+Models      what isolate_migratepages_block() + migrate_pages() do, behind the interface that M. Wilcox proposed on linux-mm on
+            7 Jan 2025 (P1); the driver's passes are migrate_pages()'s, mm/migrate.c (c17ee635); P9, P11
 Differs     no list: a window of 512 frames, or as many pageblocks as batches may span; its isolation in a second bitmap, its
             targets in a per-CPU array. A folio that cannot move goes back to its PTEs before the next pass, where Linux keeps it
             unmapped for ten tries
 Invariants  I15, I16; a bit of ISOLATED is set exactly while this CPU holds that frame's isolation; F-3, F-4
 Protocol    candidates are hints. Isolate by type -> unmap a batch -> one flush -> move it; in SYNC modes first three such passes
-            ASYNC, then one object at a time, so that nobody waits for a lock while holding another folio's (L2)
+            ASYNC, then one object at a time, so that the CPU never waits for a lock while it holds another folio's (L2)
 """
 
 from kernels.base import counter
@@ -41,9 +41,9 @@ from kernels.migrate.movable import (
     movable_order,
     putback_movable,
 )
-from kernels.migrate.split import split_folio
+from kernels.migrate.split import try_split_folio
 from kernels.migrate.targets import alloc_target_folio, free_target_folio, want_targets
-from kernels.page.folio import folio_test, folio_trylock, folio_unlock
+from kernels.page.folio import folio_test
 from kernels.page.lru import lru_del_batch
 from kernels.page.memdesc import is_folio, word_desc
 from kernels.types.folios import claim_folio
@@ -67,7 +67,7 @@ def isolate_range(mem, cpu, base_pfn, reason):
     at = find_next_bit(mem, candidates, 0)
     while at < mem.window_frames:
         pfn = base_pfn + at
-        # F-3: the type is derived anew, here; a hint until something is isolated, which acquires
+        # F-3: the type is derived again, here; a hint until something is isolated, which acquires
         word = load_relaxed(mem.memdesc, pfn)
         if is_folio(word):
             if claim_folio(mem, cpu, pfn, word, reason, nr_claimed):
@@ -101,20 +101,14 @@ def isolated_desc(mem, cpu, pfn):
 
 @kernel
 def split_in_window(mem, cpu, base_pfn, at, desc):
-    """Split an isolated large folio; pieces inside the window get bits, those outside go back at once.
+    """Split an isolated large folio; pieces inside the window get bits, those outside go back to the LRU.
 
-    Models      try_split_folio(), mm/migrate.c
     Returns     True if it was split
     Progress    blocking
     """
-    order = mem.folio_order[desc]  # the isolation's reference refuses everybody else's split
-    if not folio_trylock(mem, cpu, desc):
+    order = mem.folio_order[desc]  # the isolation's reference makes every other split fail
+    if not try_split_folio(mem, cpu, desc):
         return False
-    result = split_folio(mem, cpu, desc)
-    folio_unlock(mem, cpu, desc)
-    if result < 0:
-        return False
-    count(mem, cpu, counter.THP_MIGRATION_SPLIT, 1)
     for k in range(1, 1 << order):
         if at + k < mem.window_frames:
             set_bit(mem, bitmap_base(mem, cpu, ISOLATED), at + k)
@@ -131,14 +125,14 @@ def unmap_isolated_folio(mem, cpu, base_pfn, at, mode, reason, targets, pending)
     Progress    as folio_migrate_unmap
     """
     desc = isolated_desc(mem, cpu, base_pfn + at)
-    clear_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)  # before the isolation is given up, if it is
+    clear_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)  # before the isolation may end
     if freed_under_us(mem, cpu, desc, reason):
         return pending
     set_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)
     dst = alloc_target_folio(mem, cpu, desc, targets)
     if dst < 0:
         if mem.folio_order[desc] > 0:
-            # A split unmaps and flushes with the same deferred list, so what stands in it is flushed first.
+            # A split unmaps and flushes with the same deferred list, so what is on it is flushed first.
             flush_deferred(mem, cpu, pending)
             if split_in_window(mem, cpu, base_pfn, at, desc):
                 return -EAGAIN
@@ -160,7 +154,7 @@ def migrate_window_movable(mem, cpu, base_pfn, at, reason, targets):
     Returns     0, or a negated errno with the block still isolated
     Progress    as migrate_movable
     """
-    clear_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)  # a migration gives the isolation up
+    clear_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)  # a migration ends the isolation
     result = migrate_isolated_movable(mem, cpu, base_pfn + at, reason, targets)
     if result < 0:
         set_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)
@@ -202,7 +196,7 @@ def unmap_window(mem, cpu, base_pfn, first, end, mode, reason, targets):
 
 @kernel
 def move_window(mem, cpu, base_pfn, first, reason, targets):
-    """Move every unmapped folio of the window; none lies below `first`.
+    """Move every unmapped folio of the window; none is below `first`.
 
     Returns     folios worth another pass
     Progress    as folio_migrate_move
@@ -214,7 +208,7 @@ def move_window(mem, cpu, base_pfn, first, reason, targets):
         dst = mem.dst[cpu * mem.window_frames + at]
         clear_bit(mem, done, at)
         src = isolated_desc(mem, cpu, base_pfn + at)
-        clear_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)  # a move gives the isolation up
+        clear_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)  # a move ends the isolation
         if folio_migrate_move(mem, cpu, src, dst, reason) < 0:
             set_bit(mem, bitmap_base(mem, cpu, ISOLATED), at)
             free_target_folio(mem, cpu, dst, targets)
@@ -244,7 +238,7 @@ def migrate_passes(mem, cpu, base_pfn, first, end, mode, reason, targets, passes
 
 @kernel
 def migrate_window_sync(mem, cpu, base_pfn, first, end, mode, reason, targets):
-    """Try what is left of [first, end) with waiting, one object at a time: nobody waits while holding another folio's lock.
+    """Try what is left of [first, end) one object at a time, waiting for locks: the CPU never waits while it holds another folio's.
 
     Models      migrate_pages_sync(), mm/migrate.c
     Returns     0, or -ENOMEM
@@ -264,7 +258,7 @@ def putback_range(mem, cpu, base_pfn, reason, untried):
     """Put back whatever this CPU still holds of the window.
 
     Models      putback_movable_pages(), mm/migrate.c
-    Parameters  untried: 1 if targets ran out: what has not failed before that is taken to be untried, and is no failure
+    Parameters  untried: 1 if targets ran out: objects that had not failed by then count as untried, not as failures
     Returns     frames put back
     Progress    blocking on lruvec locks
     """
@@ -296,7 +290,7 @@ def putback_range(mem, cpu, base_pfn, reason, untried):
 def migrate_range(mem, cpu, base_pfn, mode, reason, targets):
     """Migrate what this CPU's CANDIDATES bitmap names in [base_pfn, base_pfn + window_frames).
 
-    Models      migrate_pages() as the seed thread wants it for compaction
+    Models      migrate_pages() as P1 proposes it for compaction
     Parameters  base_pfn: the frame of bit 0; mode, reason: layout.Mode, layout.Reason; targets: FROM_SCANNER or FROM_ALLOCATOR
     Returns     frames isolated but not migrated, which are put back; frames isolated are counted in compact_isolated
     Progress    bounded passes; blocks on locks of one folio at a time, in SYNC modes only

@@ -1,8 +1,8 @@
 """What a scanner sees of one frame, without any lock: whether it heads something that moves, and how far to step.
 
 Models      the tests without locks of isolate_migratepages_block(), mm/compaction.c (0003e2a4); has_unmovable_pages(),
-            mm/page_isolation.c
-Protocol    all of it is a hint: who isolates derives the type again (F-3)
+            mm/page_isolation.c; P11, P12
+Protocol    every result is a hint: the isolator derives the type again (F-3)
 """
 
 from kernels.base import counter
@@ -40,7 +40,7 @@ from kernels.page.memdesc import buddy_order, is_folio, word_desc, word_type
 
 @kernel
 def scan_step(mem, pfn, word):
-    """How many frames to go on from `pfn`, negated if nothing there is to be migrated.
+    """How many frames to advance from `pfn`, negated if nothing there can be migrated.
 
     Parameters  word: memdesc[pfn]
     Progress    wait-free
@@ -49,7 +49,7 @@ def scan_step(mem, pfn, word):
         return -(1 << min(buddy_order(word), NR_ORDERS - 1))
     if is_folio(word):
         desc = word_desc(word)
-        # without a reference: the worst that a stale descriptor does is a wrong step
+        # without a reference: at worst a stale descriptor causes a wrong step
         if load_relaxed(mem.folio_pfn, desc) == pfn:
             return 1 << min(load_relaxed(mem.folio_order, desc), NR_ORDERS - 1)
     elif is_movable(mem, word):
@@ -76,7 +76,7 @@ def fill_candidates(mem, cpu, base_pfn, nr_frames):
             set_bit(mem, candidates, at)
             nr_candidates += 1
         at += abs(step)
-    count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, at)  # frames, those that were stepped over too
+    count(mem, cpu, counter.COMPACT_MIGRATE_SCANNED, at)  # including the frames that were stepped over
     return nr_candidates
 
 
@@ -85,10 +85,10 @@ def fill_candidates(mem, cpu, base_pfn, nr_frames):
 
 @kernel
 def may_go(mem, word):
-    """Whether what a word says can be moved out of the way, or is free, or on its way to being free.
+    """Whether what a word describes can be moved out of the way, is free, or is about to be freed.
 
     Models      the cases of has_unmovable_pages(), mm/page_isolation.c
-    Differs     a folio that is on no LRU list counts as movable: it is in a batch, or somebody has isolated it
+    Differs     a folio that is on no LRU list counts as movable: it is in a batch or isolated
     Progress    wait-free
     """
     if word == NONE_WORD or word_type(word) == T_BUDDY or is_folio(word) or is_movable(mem, word):
@@ -100,7 +100,7 @@ def may_go(mem, word):
 
 @kernel
 def unmovable_frame(mem, start, end):
-    """The first frame of a range that nothing will move (a hint, as the kernel's: "you can't expect this function should be exact").
+    """The first frame of a range that cannot be moved (a hint, as in Linux: "you can't expect this function should be exact").
 
     Models      has_unmovable_pages(), mm/page_isolation.c
     Returns     its pfn, or -1

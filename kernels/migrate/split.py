@@ -1,11 +1,12 @@
 """Splitting a large folio into folios of order 0.
 
-Models      __folio_split(), unmap_folio(), remap_page(), mm/huge_memory.c
-Differs     always to order 0; no deferred-split queue
+Models      __folio_split(), unmap_folio(), remap_page(), mm/huge_memory.c; P18
+Differs     always to order 0; no deferred-split queue; a piece's slot is stored before the piece is unfrozen, where
+            __folio_freeze_and_split_unmapped() unfreezes the piece first
 Invariants  I10: while the words and the slots change the count is zero; F-4
 Protocol    locked; PTEs to migration entries, flush; freeze; pieces get descriptors and words, file pieces their slots, one by one;
-            unfreeze the pieces, locked, then the head; remap; unlock all of them: until then nobody may truncate or reclaim a piece,
-            whose migration entries he would not find
+            unfreeze the pieces, locked, then the head; remap; unlock all of them: until then a truncation or reclaim of a
+            piece would not find its migration entries
 """
 
 from kernels.alloc.release import folio_put
@@ -31,7 +32,7 @@ from kernels.map.pagecache import cache_slot
 from kernels.map.rmap import remove_migration_ptes, try_to_migrate
 from kernels.map.tlb import flush_deferred
 from kernels.migrate.folio import expected_refs
-from kernels.page.folio import folio_prepare, folio_set, folio_test, folio_unlock
+from kernels.page.folio import folio_prepare, folio_set, folio_test, folio_trylock, folio_unlock
 from kernels.page.lru import lru_add, lruvec_of
 from kernels.page.memdesc import desc_word, word_desc
 from kernels.page.refcount import ref_freeze, ref_unfreeze
@@ -53,7 +54,7 @@ def make_piece(mem, cpu, desc, k, in_cache):
         fetch_add_relaxed(mem.lru_isolated, lruvec_of(mem, piece), 1)
     store_relaxed(mem.memdesc, pfn, desc_word(kind, piece))
     if in_cache:
-        # Slot by slot, so that a lookup may meet the old sibling and the new folio; relaxed, since the unfreeze after it releases.
+        # Slot by slot, so that a lookup may find old siblings beside new folios. Relaxed: the unfreeze after it releases.
         store_relaxed(mem.cache, cache_slot(mem, (mapping >> 1) - 1, index), (piece + 1) << 1)
         chaos_point(mem, cpu)
     ref_unfreeze(mem, cpu, piece, 2 if in_cache else 1)
@@ -77,7 +78,7 @@ def split_folio(mem, cpu, desc):
     if in_cache:
         spin_lock(mem, cpu, mem.lock_i_pages + (mapping >> 1) - 1, LC_I_PAGES)
     frozen = ref_freeze(mem, cpu, desc, expected)
-    # While it is frozen nobody can isolate it; from the unfreeze on anybody may, and the flags are theirs.
+    # While the folio is frozen no CPU can isolate it; after the unfreeze any CPU may, and change the flags.
     isolated, on_lru = folio_test(mem, desc, FL_ISOLATED), folio_test(mem, desc, FL_LRU)
     if frozen:
         for k in range(1, 1 << order):
@@ -102,8 +103,26 @@ def split_folio(mem, cpu, desc):
 
 
 @kernel
+def try_split_folio(mem, cpu, desc):
+    """Split an isolated large folio that migration has no target for, unless it is locked.
+
+    Models      try_split_folio(), mm/migrate.c
+    Returns     True if it was split; the pieces are isolated as the whole was
+    Progress    blocking as split_folio, but not on the folio lock
+    """
+    if not folio_trylock(mem, cpu, desc):
+        return False
+    result = split_folio(mem, cpu, desc)
+    folio_unlock(mem, cpu, desc)
+    if result < 0:
+        return False
+    count(mem, cpu, counter.THP_MIGRATION_SPLIT, 1)
+    return True
+
+
+@kernel
 def unlock_pieces(mem, cpu, pfn, order):
-    """Unlock the pieces after the first; the split's references to them are held still.
+    """Unlock the pieces after the first; the split's references to them are still held.
 
     Models      the tail of __folio_split(), which unlocks each new folio after remap_page(), mm/huge_memory.c
     Progress    wait-free
@@ -117,7 +136,7 @@ def settle_pieces(mem, cpu, pfn, order, on_lru):
     """Put the pieces after the first on the LRU if the whole was there, and drop the split's references to them.
 
     Models      the tail of __folio_split(): free_folio_and_swap_cache()
-    Progress    blocking on the lruvec lock; frees pieces that nobody maps
+    Progress    blocking on the lruvec lock; frees pieces that have no other reference
     """
     for k in range(1, 1 << order):
         piece = word_desc(load_relaxed(mem.memdesc, pfn + k))

@@ -1,7 +1,7 @@
 """Where migrated objects go: frames that a free scanner captured, or the allocator; and the pair allocate / free target per type.
 
-Models      isolate_freepages(), compaction_alloc(), compaction_free(), mm/compaction.c (0003e2a4); alloc_migration_target()
-Differs     captured frames stand in per-CPU stacks by order; the scanner's cached position is the zone's, shared by all scanners
+Models      isolate_freepages(), compaction_alloc(), compaction_free(), mm/compaction.c (0003e2a4); alloc_migration_target(); P11
+Differs     captured frames are in per-CPU stacks by order; the scanner's cached position is the zone's, shared by all scanners
 Invariants  I1: a captured frame is in no free list and has no owner; what is left is given back; C11
 Protocol    words are read without the lock, and again under zone->lock before a block is taken
 """
@@ -37,7 +37,7 @@ CLUSTER_MAX = 32  # COMPACT_CLUSTER_MAX
 
 @kernel
 def want_targets(mem, cpu, nr_frames):
-    """Say how many frames this CPU has isolated to migrate: a refill goes on until it has captured as many.
+    """Record how many frames this CPU has isolated to migrate: a refill continues until it has captured as many.
 
     Models      cc->nr_migratepages, mm/compaction.c
     Progress    wait-free
@@ -123,7 +123,7 @@ def isolate_freepages_block(mem, cpu, pfn, stride):
     """Capture the free blocks from `pfn` to the end of its pageblock, lowest first, until there are enough.
 
     Models      isolate_freepages_block(), mm/compaction.c
-    Parameters  stride: frames from what was looked at to what is looked at next
+    Parameters  stride: frames from one look to the next
     Returns     the frame to look at next; the first one of the next pageblock if this one is done
     Progress    blocking on zone->lock, block by block
     """
@@ -137,7 +137,7 @@ def isolate_freepages_block(mem, cpu, pfn, stride):
             pfn += stride
             continue
         order = min(buddy_order(word), NR_ORDERS - 1)
-        if order >= mem.pageblock_order:  # it has become free as a whole
+        if order >= mem.pageblock_order:  # the whole pageblock has become free
             pfn = end
             continue
         chaos_point(mem, cpu)
@@ -162,6 +162,7 @@ def isolate_freepages(mem, cpu, nid):
     """Refill this CPU's stacks from the top of a zone downwards, staying above its migrate scanner.
 
     Models      isolate_freepages(), mm/compaction.c
+    Differs     the stride starts at 1 in every mode, where Linux starts at COMPACT_CLUSTER_MAX in ASYNC; no fast_isolate_freepages()
     Protocol    zone_free_pfn is the next frame to look at, in the middle of a pageblock if there were enough. After a pageblock
                 without a free frame the next one is looked into at every second frame, then at every fourth, up to CLUSTER_MAX;
                 after one with a free frame at every frame again
@@ -226,24 +227,30 @@ def free_target_frames(mem, cpu, pfn, order, targets):
 
 
 @kernel
-def alloc_target_folio(mem, cpu, src, targets):
-    """A target for a folio, with one reference, initialised no further than that (C11).
+def publish_target(mem, cpu, src, pfn):
+    """A target for a folio in the frames at `pfn`, with one reference, initialised no further than that (C11).
 
-    Returns     the descriptor or -1
-    Progress    blocking
+    Progress    as desc_alloc
     """
-    order = mem.folio_order[src]
-    pfn = alloc_target_frames(mem, cpu, mem.folio_pfn[src], order, targets)
-    if pfn < 0:
-        return -1
-    dst = folio_prepare(mem, cpu, mem.folio_type[src], pfn, order, 0, 0)
+    dst = folio_prepare(mem, cpu, mem.folio_type[src], pfn, mem.folio_order[src], 0, 0)
     folio_publish(mem, cpu, dst, 1)
     return dst
 
 
 @kernel
+def alloc_target_folio(mem, cpu, src, targets):
+    """Allocate a target for a folio.
+
+    Returns     the descriptor with one reference, or -1
+    Progress    blocking
+    """
+    pfn = alloc_target_frames(mem, cpu, mem.folio_pfn[src], mem.folio_order[src], targets)
+    return publish_target(mem, cpu, src, pfn) if pfn >= 0 else -1
+
+
+@kernel
 def free_target_folio(mem, cpu, dst, targets):
-    """Give an unused target back; if somebody speculates on it, the speculator's put does.
+    """Give an unused target back; if a speculator holds a reference, the speculator's put frees it.
 
     Models      compaction_free(), mm/compaction.c
     Progress    blocking

@@ -1,7 +1,7 @@
 """One window of a range, migrated as the policy says: by (base_pfn, bitmap), or by a list.
 
-Models      the call of migrate_pages() in compact_zone() and __alloc_contig_migrate_range(), and what the seed thread puts there
-Protocol    both leave a window as they found it but for what has moved: no isolation outlives the call
+Models      the call of migrate_pages() in compact_zone() and __alloc_contig_migrate_range(), and the interface that P1 proposes instead
+Protocol    both change nothing in a window but what has moved: no isolation outlives the call
 """
 
 from kernels.base.jit import kernel

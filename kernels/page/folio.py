@@ -1,7 +1,7 @@
 """Descriptors: where they come from, how a folio begins and ends, its flags and its lock.
 
 Models      struct folio from a TYPESAFE_BY_RCU slab (Memdescs, "Path"); folio_trylock(), folio_unlock(), mm/filemap.c
-Differs     a descriptor is reused at once, last in first out, and never becomes anything but a descriptor
+Differs     a freed descriptor may be reused immediately, last in first out; its memory never becomes anything else
 Invariants  I6, I8; after a reference is taken through a word, the word and the range are checked again before any field is used
 Protocol    begin: fields, then the 2^order words, then unfreeze (release).
             end: count 0, then all words to NONE, then the descriptor to the pool, then the frames to the allocator.
@@ -28,11 +28,11 @@ from kernels.page.refcount import ref_unfreeze
 
 @kernel
 def desc_alloc(mem, cpu):
-    """Take a descriptor from this CPU's cache, refilled by halves from the machine's pool.
+    """Take a descriptor from this CPU's cache; an empty cache is refilled to one half from the pool.
 
     Models      kmem_cache_alloc() of a TYPESAFE_BY_RCU cache
     Returns     its index; there are more descriptors than frames, so it cannot fail
-    Progress    blocking on the pool's lock once in DESC_CACHE / 2
+    Progress    blocking on the pool's lock once per DESC_CACHE / 2 calls
     """
     cached = mem.desc_cached[cpu]
     if cached == 0:
@@ -52,9 +52,9 @@ def desc_alloc(mem, cpu):
 
 @kernel
 def desc_free(mem, cpu, desc):
-    """Give a descriptor back; a late reader may meet it again as another object at once.
+    """Free a descriptor. A late reader may find it reused for another object immediately.
 
-    Progress    blocking on the pool's lock once in DESC_CACHE / 2
+    Progress    blocking on the pool's lock once per DESC_CACHE / 2 calls
     """
     cached = mem.desc_cached[cpu]
     if cached == DESC_CACHE:
@@ -72,7 +72,7 @@ def desc_free(mem, cpu, desc):
 
 @kernel
 def folio_prepare(mem, cpu, kind, pfn, order, mapping, index):
-    """A descriptor for the 2^order frames at `pfn`, with its count still zero and no word leading to it.
+    """A descriptor for the 2^order frames at `pfn`, its count zero, and no word leads to it yet.
 
     Parameters  kind: layout.Type; mapping, index: as in the descriptor
     Returns     the descriptor
@@ -103,7 +103,7 @@ def set_words(mem, pfn, order, word):
 
 @kernel
 def folio_publish(mem, cpu, desc, nr_refs):
-    """Words, then the count: from here on anybody may take a reference.
+    """Write the words, then unfreeze the count: from then on any CPU may take a reference.
 
     Models      prep_compound_page() and set_page_refcounted(), mm/page_alloc.c
     Progress    wait-free
@@ -115,9 +115,9 @@ def folio_publish(mem, cpu, desc, nr_refs):
 
 @kernel
 def folio_retire_words(mem, cpu, desc):
-    """Take the words of an object whose count is zero back to NONE.
+    """Set the words of an object whose count is zero to NONE.
 
-    Progress    wait-free; a bug if somebody else changed one
+    Progress    wait-free; a bug if another CPU changed one
     """
     pfn, order, kind = mem.folio_pfn[desc], mem.folio_order[desc], mem.folio_type[desc]
     expected = desc_word(kind, desc)
@@ -149,7 +149,7 @@ def folio_test(mem, desc, mask):
 
 @kernel
 def folio_set(mem, desc, mask):
-    """Set flags that guard nothing.
+    """Set flags that protect no other data.
 
     Progress    wait-free
     """
@@ -158,7 +158,7 @@ def folio_set(mem, desc, mask):
 
 @kernel
 def folio_clear(mem, desc, mask):
-    """Clear flags that guard nothing.
+    """Clear flags that protect no other data.
 
     Progress    wait-free
     """
@@ -174,7 +174,7 @@ def folio_test_clear(mem, desc, mask):
     Returns     True if it was set
     Progress    wait-free
     """
-    # what belongs to the flag is found under a lock that whoever set it has held: the lruvec's, the batch's or the folio's
+    # what the flag protects is read under a lock that the CPU that set the flag also held: the lruvec's, the batch's or the folio's
     return fetch_and_relaxed(mem.flags, desc, ~mask) & mask != 0
 
 

@@ -2,8 +2,8 @@
 
 Models      mm/swap.c, mm/vmscan.c: lruvec_add_folio(), lruvec_del_folio(), folio_isolate_lru()
 Differs     one list where Linux has active and inactive; links are descriptor index + 1, 0 ends a list
-Invariants  I9: the lock is chosen from the folio's pfn and type, both stable under a reference; I16: whoever clears FL_LRU owns
-            the folio's place on the list
+Invariants  I9: the lock is chosen from the folio's pfn and type, both stable under a reference; I16: the CPU that clears FL_LRU
+            owns the folio's place on the list
 """
 
 from kernels.base.atomics import fetch_add_relaxed
@@ -66,7 +66,7 @@ def lru_unlink(mem, cpu, lruvec, desc):
 
 @kernel
 def lru_add(mem, cpu, desc):
-    """Put a folio on its list and say so; the caller holds a reference.
+    """Put a folio on its list and set FL_LRU; the caller holds a reference.
 
     Models      lru_add(), mm/swap.c
     Progress    blocking on the lruvec lock
@@ -80,7 +80,7 @@ def lru_add(mem, cpu, desc):
 
 @kernel
 def lru_del(mem, cpu, desc):
-    """Take a folio off its list after clearing FL_LRU: nobody else can.
+    """Take a folio off its list; the caller has cleared FL_LRU, so no other CPU can.
 
     Progress    blocking on the lruvec lock
     """
@@ -92,11 +92,12 @@ def lru_del(mem, cpu, desc):
 
 @kernel
 def lru_del_batch(mem, cpu, nr_folios):
-    """Take the first `nr_folios` of this CPU's folio_list off their lists, whose FL_LRU it has cleared: one lock for neighbours of a list.
+    """Take the first `nr_folios` of this CPU's folio_list off their lists; neighbours on folio_list that share a list share a lock hold.
 
     Models      the lruvec lock of isolate_migratepages_block(), mm/compaction.c, which is kept from one folio to the next
-    Differs     Linux drops it before each put, lest that is the last one (D2); here all references are taken before
-    Returns     0, how many are left
+    Differs     Linux drops the lock before each put, which may be the last (D2); here all references are taken before
+    Parameters  nr_folios: folios whose FL_LRU this CPU has cleared
+    Returns     0: none are left
     Progress    blocking on lruvec locks
     """
     held = -1
@@ -117,10 +118,10 @@ def lru_del_batch(mem, cpu, nr_folios):
 
 @kernel
 def folio_isolate_lru(mem, cpu, desc):
-    """Take a folio off the LRU for oneself, with a reference of its own. The caller holds a reference.
+    """Isolate a folio from the LRU with a further reference. The caller holds a reference.
 
     Models      folio_isolate_lru(), mm/vmscan.c
-    Returns     True if this CPU is now the one isolator
+    Returns     True if this CPU is now the only isolator
     Progress    blocking on the lruvec lock
     """
     if not folio_test_clear(mem, desc, FL_LRU):

@@ -3,8 +3,8 @@
 Models      struct page { unsigned long memdesc; } (kernelnewbies MatthewWilcox/Memdescs, revision B)
 Differs     a descriptor is an index, not a pointer; tag 11 (unassigned there) is the counted allocation of today's
             alloc_pages(), which revision B has no word for
-Invariants  I6: a word is written after the data it announces and retired before that data goes; F-1
-These are pure functions of a word; who may write one, and when, stands in folio.py and kernels/types.
+Invariants  I6: a word is written after the data it announces and retired before that data is freed; F-1
+These are pure functions of a word. page/folio.py and kernels/types say which CPU may write a word, and when.
 """
 
 from kernels.base.jit import kernel
@@ -46,7 +46,7 @@ def word_type(word):
 
 @kernel
 def is_counted(word):
-    """Whether a word leads to a descriptor with a reference count, so that try_get on it means something.
+    """Whether a word leads to a descriptor with a reference count, so that try_get on it is meaningful.
 
     Progress    wait-free
     """
@@ -148,7 +148,7 @@ def offline_owner(word):
 
 @kernel
 def with_state(word, state, cpu):
-    """An Offline head word moved to another state; `cpu` is who isolates, and matters in ISOLATED and TRANSIT.
+    """An Offline head word moved to another state; `cpu` is the isolator, and matters only in ISOLATED and TRANSIT.
 
     Progress    wait-free
     """

@@ -1,16 +1,16 @@
-"""The reference count of a descriptor: the transitions of the count alone. A put that may free stands in alloc/release.py.
+"""The reference count of a descriptor: the transitions of the count alone. A put that may free is in alloc/release.py.
 
 Models      include/linux/page_ref.h (torvalds/linux 0c8ea05e); refcount = frozen-bit: "mm: implement page refcount locking via
-            dedicated bit" (Gladyshev, v2, April 2026), as linux-mm.md 1.2 tells it
+            dedicated bit" (Gladyshev, v2, April 2026); P2, P4
 Differs     gets, freezes and the freeze of the last put acquire only, where Linux's are fully ordered: none of them publishes anything, and
             page-table entries that were changed before a freeze are ordered by the full barrier of their flush
-            frozen-bit: every adder that meets the bit tries once to take its addition back, not only when the count is large
-Invariants  I3: frozen means free or frozen, and only the freezer or the allocator leaves it; I5
-Protocol    get: add unless frozen, acquire; put: release, and acquire for the one that frees; freeze: n -> frozen, acquire;
+            frozen-bit: every adder that finds the bit set tries once to undo its addition, not only when the count is large
+Invariants  I3: a frozen count means that the object is free or frozen; only the freezer or the allocator unfreezes it; I5
+Protocol    get: add unless frozen, acquire; put: release, and acquire for the put that frees; freeze: n -> frozen, acquire;
             unfreeze: a release store, which makes what was done while frozen visible to the next get.
             cas: frozen is 0, and a get is a loop of compare-and-exchange.
-            frozen-bit: frozen is negative, a get adds first and looks afterwards, and 0 is alive: who puts last freezes 0, and
-            if a get was faster, leaves the freeing to its owner.
+            frozen-bit: frozen is negative, a get adds first and checks afterwards, and 0 is alive: the last put freezes 0; if a
+            get came first, the owner of that reference frees.
 """
 
 from kernels.base import counter
@@ -32,7 +32,7 @@ from kernels.base.vmstat import count
 
 @slow_kernel
 def count_failed_cmpxchg(mem, cpu):
-    """Count one turn of a retry loop, out of line: in line, it is what a success jumps over.
+    """Count one turn of a retry loop. Out of line, so that a success does not jump over it.
 
     Progress    wait-free
     """
@@ -50,7 +50,7 @@ def is_frozen(mem, value):
 
 @kernel
 def frozen_value(mem):
-    """What freezing leaves in a count.
+    """The value of a frozen count.
 
     Progress    wait-free
     """
@@ -59,7 +59,7 @@ def frozen_value(mem):
 
 @kernel
 def add_unless_frozen(mem, desc):
-    """Add a reference, and find out whether that was one.
+    """Add one to the count, then check whether that took a reference.
 
     Models      page_ref_add_unless_zero() with PAGEREF_FROZEN_BIT
     Returns     True if the caller now owns one reference
@@ -69,15 +69,15 @@ def add_unless_frozen(mem, desc):
     before = fetch_add_acquire(mem.refcount, desc, 1)
     if before >= 0:
         return True
-    # ORDER: relaxed: nothing was learned. It fails if another adder came after, who takes both back, or if the count was unfrozen,
-    # by a store that does not know of the addition. It never subtracts: that would be a stranger's reference by then.
+    # ORDER: relaxed: the failed get reads nothing. The cas fails if another adder came later, which then undoes both additions, or if
+    # the count was unfrozen by a store that overwrote the addition. It never subtracts: by then that could drop another CPU's reference.
     cas_relaxed(mem.refcount, desc, before + 1, FROZEN)
     return False
 
 
 @kernel
 def ref_try_get(mem, cpu, desc):
-    """Take a reference unless the count is zero (freed or frozen; nobody can tell which).
+    """Take a reference unless the count is zero (freed or frozen; the caller cannot tell which).
 
     Models      folio_try_get() / page_ref_add_unless_zero(), include/linux/page_ref.h
     Returns     True if the caller now owns one reference
@@ -89,7 +89,7 @@ def ref_try_get(mem, cpu, desc):
         old = load_relaxed(mem.refcount, desc)
         if old <= 0:
             return False
-        # ORDER: acquire, pairs with ref_unfreeze; a get publishes nothing, and any read-modify-write goes on with its release sequence
+        # ORDER: acquire, pairs with ref_unfreeze; a get publishes nothing, and every read-modify-write continues its release sequence
         if cas_acquire(mem.refcount, desc, old, old + 1) == old:
             return True
         count_failed_cmpxchg(mem, cpu)
@@ -113,10 +113,10 @@ def ref_put_testzero(mem, cpu, desc, nr_refs):
     Returns     True if that was the last one: the caller must free
     Progress    wait-free
     """
-    # Only compared for equality: then it is a subtraction that sets flags, which the processor overlaps with the next misses. Asking for
-    # its sign, too, made a random get + put 1.15 times as slow, an exchange-and-add 1.4 times; so a count below zero is found here by
-    # the checked flavours, and in the fast one by the next unfreeze, which wants it frozen, or by the checkers at rest.
-    # ORDER: release hands my accesses to whoever frees; acquire, for the one that frees, pairs with the others' releases
+    # The result is only compared for equality: that compiles to a subtraction that sets flags, which the processor overlaps with the next
+    # misses. With a test of the sign, a random get + put took 1.15 times as long, with an exchange-and-add 1.4 times. So the checked
+    # flavours find a count below zero here; in the fast flavour the next unfreeze, which expects it frozen, or the checkers at rest do.
+    # ORDER: release, this CPU's accesses come before the free; acquire, for the put that frees, pairs with the other puts' releases
     old = fetch_add_acq_rel(mem.refcount, desc, -nr_refs)
     if CHECKED:
         if old < nr_refs:
@@ -124,7 +124,7 @@ def ref_put_testzero(mem, cpu, desc, nr_refs):
     if old != nr_refs:
         return False
     if mem.policy_refcount == REFCOUNT_FROZEN_BIT:
-        # ORDER: acquire, for the one that frees. Lost against a get: its owner puts last.
+        # ORDER: acquire, for the put that frees. If a get came first, its owner puts last.
         if cas_acquire(mem.refcount, desc, 0, FROZEN) != 0:
             count(mem, cpu, counter.MET_PUT_LOST_TO_A_GET, 1)
             return False
@@ -133,14 +133,14 @@ def ref_put_testzero(mem, cpu, desc, nr_refs):
 
 @kernel
 def ref_freeze(mem, cpu, desc, expected):
-    """Take the count from exactly `expected` to frozen, so that nobody can get a reference.
+    """Take the count from exactly `expected` to frozen, so that no CPU can take a reference.
 
     Models      folio_ref_freeze(), include/linux/page_ref.h
     Returns     True if it is frozen now
     Progress    wait-free
     """
     count(mem, cpu, counter.CMPXCHG_TRIED, 1)
-    # ORDER: acquire: what is read while frozen is not read before. It publishes nothing; Linux's cmpxchg is fully ordered
+    # ORDER: acquire: reads of the frozen object stay after it. It publishes nothing; Linux's cmpxchg is fully ordered
     if cas_acquire(mem.refcount, desc, expected, frozen_value(mem)) == expected:
         return True
     count(mem, cpu, counter.CMPXCHG_FAILED, 1)

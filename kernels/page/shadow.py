@@ -1,4 +1,4 @@
-"""The shadow owner word of each frame: where the full checks believe it to be. Nothing in the fast flavour.
+"""The shadow owner word of each frame: the state in which the full checks expect it. The fast flavour has none of this.
 
 Invariants  I2: one owner; a double free or a double allocation is a compare-and-swap that finds another state.
             I18: nothing is taken from an isolated pageblock
@@ -13,7 +13,7 @@ from kernels.base.layout import BUG_ISOLATED_ALLOC, BUG_SHADOW, MT_ISOLATE, SH_B
 
 @kernel
 def shadow_set(mem, cpu, pfn, order, before, after):
-    """shadow_move() by whom may take frames of isolated pageblocks: whoever isolated them.
+    """shadow_move() for an isolator, which may take frames of the pageblocks that it isolated.
 
     Progress    wait-free
     """
@@ -27,13 +27,13 @@ def shadow_set(mem, cpu, pfn, order, before, after):
 
 @kernel
 def shadow_move(mem, cpu, pfn, order, before, after):
-    """Move the 2^order frames at `pfn` from state `before` to `after` (layout.SH_*); a bug if one was elsewhere.
+    """Move the 2^order frames at `pfn` from state `before` to `after` (layout.SH_*); a bug if a frame was in another state.
 
     Progress    wait-free
     """
     if CHECKED:
         if mem.shadow_on:
-            # exact: whoever takes frames from the buddy holds zone->lock
+            # exact: a CPU that takes frames from the buddy holds zone->lock
             if before == SH_BUDDY and load_unseen(mem.block_migratetype, pfn >> mem.pageblock_order) == MT_ISOLATE:
                 bug(mem, cpu, BUG_ISOLATED_ALLOC, pfn, MT_ISOLATE, after)
             shadow_set(mem, cpu, pfn, order, before, after)

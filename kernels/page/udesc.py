@@ -1,13 +1,13 @@
-"""Descriptors without a count: what a zspage, a slab or a page table is, beside its memdesc word.
+"""Descriptors without a count: the state of a zspage, slab, page table or page-pool frame beside its memdesc word.
 
 Models      zpdesc, ptdesc and slab as the memdesc project wants them: from TYPESAFE_BY_RCU slabs, no refcount, no page lock, no lru
-            (Memdescs, "Path"; movable_ops rework, 2506.2/05012)
-Differs     one pool serves the three; folios' descriptors come from another one, so no try_get ever reaches one of these
-Invariants  F-2: no speculative reference succeeds on one; I6; I16: one isolator, and who frees is never in doubt
+            (Memdescs, "Path"; movable_ops rework, 2506.2/05012); P3, P10
+Differs     one pool serves all four; folios' descriptors come from another pool, so no try_get ever reaches one of these
+Invariants  F-2: no speculative reference succeeds on one; I6; I16: one isolator, and the state word decides which CPU frees
 Protocol    the state word holds frame, type, isolator and state, and changes by compare-and-swap of the whole of it: success grants
-            the incarnation of now. PRIVATE -> LIVE after the memdesc word is written (release). LIVE -> ISOLATED by an isolator, ->
-            PRIVATE by the owner who takes it apart. An owner that meets ISOLATED swaps in RELEASED and forgets it. ISOLATED ->
-            LIVE, at the same frame or at another, by the isolator alone; it frees what it finds RELEASED.
+            the current incarnation. PRIVATE -> LIVE after the memdesc word is written (release). LIVE -> ISOLATED by an isolator,
+            LIVE -> PRIVATE by the owner that destroys the object. An owner that finds ISOLATED swaps in RELEASED and no longer uses
+            the object. ISOLATED -> LIVE, at the same frame or at another, by the isolator alone; it frees what it finds RELEASED.
 """
 
 from kernels.base.atomics import cas_acq_rel, load_acquire, load_relaxed, store_relaxed, store_release
@@ -43,7 +43,7 @@ def udesc_word(kind, pfn, state, cpu):
 
 @kernel
 def udesc_pfn(mem, udesc):
-    """The frame of a descriptor whose owner's lock is held, or that is isolated by the caller.
+    """The frame of a descriptor whose owner's lock the caller holds, or that the caller isolated.
 
     Progress    wait-free
     """
@@ -54,7 +54,7 @@ def udesc_pfn(mem, udesc):
 def udesc_alloc(mem, cpu, kind, pfn, owner):
     """A descriptor for a frame, PRIVATE.
 
-    Parameters  kind: layout.Type; owner: what the type makes of it
+    Parameters  kind: layout.Type; owner: a value that the type defines
     Returns     its index, or -1 if all are in use
     Progress    blocking on the pool's lock
     """
@@ -76,7 +76,7 @@ def udesc_alloc(mem, cpu, kind, pfn, owner):
 
 @kernel
 def udesc_free(mem, cpu, udesc):
-    """Give a descriptor back; a late reader may meet it again as another object at once.
+    """Free a descriptor. A late reader may find it reused for another object immediately.
 
     Progress    blocking on the pool's lock
     """
@@ -89,12 +89,12 @@ def udesc_free(mem, cpu, udesc):
 
 @kernel
 def udesc_publish(mem, kind, udesc, pfn):
-    """Write the frame's memdesc word, then say LIVE: from here on it may be isolated.
+    """Write the frame's memdesc word, then set LIVE: from then on the object may be isolated.
 
     Progress    wait-free
     """
     store_relaxed(mem.memdesc, pfn, desc_word(kind, udesc))
-    # ORDER: release, what the owner has put into frame and descriptor comes before anybody can isolate it
+    # ORDER: release, what the owner wrote to frame and descriptor comes before any isolation
     store_release(mem.u_word, udesc, udesc_word(kind, pfn, U_LIVE, 0))
 
 
@@ -125,7 +125,7 @@ def udesc_idle(mem, word, pfn):
 def udesc_isolate(mem, cpu, pfn, word):
     """LIVE -> ISOLATED by this CPU, if the word still leads to this frame's descriptor.
 
-    Parameters  word: the memdesc word as read when the frame was found; the descriptor may have become another's since
+    Parameters  word: the memdesc word as read when the frame was found; the descriptor may belong to another object since
     Returns     True if this CPU holds its isolation
     Progress    wait-free
     """
@@ -136,12 +136,12 @@ def udesc_isolate(mem, cpu, pfn, word):
 
 @kernel
 def udesc_isolated(mem, cpu, pfn, word):
-    """Whether what this CPU isolated is still its owner's: False if it was released.
+    """Whether the owner still holds what this CPU isolated: False if the owner released it.
 
     Progress    wait-free; a bug if it is anything else
     """
     kind = word_type(word)
-    # ORDER: acquire, pairs with the owner's release: what it did with the frame comes before it is freed here
+    # ORDER: acquire, pairs with the owner's release: its accesses to the frame come before the free here
     seen = load_acquire(mem.u_word, word_desc(word))
     if seen == udesc_word(kind, pfn, U_ISOLATED, cpu):
         return True
@@ -154,7 +154,7 @@ def udesc_isolated(mem, cpu, pfn, word):
 def udesc_settle(mem, cpu, pfn, word, dst_pfn):
     """End an isolation: LIVE again, at `dst_pfn`.
 
-    Returns     False if the owner has released it meanwhile
+    Returns     False if the owner released it in the meantime
     Progress    wait-free
     """
     kind = word_type(word)
@@ -166,18 +166,18 @@ def udesc_settle(mem, cpu, pfn, word, dst_pfn):
 def udesc_putback(mem, cpu, pfn, word):
     """End an isolation where it began: LIVE again, at the same frame.
 
-    Returns     False if the owner has released it meanwhile, and it is the caller's to free
+    Returns     False if the owner released it in the meantime: the caller frees it
     Progress    wait-free; a bug if it is neither this CPU's nor released
     """
     if not udesc_isolated(mem, cpu, pfn, word):
         return False
-    # released between the look and the move, or a bug
+    # the owner released it between the check and the move; anything else is a bug
     return udesc_settle(mem, cpu, pfn, word, pfn) or udesc_isolated(mem, cpu, pfn, word)
 
 
 @kernel
 def udesc_take(mem, cpu, kind, udesc):
-    """The owner takes an object apart, its lock held: its own to free, or its isolator's.
+    """Destroy an object, the owner's lock held: the owner frees it, or its isolator does.
 
     Returns     True if the caller frees, False if the isolator does
     Progress    lock-free; a bug if it is neither LIVE nor ISOLATED

@@ -18,8 +18,7 @@ from kernels.page.refcount import frozen_value
 def boot_zone(mem, nid):
     """Free every frame of a node but the reserved ones as the largest aligned blocks, all movable, and set the watermarks.
 
-    Models      free_area_init(), memmap_init_reserved_pages(), mm/mm_init.c: what the firmware and the kernel's image have
-
+    Models      free_area_init(), memmap_init_reserved_pages(), mm/mm_init.c: the memory of the firmware and of the kernel image
     Progress    wait-free
     """
     first, end = nid * mem.frames_per_node, (nid + 1) * mem.frames_per_node
@@ -48,7 +47,7 @@ def boot_zone(mem, nid):
 
 @kernel
 def boot_machine(mem):
-    """Bring a machine whose header is filled to its first state.
+    """Set up the first state of a machine whose header is filled.
 
     Models      start_kernel(), as far as mm is concerned
     Returns     free frames

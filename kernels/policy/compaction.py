@@ -1,10 +1,10 @@
-"""Compaction of a zone: a migrate scanner going up, a free scanner going down, and when to bother.
+"""Compaction of a zone: a migrate scanner going up, a free scanner going down, and when to run them.
 
-Models      compact_zone(), isolate_migratepages(), compaction_suitable(), defer_compaction(), mm/compaction.c (0003e2a4)
+Models      compact_zone(), isolate_migratepages(), compaction_suitable(), defer_compaction(), mm/compaction.c (0003e2a4); P11
 Differs     one pageblock is one window, or `window_blocks` of them; both scanners' positions are the zone's, so that
             several compactors of a zone share the work; no proactive compaction and no capture of the freed block
 Invariants  L1: a scan ends when the scanners meet or after `max_blocks`; D3: a block that gave nothing gets its skip bit
-Protocol    words are read without any lock: what they say is a hint, and migrate_range derives it again
+Protocol    words are read without any lock and are hints: migrate_range derives the types again
 """
 
 from kernels.alloc.buddy import area_of, nid_of
@@ -28,9 +28,9 @@ from kernels.migrate.targets import CLUSTER_MAX, FROM_SCANNER, cc_release, isola
 from kernels.migrate.window import migrate_window
 from kernels.page.memdesc import is_folio, word_desc
 
-SKIP = 1 << 16  # of block_skip; below it the scanner at work, CPU + 1
+SKIP = 1 << 16  # of block_skip; the bits below hold the current scanner, CPU + 1
 COMPACT_MAX_DEFER_SHIFT = 6
-COMPACT_SUCCESS, COMPACT_CONTINUE, COMPACT_COMPLETE, COMPACT_DEFERRED = range(4)
+COMPACT_SUCCESS, COMPACT_CONTINUE, COMPACT_COMPLETE = range(3)
 
 
 @kernel
@@ -52,7 +52,7 @@ def claim_block(mem, cpu, block):
     """Become the one scanner of a pageblock.
 
     Models      test_and_set_skip(), mm/compaction.c
-    Returns     False if it is to be skipped or somebody scans it
+    Returns     False if its skip bit is set or another CPU scans it
     Progress    wait-free
     """
     # a hint: what a scanner does in the block is decided by locks and re-checks there
@@ -64,10 +64,10 @@ def claim_block(mem, cpu, block):
 
 @kernel
 def fills_block(mem, block):
-    """Whether one folio has a whole pageblock: moving it elsewhere would gain nothing (a hint).
+    """Whether one folio fills a whole pageblock: moving it elsewhere would gain nothing (a hint).
 
     Models      pageblock_skip_persistent(), skip_isolation_on_order(), mm/compaction.c
-    Differs     a compaction for less than a pageblock does not pass by folios of that order or more
+    Differs     a compaction for less than a pageblock does not skip folios of its own order or more
     Progress    wait-free
     """
     word = load_relaxed(mem.memdesc, block << mem.pageblock_order)
@@ -106,7 +106,7 @@ def compact_block(mem, cpu, block, end, mode, reason):
     if mem.cc_pages[cpu] == 0:
         want_targets(mem, cpu, CLUSTER_MAX)
         isolate_freepages(mem, cpu, nid_of(mem, base_pfn))
-        if mem.cc_pages[cpu] == 0:  # the scanners have met: nothing is isolated that has nowhere to go
+        if mem.cc_pages[cpu] == 0:  # the scanners have met: there are no targets, so nothing is isolated
             return 1
     claimed = claim_window(mem, cpu, block, end, mode)
     if claimed == 0:
@@ -123,7 +123,7 @@ def compact_block(mem, cpu, block, end, mode, reason):
 
 @kernel
 def reset_scanners(mem, nid):
-    """Both scanners to their ends, skip bits cleared.
+    """Move both scanners to their ends of the zone and clear the skip bits.
 
     Models      __reset_isolation_suitable(), mm/compaction.c
     Progress    wait-free
@@ -138,7 +138,7 @@ def reset_scanners(mem, nid):
 
 @kernel
 def compaction_deferred(mem, cpu, nid, order):
-    """Whether recent failures say not to try.
+    """Whether recent failures defer this attempt.
 
     Models      compaction_deferred(), mm/compaction.c
     Progress    wait-free
@@ -176,7 +176,7 @@ def compact_zone(mem, cpu, nid, order, mode, max_blocks):
     """Compact a zone until a block of `order` is free, the scanners meet, or `max_blocks` were scanned.
 
     Models      compact_zone(), mm/compaction.c
-    Parameters  order: 0..10, or -1 to go on until the scanners meet
+    Parameters  order: 0..10, or -1 to continue until the scanners meet
     Returns     COMPACT_SUCCESS, COMPACT_CONTINUE (max_blocks reached) or COMPACT_COMPLETE (scanners met)
     Progress    bounded by max_blocks
     """
@@ -203,7 +203,7 @@ def compact_zone(mem, cpu, nid, order, mode, max_blocks):
 
 @kernel
 def compact_memory(mem, cpu, nid):
-    """Compact a zone from end to end, synchronously and whatever its skip bits say.
+    """Compact a zone from end to end, synchronously and ignoring its skip bits.
 
     Models      compact_node() of `echo 1 > /proc/sys/vm/compact_memory`: order -1, MIGRATE_SYNC, whole_zone, ignore_skip_hint;
                 mm/compaction.c
@@ -217,7 +217,7 @@ def compact_memory(mem, cpu, nid):
 
 @kernel
 def try_to_compact_pages(mem, cpu, nid, order):
-    """Direct compaction on behalf of an allocation: ASYNC, then, if that met its end, SYNC_LIGHT.
+    """Direct compaction on behalf of an allocation: ASYNC, then SYNC_LIGHT unless that succeeded.
 
     Models      try_to_compact_pages(), mm/compaction.c
     Returns     True if a block of `order` should be free now

@@ -1,11 +1,13 @@
 """Ranges of pageblocks: isolated, evacuated, and taken out of the allocator whole.
 
-Models      alloc_contig_range(), __alloc_contig_migrate_range(), alloc_contig_pages(), free_contig_range(), mm/page_alloc.c (6.18, from
-            memory); start_isolate_page_range(), undo_isolate_page_range(), mm/page_isolation.c
-Differs     a round migrates window after window and comes back to those that are not empty, where Linux tries 32 pages five times
-            before it goes on: a temporary reference has the time of a round to go away. Between rounds the CPU gives way to others,
-            as cond_resched() does. What was not migrated is put back after each window and isolated again, so that nobody waits for
-            it meanwhile; the frame that is in the way says why a range was refused, without locks
+Models      alloc_contig_frozen_range(), __alloc_contig_migrate_range(), alloc_contig_frozen_pages(), free_contig_frozen_range(),
+            mm/page_alloc.c (linux-mm tree, 00cb34b034a5), here under the names of their counted wrappers alloc_contig_range() and so
+            on; start_isolate_page_range(), undo_isolate_page_range(), mm/page_isolation.c; P20
+Differs     a round migrates window after window and returns to those that are not empty, where Linux tries 32 pages five times before
+            it continues: a temporary reference has a whole round to be put. Between rounds the CPU yields, as cond_resched() does.
+            What was not migrated is put back after each window and isolated again, so that no CPU waits for it in between; the frame
+            in the way shows why a range was refused, without locks. Clean page cache is migrated, where Linux drops it
+            (reclaim_clean_pages_from_list()); a lack of targets makes the next round reclaim, where Linux gives up on -ENOMEM
 Invariants  I15: a range that was refused is as it was, its pageblocks of their old types; I17, I18; L1: MAX_TRIES rounds
 Protocol    look for what cannot move; isolate the first pageblock, the last, the others; drain per-CPU lists and LRU batches, and keep
             the batches empty; align to the head of what straddles the start; migrate until all of it is free; under zone->lock test
@@ -61,7 +63,8 @@ GIVE_WAY_TURNS = 512  # of relax() before the second round, twice as many before
 def dissolve_free_huge_page(mem, cpu, block):
     """Free the hugetlb folio of a pageblock, if it is in the pool.
 
-    Models      dissolve_free_hugetlb_folios(), mm/hugetlb.c, for a range of one pageblock
+    Models      dissolve_free_hugetlb_folios(), mm/hugetlb.c, for a range of one pageblock, as offline_pages() uses it
+    Differs     alloc_contig_frozen_range() uses replace_free_hugepage_folios()
     Progress    as free_frozen_pages
     """
     pfn = block << mem.pageblock_order
@@ -82,10 +85,10 @@ def undo_isolate_page_range(mem, cpu, first_block, end_block):
 
 @kernel
 def start_isolate_page_range(mem, cpu, first_block, end_block):
-    """Isolate pageblocks, all or none: the first and the last one, by whom others would be met, then those between.
+    """Isolate pageblocks, all or none: first the two at the ends, where overlapping ranges meet, then those between.
 
     Models      start_isolate_page_range(), mm/page_isolation.c
-    Returns     False if somebody else has isolated one of them; none of them is the caller's then
+    Returns     False if another CPU has isolated one of them; then the caller holds none
     Progress    blocking on zone->lock
     """
     last = end_block - 1
@@ -120,7 +123,7 @@ def evacuate_round(mem, cpu, start, end, reason):
 
 @kernel
 def give_way(mem, cpu, turns):
-    """Let others run who may hold what is in the way: they may have lost their processor to this one.
+    """Yield: a task that holds what is in the way may have been preempted by this one.
 
     Models      cond_resched()
     Progress    bounded
@@ -134,7 +137,7 @@ def evacuate_range(mem, cpu, start, end, reason, max_tries):
     """Migrate everything that moves out of a range of isolated pageblocks.
 
     Models      __alloc_contig_migrate_range(), mm/page_alloc.c
-    Returns     -1 if all of it was free; else a frame that was in the way (a hint either way: take_isolated_range() tells)
+    Returns     -1 if all of it was free; else a frame that was in the way (a hint either way: take_isolated_range() decides)
     Progress    at most max_tries rounds
     """
     nid, busy = nid_of(mem, start), start
@@ -144,7 +147,7 @@ def evacuate_range(mem, cpu, start, end, reason, max_tries):
             give_way(mem, cpu, GIVE_WAY_TURNS << attempt)
             drain_all_pages(mem, cpu, nid)
             if why_busy(mem, busy) == REFUSAL_NOMEM:
-                shrink_node(mem, cpu, nid, 1 << mem.pageblock_order)  # what alloc_migration_target() does by itself
+                shrink_node(mem, cpu, nid, 1 << mem.pageblock_order)  # alloc_migration_target() reclaims by itself
         evacuate_round(mem, cpu, start, end, reason)
         busy = busy_frame(mem, start, end)
         if busy < 0 or unmovable_frame(mem, busy, end) >= 0:
@@ -174,7 +177,7 @@ def alloc_contig_range(mem, cpu, start, end):
     """Take a range of frames out of the allocator, moving away what is in it.
 
     Models      alloc_contig_range(), mm/page_alloc.c
-    Parameters  start, end: frames of one node, not more than that aligned
+    Parameters  start, end: frames of one node, of any alignment
     Returns     -1: the frames are the caller's, their words NONE. Else why not (layout.Refusal), and everything is as it was
     Progress    bounded, blocking
     """
@@ -198,6 +201,7 @@ def is_candidate(mem, block):
     """Whether a range with this pageblock is worth a try: online, not isolated, not reserved.
 
     Models      pfn_range_valid_contig(), mm/page_alloc.c
+    Differs     checks the first frame only, without zone->lock
     Progress    wait-free
     """
     word = load_relaxed(mem.memdesc, block << mem.pageblock_order)
@@ -209,7 +213,7 @@ def is_candidate(mem, block):
 def try_zone(mem, cpu, nid, nr_blocks, rank):
     """Try the aligned ranges of one node in turn, beginning with the `rank`-th.
 
-    Parameters  rank: any number; pageblocks are counted, not bytes
+    Parameters  nr_blocks: pageblocks of a range; rank: any number
     Returns     the first frame of a range that is the caller's, or -1 - layout.Refusal of the last range
     Progress    bounded
     """
@@ -232,12 +236,12 @@ def try_zone(mem, cpu, nid, nr_blocks, rank):
 
 @kernel
 def alloc_contig_pages(mem, cpu, nid, nr_blocks, rank):
-    """Whole pageblocks one after the other, from some node: one range after the other is tried until one can be emptied.
+    """Allocate neighbouring pageblocks from some node: ranges are tried in turn until one can be emptied.
 
     Models      alloc_contig_pages(), mm/page_alloc.c
-    Differs     the search does not always begin at the zone's start, so that not always the same range is emptied; and it is made
-                again, as cma_alloc() does after -EBUSY, if something stood in the way for the moment: whoever has isolated a pageblock of
-                each range may have lost his processor
+    Differs     the search begins at range `rank`, where Linux begins at the zone's start, so that not always the same range is emptied;
+                it is repeated, as cma_alloc() does after -EBUSY, if what was in the way may be temporary: a CPU that isolated a pageblock
+                of each range may have been preempted
     Parameters  nid: the node to begin with; rank: of its ranges
     Returns     the first frame, or -1; words are NONE
     Progress    at most MAX_TRIES searches, blocking
@@ -281,7 +285,7 @@ def free_contig_range(mem, cpu, pfn, nr_frames):
 def isolate_and_evacuate(mem, cpu, block):
     """Isolate a pageblock and empty it as far as possible; it stays isolated, and its node's per-CPU lists disabled.
 
-    Returns     frames still allocated in it (a hint: others free into it meanwhile), or -1 if somebody else has isolated it
+    Returns     frames still allocated in it (a hint: other CPUs free into it), or -1 if another CPU has isolated it
     Progress    bounded, blocking
     """
     if not isolate_pageblock(mem, cpu, block):

@@ -1,11 +1,11 @@
-"""Faults: a page is missing, shared, hinted or on the move. And fork, which makes pages shared.
+"""Faults on pages that are missing, shared, hinted or in migration; and fork, which makes pages shared.
 
 Models      handle_pte_fault(), do_anonymous_page(), do_wp_page(), do_read_fault(), mm/memory.c; migration_entry_wait(),
-            mm/migrate.c; copy_present_ptes(), mm/memory.c
+            mm/migrate.c; copy_present_ptes(), mm/memory.c; P6, P17
 Differs     a large folio with a pinned page counts as pinned whole when it is forked, as Linux's does
-Invariants  I13, I14; a writable PTE is exclusive, and nobody else maps the page; a pinned page stays its task's
-Protocol    allocate and fill without the PTL, then under it look again, and map. fork: write-protect, flush, and only then look
-            for pins: GUP-fast takes its reference first and looks at the PTE second (the Dekker pair)
+Invariants  I13, I14; a writable PTE is exclusive, and no other task maps the page; a pinned page stays with its task
+Protocol    allocate and fill without the PTL, then check again under it, and map. fork: write-protect, flush, and only then check
+            for pins: GUP-fast takes its reference first and checks the PTE second (the Dekker pair)
 """
 
 from kernels.alloc.pages import cpu_node
@@ -53,9 +53,10 @@ from kernels.policy.pagealloc import alloc_folio
 
 @kernel
 def migration_entry_wait(mem, cpu, space, vpage):
-    """Wait until a migration ends, holding nothing, above all no reference.
+    """Wait until a migration ends, without a lock or a reference.
 
     Models      migration_entry_wait(), mm/migrate.c
+    Differs     polls the PTE, where Linux waits for the folio lock, queued under the PTL
     Progress    blocking on the migration
     """
     at = space * mem.task_pages + vpage
@@ -84,7 +85,7 @@ def do_anonymous_page(mem, cpu, space, vpage, order):
     """Map a new folio of 2^order zeroed pages around a virtual page.
 
     Models      do_anonymous_page(), alloc_anon_folio(), mm/memory.c
-    Returns     0, or -1 if there was no memory of that order; 0 too if somebody was faster
+    Returns     0, or -1 if there was no memory of that order; 0 too if another fault was faster
     Progress    as alloc_pages
     """
     first = vpage & ~((1 << order) - 1)
@@ -118,18 +119,18 @@ def do_anonymous_page(mem, cpu, space, vpage, order):
 
 @kernel
 def is_exclusive(mem, desc):
-    """Whether a folio of order 0 that was shared is this PTE's alone again; PTL held. A KSM page never is.
+    """Whether a folio of order 0 that was shared has only this PTE left; PTL held. Never true of a KSM page.
 
     Models      wp_can_reuse_anon_folio(), mm/memory.c
     Progress    wait-free
     """
-    # ORDER: acquire, pairs with the release of the put of whoever shared it before
+    # ORDER: acquire, pairs with the release of the put of the task that shared it before
     return mem.folio_order[desc] == 0 and mem.folio_type[desc] != T_KSM and load_acquire(mem.refcount, desc) == 1
 
 
 @kernel
 def copy_in_flux(mem, dst_pfn, src_pfn):
-    """Copy a frame that is being written through a pin: word by word, each as it is when it is read.
+    """Copy a frame that may be written through a pin at the same time, word by word.
 
     Progress    wait-free
     """
@@ -142,7 +143,7 @@ def copy_page(mem, cpu, space, vpage, pfn, pinned):
     """A private copy of a page, with one reference.
 
     Models      wp_page_copy(), copy_present_page(), mm/memory.c
-    Parameters  pinned: whether somebody may be writing it through a pin
+    Parameters  pinned: whether it may be written through a pin
     Returns     the descriptor, or -1
     Progress    as alloc_pages
     """
@@ -180,8 +181,9 @@ def do_wp_page(mem, cpu, space, vpage):
     if mem.folio_type[old] == T_KSM:
         count(mem, cpu, counter.MET_KSM_BROKEN_BY_WRITE, 1)
     if word & PTE_EXCLUSIVE or is_exclusive(mem, old):
-        # ORDER: release, pairs with the walker's acquire: who shared the page has read it for its copy before anybody writes it here.
-        # Linux has a control dependency from the count to the entry. One update, against the walker's; more rights need no flush.
+        # ORDER: release, pairs with the walker's acquire: the task that shared the page has read it for its copy before it is written
+        # here. Linux has a control dependency from the count to the entry. One atomic update, since the walker sets bits too; more
+        # rights need no flush.
         fetch_or_release(mem.pte, at, PTE_WRITE | PTE_EXCLUSIVE)
         spin_unlock(mem, cpu, lock)
         count(mem, cpu, counter.COW_REUSE, 1)
@@ -196,7 +198,7 @@ def do_wp_page(mem, cpu, space, vpage):
     now = load_relaxed(mem.pte, at)
     same = now & (PTE_PRESENT | PTE_WRITE) == PTE_PRESENT and now >> PTE_PFN_SHIFT == pfn
     if same:
-        # cleared and flushed before the new page is there, or a reader with the old translation would miss
+        # cleared and flushed before the new page is mapped, or a reader with the old translation would miss
         # what another CPU has written to the new one (ptep_clear_flush() in wp_page_copy())
         store_relaxed(mem.pte, at, 0)
         flush_space(mem, cpu, space)
@@ -242,7 +244,7 @@ def do_read_fault(mem, cpu, space, vpage, order):
 
 @kernel
 def handle_fault(mem, cpu, space, vpage, write, order):
-    """Whatever an access needs; the access is tried again afterwards.
+    """Resolve the fault of an access; the caller then tries the access again.
 
     Models      handle_pte_fault(), mm/memory.c
     Parameters  order: of the folio to try first if nothing is mapped there
@@ -274,7 +276,7 @@ def handle_fault(mem, cpu, space, vpage, write, order):
 
 @kernel
 def inherit_oracle(mem, at_child, version):
-    """The child's page starts with the writes that its memory has seen. Child's PTL held.
+    """Start the oracle of the child's page with the writes that its memory has seen. Child's PTL held.
 
     Progress    wait-free
     """
@@ -285,7 +287,7 @@ def inherit_oracle(mem, at_child, version):
 
 @kernel
 def write_protect_range(mem, parent, vpage, nr_pages):
-    """Take the right to write away from a range; parent's PTL held, the caller flushes before it releases it.
+    """Write-protect a range; parent's PTL held, the caller flushes before it releases the lock.
 
     Models      ptep_set_wrprotect() in __copy_present_ptes(), mm/memory.c
     Returns     PTEs changed
@@ -295,7 +297,7 @@ def write_protect_range(mem, parent, vpage, nr_pages):
     for k in range(nr_pages):
         at = parent * mem.task_pages + vpage + k
         if load_relaxed(mem.pte, at) & (PTE_PRESENT | PTE_WRITE) == PTE_PRESENT | PTE_WRITE:
-            fetch_and_relaxed(mem.pte, at, ~(PTE_WRITE | PTE_DIRTY))  # one update, against the walker's; the flush orders
+            fetch_and_relaxed(mem.pte, at, ~(PTE_WRITE | PTE_DIRTY))  # one atomic update, since the walker sets bits too; the flush orders
             changed += 1
     return changed
 
@@ -305,8 +307,8 @@ def share_page(mem, cpu, parent, child, vpage):
     """Map one write-protected, flushed page into a child too, unless it may be pinned. Parent's PTL held.
 
     Models      copy_present_ptes(), folio_try_dup_anon_rmap_pte(), mm/memory.c
-    Returns     1 if the child has the page now; 0 if there is nothing to share; -1 if it is pinned, and then the page is the
-                parent's to write again and carries a reference for the copy
+    Returns     1 if the child has the page now; 0 if there is nothing to share; -1 if it is pinned: then the parent may write
+                it again, and the caller holds a reference for the copy
     Progress    blocking on the child's PTL
     """
     at, at_child = parent * mem.task_pages + vpage, child * mem.task_pages + vpage
@@ -315,10 +317,10 @@ def share_page(mem, cpu, parent, child, vpage):
         return 0
     pfn = word >> PTE_PFN_SHIFT
     desc = word_desc(load_relaxed(mem.memdesc, pfn))
-    # ORDER: acquire, pairs with unpin_folio()'s release: what was written through a pin comes before whoever copies the page
+    # ORDER: acquire, pairs with unpin_folio()'s release: what was written through a pin comes before the page is copied
     if word & PTE_EXCLUSIVE and load_acquire(mem.pincount, desc) > 0:
         ref_get(mem, desc, 1)
-        fetch_or_relaxed(mem.pte, at, PTE_WRITE)  # one update, against the walker's; more rights need no flush
+        fetch_or_relaxed(mem.pte, at, PTE_WRITE)  # one atomic update, since the walker sets bits too; more rights need no flush
         return -1
     lock, shared = ptl_of(mem, child, vpage), 0
     spin_lock(mem, cpu, lock, LC_PTL)
@@ -334,7 +336,7 @@ def share_page(mem, cpu, parent, child, vpage):
 
 @kernel
 def copy_for_child(mem, cpu, child, vpage, pfn):
-    """Give a child its own copy of a page at once. The caller holds a reference on the page.
+    """Give a child its own copy of a page immediately. The caller holds a reference on the page.
 
     Models      copy_present_page(), mm/memory.c
     Returns     1 if the child has it now
@@ -390,7 +392,7 @@ def fork_range(mem, cpu, parent, child, vpage, nr_pages):
         pfn = mem.fork_pfn[base + k]
         count(mem, cpu, counter.MET_COW_ON_PINNED, 1)
         copied += copy_for_child(mem, cpu, child, mem.fork_vpage[base + k], pfn)
-        # The reference has kept the page a part of this folio: no split, no migration.
+        # The reference kept the page in this folio: no split, no migration.
         folio_put(mem, cpu, word_desc(load_relaxed(mem.memdesc, pfn)))
     count(mem, cpu, counter.FORK, 1)
     return copied

@@ -1,8 +1,8 @@
 """Files: reading in, writing, writing back, truncating.
 
-Models      mm/filemap.c: filemap_create_folio(), filemap_add_folio(); generic_perform_write(); mm/truncate.c
+Models      mm/filemap.c: filemap_create_folio(), filemap_add_folio(); generic_perform_write(); mm/truncate.c; P5, P18
 Differs     the disk is an array of write counts; reading and writing back take no time
-Invariants  I13: what was written is found again, in the cache or on the disk; I10
+Invariants  I13: a read finds what was written, in the cache or on the disk; I10
 Protocol    read in: new folio locked, into the cache, then filled, uptodate (release), unlocked. write: under the folio lock, memory,
             then the oracle, then dirty. write back: dirty cleared and writeback set under the lock, then the disk
 """
@@ -63,7 +63,7 @@ def create_folio(mem, cpu, nid, file, index, order):
     """Put a new folio of 2^order pages into the cache and read it in.
 
     Models      filemap_create_folio(), mm/filemap.c
-    Returns     the descriptor with a reference to put; -1 if there was no memory, or somebody was faster
+    Returns     the descriptor with a reference to put; -1 if there was no memory, or another CPU was faster
     Progress    as alloc_pages
     """
     desc = alloc_folio(mem, cpu, nid, order, T_FILE, file_mapping(file), index)
@@ -187,7 +187,7 @@ def file_writeback(mem, cpu, file, index):
             for k in range(written):
                 version = load_relaxed(mem.contents, (pfn + k) * mem.words_per_frame + STAMP_VERSION)
                 store_relaxed(mem.disk, cache_slot(mem, file, first + k), version)
-            # ORDER: release, the disk is written before anybody sees the folio clean
+            # ORDER: release, the disk is written before any CPU sees the end of the writeback
             fetch_and_release(mem.flags, desc, ~FL_WRITEBACK)
         else:
             folio_unlock(mem, cpu, desc)
@@ -215,7 +215,7 @@ def file_truncate(mem, cpu, file, index):
         for k in range(1 << order):
             at = cache_slot(mem, file, first + k)
             old = load_relaxed(mem.file_oracle, at)
-            # who reads the page in anew does so under the i_pages lock, and sees the new incarnation
+            # a CPU that reads the page in again does so under the i_pages lock, and sees the new incarnation
             store_relaxed(mem.file_oracle, at, (old >> INCARNATION_SHIFT) + 1 << INCARNATION_SHIFT)
             store_relaxed(mem.disk, at, 0)
         cache_clear(mem, file, first, order)

@@ -1,11 +1,14 @@
 """Memory blocks taken offline and put online again.
 
-Models      offline_pages(), online_pages(), mm/memory_hotplug.c (6.18, from memory)
-Differs     a bounded number of rounds, where Linux goes on until a signal comes; a block with a poisoned frame stays online
-Invariants  I1: a frame of an offline block is nobody's, and the zone does not manage it; I15: a block that could not be emptied is as it
+Models      offline_pages(), online_pages(), mm/memory_hotplug.c (linux-mm tree, 00f68374ed29); __offline_isolated_pages(),
+            mm/page_alloc.c (00cb34b034a5); P20
+Differs     a bounded number of rounds, where Linux continues until a signal arrives; a block with a poisoned frame stays online, where
+            Linux skips poisoned frames; targets come from the block's own node first, where do_migrate_range() avoids that node if
+            it can; LRU batches are disabled during a round only; watermarks are set before the pageblocks are un-isolated; no notifiers
+Invariants  I1: a frame of an offline block has no owner, and the zone does not manage it; I15: a block that could not be emptied is as it
             was; I18; L1
-Protocol    offline: per-CPU lists disabled, pageblocks isolated, evacuated again and again; under zone->lock tested and taken; words say
-            NOT_ONLINE; the pageblocks stay of type ISOLATE and are no longer counted as isolated; managed frames and watermarks.
+Protocol    offline: per-CPU lists disabled, pageblocks isolated, then evacuated in rounds; under zone->lock tested and taken; words set
+            to NOT_ONLINE; the pageblocks stay of type ISOLATE and are no longer counted as isolated; managed frames and watermarks.
             online: counted as isolated again, managed, freed to the isolated lists, then un-isolated as MOVABLE
 """
 
@@ -43,9 +46,9 @@ OFFLINE_ROUNDS = 4  # of MAX_TRIES each
 
 @kernel
 def leave_zone(mem, cpu, first_block, end_block):
-    """Make frames that were taken out of the buddy frames that are not online.
+    """Mark frames that were taken out of the buddy as not online, and take them out of the zone's counts.
 
-    Models      remove_pfn_range_from_zone(), adjust_managed_page_count(), init_per_zone_wmark_min()
+    Models      the end of offline_pages(): nr_isolate_pageblock, adjust_managed_page_count(), init_per_zone_wmark_min()
     Progress    blocking on zone->lock
     """
     first = first_block << mem.pageblock_order
@@ -62,7 +65,7 @@ def leave_zone(mem, cpu, first_block, end_block):
 
 @kernel
 def empty_memory_block(mem, cpu, start, end):
-    """Evacuate a range of isolated pageblocks until it can be taken, or something in it will not move.
+    """Evacuate a range of isolated pageblocks until it can be taken, or something in it cannot move.
 
     Returns     -1 if the range is the caller's, else a frame that was in the way
     Progress    bounded

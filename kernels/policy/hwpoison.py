@@ -1,12 +1,12 @@
-"""Frames with memory errors: taken out of circulation wherever they are free, moved out of first where they are not.
+"""Frames with memory errors: taken off the buddy where they are free; where they are not, their contents are migrated first.
 
-Models      soft_offline_page(), page_handle_poison(), unpoison_memory(), mm/memory-failure.c
-Differs     errors that can be corrected only: contents are whole and are moved away. A frame that cannot be moved or that somebody
-            allocates in between is left for another try, as Linux leaves it. No task is killed. The type HWPoison replaces what was
+Models      soft_offline_page(), page_handle_poison(), unpoison_memory(), mm/memory-failure.c; P21
+Differs     correctable errors only: the contents are intact and are migrated. A frame that cannot be moved, or that another CPU
+            allocates in between, is left for another attempt, as in Linux. No task is killed. The type HWPoison replaces what was
             in the word; Linux has a flag beside it
-Invariants  I1: a poisoned frame has one owner, who took it off the buddy; no allocator path hands it out, since each checks that the
-            words of what it hands out are NONE
-Protocol    under zone->lock: off the free list, word to HWPoison. A frame of a per-CPU list is drained to there first, a movable one
+Invariants  I1: a poisoned frame has one owner, the CPU that took it off the buddy; no allocator path hands it out, since each checks
+            that the words of what it hands out are NONE
+Protocol    under zone->lock: off the free list, word to HWPoison. A frame on a per-CPU list is drained first, a movable one
             migrated first.
 """
 
@@ -48,17 +48,17 @@ def poison_free_frame(mem, cpu, pfn):
     taken = take_page_off_buddy(mem, cpu, pfn)
     spin_unlock(mem, cpu, nid)
     if taken:
-        store_relaxed(mem.memdesc, pfn, T_HWPOISON)  # nobody else has the frame
+        store_relaxed(mem.memdesc, pfn, T_HWPOISON)  # this CPU owns the frame
         count(mem, cpu, counter.HWPOISON_PAGES, 1)
     return taken
 
 
 @kernel
 def soft_offline_page(mem, cpu, pfn):
-    """Poison a frame wherever it is: in the buddy, on a per-CPU list, or in use by what can be moved.
+    """Poison a frame in the buddy, on a per-CPU list, or in use by what can be moved.
 
     Models      soft_offline_page(), soft_offline_in_use_page(), mm/memory-failure.c
-    Returns     0: the frame is poisoned, and the caller's; -EBUSY: it is in use and cannot be moved, or somebody took it meanwhile
+    Returns     0: the frame is poisoned, and the caller's; -EBUSY: it is in use and cannot be moved, or another CPU allocated it in between
     Progress    bounded, blocking
     """
     if poison_free_frame(mem, cpu, pfn):

@@ -1,12 +1,12 @@
-"""KSM: pages of a family with the same contents become one, read-only, until somebody writes.
+"""KSM: pages of a family with the same contents become one read-only page until a task writes.
 
-Models      try_to_merge_two_pages(), write_protect_page(), replace_page(), mm/ksm.c
+Models      try_to_merge_two_pages(), write_protect_page(), replace_page(), mm/ksm.c; P17
 Differs     merges pages of two tasks of one family at one virtual page, so that the walk of rmap.py finds a KSM folio as any other and no
-            list of rmap items is kept; contents are equal if owner and version are. The KSM page is a new one, where Linux makes the
-            first page it: here a live frame's type does not change. There is no stable tree, and no page is merged into one that is
-            there already.
-Invariants  I13: nobody can have written between the comparison and the replacement, nor can afterwards; a KSM page is never writable
-Protocol    under a task's PTL: PTE to 0, flush, and only then look for references beyond the mappings, and compare (the Dekker pair
+            list of rmap items is kept; contents are equal if owner and version are. The KSM page is a new one, where Linux turns the
+            first page into it: here a live frame's type does not change. There is no stable tree, so no page is merged into an
+            existing KSM page.
+Invariants  I13: no task can write between the comparison and the replacement, or afterwards; a KSM page is never writable
+Protocol    under a task's PTL: PTE to 0, flush, and only then check for references beyond the mappings, and compare (the Dekker pair
             with GUP-fast); PTE to the KSM page, or back to what it was. A write copies, even if one mapping is left.
 """
 
@@ -40,7 +40,7 @@ from kernels.policy.pagealloc import alloc_folio, discard_folio
 
 @kernel
 def same_contents(mem, pfn, other_pfn):
-    """Whether two frames that nobody can write hold the same.
+    """Whether two frames hold the same; exact if no task can write them, else a hint.
 
     Models      pages_identical(), mm/util.c
     Progress    wait-free
@@ -69,11 +69,11 @@ def ksm_page_of(mem, space, vpage):
 
 @kernel
 def replace_page(mem, cpu, space, vpage, ksm, fresh):
-    """Let a task map a KSM page in place of its own, if the two are the same and nobody else has a reference on its own.
+    """Let a task map a KSM page in place of its own, if the two are the same and its own has no references but mappings.
 
     Models      write_protect_page(), replace_page(), mm/ksm.c
-    Parameters  ksm: a KSM folio; fresh: it is not published yet, and becomes a copy of this task's page
-    Returns     True if the task maps it now; a fresh one has a reference beside then
+    Parameters  ksm: a KSM folio; fresh: whether it is not published yet, and becomes a copy of this task's page
+    Returns     True if the task maps it now; a fresh one then has a further reference
     Progress    blocking on the PTL and on other CPUs' sections
     """
     at, lock = space * mem.task_pages + vpage, ptl_of(mem, space, vpage)
@@ -81,10 +81,10 @@ def replace_page(mem, cpu, space, vpage, ksm, fresh):
     pfn, replaced = ksm_page_of(mem, space, vpage), False
     old = word_desc(load_relaxed(mem.memdesc, max(pfn, 0)))
     if pfn >= 0:
-        before = exchange_relaxed(mem.pte, at, 0)  # one update, against the walker's; the flush orders
+        before = exchange_relaxed(mem.pte, at, 0)  # one atomic update, since the walker sets bits too; the flush orders
         flush_space(mem, cpu, space)
         chaos_point(mem, cpu)
-        # ORDER: acquire, pairs with the release of each put, a pin's too, which is a reference: what was written through one is compared
+        # ORDER: acquire, pairs with the release of each put, a pin's too: what was written through the reference is compared
         replaced = load_acquire(mem.refcount, old) == load_relaxed(mem.mapcount, old)
         to = mem.folio_pfn[ksm]
         if replaced and fresh:
@@ -99,7 +99,7 @@ def replace_page(mem, cpu, space, vpage, ksm, fresh):
         if replaced:
             map_page(mem, cpu, space, vpage, ksm, to, PTE_ACCESSED)
         else:
-            store_relaxed(mem.pte, at, before)  # as it was: no contents come with it
+            store_relaxed(mem.pte, at, before)  # as it was: it publishes no contents
     spin_unlock(mem, cpu, lock)
     if replaced:
         remove_rmap(mem, cpu, old)

@@ -1,12 +1,13 @@
-"""NUMA balancing: hints are set, accesses fault on them, and folios that one node keeps asking for move there.
+"""NUMA balancing: accesses fault on hints, and a folio moves to a node that faults on it twice in a row.
 
-Models      change_prot_numa(), task_numa_work(), should_numa_migrate_memory(), kernel/sched/fair.c; do_numa_page(), mm/memory.c;
-            migrate_misplaced_folio(), mm/migrate.c (the fault from memory)
-Differs     last_cpupid is the node of the last hint fault; the rate limit is frames per RATE_WINDOW_US of the node;
-            no tiering
+Models      change_prot_numa(), mm/mempolicy.c; task_numa_work(), should_numa_migrate_memory(), kernel/sched/fair.c (linux-mm tree,
+            0327372bcd3d); do_numa_page(), mm/memory.c (009857a22860); migrate_misplaced_folio(), mm/migrate.c (c17ee635); P13
+Differs     last_cpupid is the node of the last hint fault. A first fault never migrates, where Linux lets it pass the filter;
+            shared faults are not weighed by numa_group. No tiering; the rate limit, in Linux for promotion between tiers only, holds for
+            every migration and is frames per RATE_WINDOW_US of the node. One PTE is restored, where Linux restores all of a large folio
 Invariants  I14; G1: a folio moves only after two hint faults in a row from the same node
-Protocol    hint: under the PTL, present -> prot-none; one flush for the range. fault: under the PTL look again, isolate, unlock,
-            migrate ASYNC to the node; if it stayed, take the hint away under the PTL
+Protocol    hint: under the PTL, present -> prot-none; one flush for the range. fault: under the PTL check again, isolate, unlock,
+            migrate ASYNC to the node; if the folio stayed, clear the hint under the PTL
 """
 
 from kernels.alloc.buddy import nid_of
@@ -54,7 +55,7 @@ def task_numa_work(mem, cpu, space, nr_pages):
             lock = ptl_of(mem, space, vpage)
             spin_lock(mem, cpu, lock, LC_PTL)
             if load_relaxed(mem.pte, at) & (PTE_PRESENT | PTE_PROTNONE) == PTE_PRESENT:
-                fetch_or_relaxed(mem.pte, at, PTE_PROTNONE)  # one update, against the walker's; the flush orders
+                fetch_or_relaxed(mem.pte, at, PTE_PROTNONE)  # one atomic update, since the walker sets bits too; the flush orders
                 marked += 1
             spin_unlock(mem, cpu, lock)
     store_relaxed(mem.numa_scan, space, (start + nr_pages) % mem.anon_pages)
@@ -68,7 +69,7 @@ def task_numa_work(mem, cpu, space, nr_pages):
 def under_rate_limit(mem, nid, nr_frames):
     """Whether a node may take `nr_frames` more in this window. Racy, as Linux's.
 
-    Models      numa_migration_check_rate_limit()
+    Models      numa_promotion_rate_limit(), kernel/sched/fair.c
     Progress    wait-free
     """
     now_us = cycles() // mem.cycles_per_us
@@ -81,7 +82,7 @@ def under_rate_limit(mem, nid, nr_frames):
 
 
 @kernel
-def is_misplaced(mem, cpu, desc, nid):
+def is_misplaced(mem, desc, nid):
     """The two-stage filter: two hint faults in a row from node `nid`, on a folio of another one.
 
     Models      should_numa_migrate_memory(), kernel/sched/fair.c (e42c8ff2999d)
@@ -103,7 +104,7 @@ def clear_hint(mem, cpu, space, vpage, word):
     spin_lock(mem, cpu, lock, LC_PTL)
     now = load_relaxed(mem.pte, at)
     if now & (PTE_PRESENT | PTE_PROTNONE) == PTE_PRESENT | PTE_PROTNONE and now >> PTE_PFN_SHIFT == word >> PTE_PFN_SHIFT:
-        fetch_and_relaxed(mem.pte, at, ~PTE_PROTNONE)  # nobody has this translation, so nothing is flushed
+        fetch_and_relaxed(mem.pte, at, ~PTE_PROTNONE)  # no TLB has this translation, so nothing is flushed
     else:
         count(mem, cpu, counter.MET_HINT_FAULT_RACED, 1)
     spin_unlock(mem, cpu, lock)
@@ -114,6 +115,7 @@ def do_numa_page(mem, cpu, space, vpage):
     """A fault on a hint.
 
     Models      do_numa_page(), mm/memory.c; migrate_misplaced_folio_prepare(), mm/migrate.c
+    Differs     takes the PTL again to clear the hint of a folio that was not isolated, where Linux has kept it
     Returns     0
     Progress    blocking on the PTL; migration is ASYNC
     """
@@ -131,7 +133,7 @@ def do_numa_page(mem, cpu, space, vpage):
     if nid_of(mem, word >> PTE_PFN_SHIFT) == nid:
         count(mem, cpu, counter.NUMA_HINT_FAULTS_LOCAL, 1)
     isolated = False
-    if is_misplaced(mem, cpu, desc, nid):
+    if is_misplaced(mem, desc, nid):
         count(mem, cpu, counter.PGPROMOTE_CANDIDATE, 1)
         order = mem.folio_order[desc]
         # A node that is nearly full is not filled further (migrate_balanced_pgdat()).

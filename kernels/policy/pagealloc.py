@@ -1,8 +1,8 @@
-"""The allocator's slow path: whoever may sleep allocates here.
+"""The allocator's slow path, for callers that may sleep.
 
 Models      __alloc_pages_slowpath(), mm/page_alloc.c; folio_alloc(), alloc_misplaced_dst_folio(), mm/migrate.c
 Differs     reclaim and direct compaction run in the allocating CPU; there is no OOM killer, the caller gets -1
-Invariants  L1: one round of reclaim, one drain, one round of compaction, then the answer
+Invariants  L1: one round of reclaim, one drain, one round of compaction, then success or failure
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, alloc_on_node, drain_all_pages, first_node, free_frozen_pages, zone_watermark_ok
@@ -12,8 +12,8 @@ from kernels.base.atomics import cycles, load_relaxed
 from kernels.base.jit import kernel, slow_kernel
 from kernels.base.layout import MT_MOVABLE, WAIT_PAGEBLOCK
 from kernels.base.vmstat import count, record_wait
-from kernels.page.folio import desc_free, folio_prepare, folio_publish, folio_retire_words
-from kernels.page.refcount import ref_put_testzero
+from kernels.migrate.targets import FROM_ALLOCATOR, free_target_folio, publish_target
+from kernels.page.folio import desc_free, folio_prepare
 from kernels.policy.compaction import try_to_compact_pages
 from kernels.policy.reclaim import shrink_node
 
@@ -44,7 +44,7 @@ def alloc_pages_slowpath(mem, cpu, nid, order, migratetype):
 
 @slow_kernel
 def alloc_pageblock(mem, cpu, nid, migratetype):
-    """A block of pageblock_order frames: what huge pages are made of, so it is counted and timed.
+    """A block of pageblock_order frames, the size of a huge page, so it is counted and timed.
 
     Models      alloc_pages() for a THP
     Returns     pfn or -1
@@ -74,7 +74,7 @@ def alloc_pages(mem, cpu, nid, order, migratetype):
 
 @kernel
 def alloc_folio(mem, cpu, nid, order, kind, mapping, index):
-    """A folio that nobody can find yet: frames and a descriptor, count zero.
+    """A folio that no other CPU can find yet: frames and a descriptor, count zero.
 
     Models      folio_alloc(), mm/page_alloc.c
     Returns     the descriptor, to be published or discarded; or -1
@@ -109,11 +109,7 @@ def alloc_misplaced_dst(mem, cpu, src, nid):
     if not zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_high, nid)):
         return -1
     pfn = alloc_on_node(mem, cpu, nid, order, MT_MOVABLE)
-    if pfn < 0:
-        return -1
-    dst = folio_prepare(mem, cpu, mem.folio_type[src], pfn, order, 0, 0)
-    folio_publish(mem, cpu, dst, 1)
-    return dst
+    return publish_target(mem, cpu, src, pfn) if pfn >= 0 else -1
 
 
 @kernel
@@ -123,8 +119,4 @@ def put_misplaced_dst(mem, cpu, dst, nid):
     Models      folio_put() as migrate_pages() uses it without a put_new_folio
     Progress    as free_frozen_pages
     """
-    pfn, order = mem.folio_pfn[dst], mem.folio_order[dst]
-    if ref_put_testzero(mem, cpu, dst, 1):
-        folio_retire_words(mem, cpu, dst)
-        desc_free(mem, cpu, dst)
-        free_frozen_pages(mem, cpu, pfn, order)
+    free_target_folio(mem, cpu, dst, FROM_ALLOCATOR)

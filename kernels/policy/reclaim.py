@@ -1,9 +1,9 @@
 """Minimal reclaim: empty slabs, then clean folios of the page cache, from the tail of the LRU.
 
-Models      shrink_folio_list(), __remove_mapping(), mm/vmscan.c (linux-mm.md 2.2)
+Models      shrink_folio_list(), __remove_mapping(), mm/vmscan.c; P5, P16
 Differs     clean file folios only; no swap, no ageing beyond one reference bit
 Invariants  I3, I13: a folio that is dirty or referenced when it is frozen is not dropped
-Protocol    isolate; lock; unmap; freeze; look at dirty while frozen; out of the cache; free
+Protocol    isolate; lock; unmap; freeze; check dirty while frozen; remove from the cache; free
 """
 
 from kernels.alloc.release import release_desc
@@ -45,14 +45,14 @@ def isolate_tail(mem, cpu, lruvec):
     desc = mem.lru_tail[lruvec] - 1
     if desc >= 0:
         count(mem, cpu, counter.PGSCAN, 1)
-        # On the list under its lock a folio may be on its way to being freed: its count says so.
+        # A folio on the list may be about to be freed: then its count is zero.
         if ref_try_get(mem, cpu, desc):
             if folio_test_clear(mem, desc, FL_LRU):
                 lru_unlink(mem, cpu, lruvec, desc)
                 folio_set(mem, desc, FL_ISOLATED)
                 fetch_add_relaxed(mem.lru_isolated, lruvec, 1)
             else:
-                # Somebody isolates it and waits for this lock; the reference is not the last, that somebody holds one.
+                # Another CPU isolates it and waits for this lock; it holds a reference, so this one is not the last.
                 fetch_add_relaxed(mem.refcount, desc, -1)
                 desc = -1
         else:
@@ -78,11 +78,11 @@ def unmap_file_folio(mem, cpu, desc):
         for k in range(nr_pages):
             at = space * mem.task_pages + vpage + k
             lock = ptl_of(mem, space, vpage + k)
-            # Not without the lock: who has just cleared an entry has it until its flush, and this must not return before.
+            # Always with the lock: a CPU that has just cleared an entry holds it until its flush, and this must not return before.
             spin_lock(mem, cpu, lock, LC_PTL)
-            # What is there is the folio's, which is locked and cached: only read faults map here, and they lock what they map.
+            # A present entry maps this folio, which is locked and cached: only read faults map here, and they lock what they map.
             if load_relaxed(mem.pte, at) & PTE_PRESENT:
-                exchange_relaxed(mem.pte, at, 0)  # one update, against the walker's; the flush orders
+                exchange_relaxed(mem.pte, at, 0)  # one atomic update, since the walker sets bits too; the flush orders
                 unmapped += 1
                 pending = defer_flush(mem, cpu, space, pending)
             spin_unlock(mem, cpu, lock)
@@ -110,7 +110,7 @@ def remove_mapping(mem, cpu, desc):
         spin_unlock(mem, cpu, lock)
         return False
     chaos_point(mem, cpu)
-    # Only now: until the freeze somebody may have a reference to write it through. Who writes back has one, too.
+    # Only now: until the freeze another CPU may have a reference to write it through. A writeback has one, too.
     if folio_test(mem, desc, FL_DIRTY):
         ref_unfreeze(mem, cpu, desc, expected)
         spin_unlock(mem, cpu, lock)
@@ -173,7 +173,7 @@ def balance_node(mem, cpu, nid):
     """Background reclaim: below the low watermark, one round towards the high one.
 
     Models      balance_pgdat(), mm/vmscan.c (kswapd)
-    Differs     runs in whoever calls it, one bounded round at a time
+    Differs     runs on the calling CPU, one bounded round at a time
     Returns     frames freed
     Progress    bounded
     """

@@ -1,13 +1,13 @@
 """Balloons under each policy: what roles call, and today's balloon pages, which have a descriptor and a count.
 
-Models      mm/balloon.c, balloon_pages_lock (a3fafdd38967), movable_ops (c17ee635); offline = none: types/offline.py
+Models      mm/balloon.c, balloon_pages_lock (a3fafdd38967), movable_ops (c17ee635); offline = none: types/offline.py. P1, P10
 Differs     blocks of order 0, as balloon compaction, page by page where whole pageblocks are inflated; a lock per balloon. counted: one
-            reference, the owner's, as alloc_page() leaves it, and one more while it is isolated. zero: the same with a count that is
-            frozen for life, so that what holds a frame is its place in the inventory and nothing else
+            reference, the owner's, as alloc_page() leaves it, and one more while it is isolated. zero: the same with a count that
+            stays frozen, so that only its place in the inventory holds a frame
 Invariants  I1, I9, I16; F-1 and F-2 under zero: the count is never written and no try_get succeeds
 Protocol    word, FL_OFFLINE, owner (cpupid) and the place in the inventory change together under the balloon's lock, which is chosen
-            from an owner read without it and read again. A deflater leaves an isolated page alone. Under counted whoever puts last
-            frees, and that may be a speculator, after the page has been migrated.
+            from an owner that is read without the lock and again under it. A deflater skips an isolated page. Under counted the last
+            put frees, which may be a speculator's, after the page has been migrated.
 """
 
 from kernels.alloc.pages import free_frozen_pages
@@ -43,7 +43,7 @@ def is_balloon_page(mem, word):
     """
     if mem.policy_offline == OFFLINE_NONE or word_type(word) != T_COUNTED:
         return False
-    # ORDER: acquire, pairs with place_balloon_page(): whose it is, is read after it
+    # ORDER: acquire, pairs with place_balloon_page(): the owner is read after the flag
     return load_acquire(mem.flags, word_desc(word)) & FL_OFFLINE != 0
 
 
@@ -56,7 +56,8 @@ def place_balloon_page(mem, cpu, balloon, place, pfn):
     """
     desc = folio_prepare(mem, cpu, T_COUNTED, pfn, 0, 0, 0)
     store_relaxed(mem.cpupid, desc, balloon)
-    # ORDER: release, the balloon before the flag: who has the word of an earlier life of both must not take this page for that balloon's
+    # ORDER: release, the owner before the flag: a CPU with the same word from an earlier life of frame and descriptor must not take
+    # this page for the earlier balloon's
     fetch_or_release(mem.flags, desc, FL_OFFLINE)
     mem.balloon_pfn[balloon * HELD_CAPACITY + place] = pfn
     mem.frame_next[pfn] = place
@@ -69,7 +70,7 @@ def place_balloon_page(mem, cpu, balloon, place, pfn):
 
 @kernel
 def free_balloon_page(mem, cpu, desc, nr_refs):
-    """Let a page go that is in no inventory any more.
+    """Free a page that is no longer in an inventory.
 
     Parameters  nr_refs: what the caller holds under counted: the owner's, and the isolation's
     Progress    as free_frozen_pages
@@ -85,7 +86,7 @@ def free_balloon_page(mem, cpu, desc, nr_refs):
 
 @kernel
 def balloon_page_enqueue(mem, cpu, balloon, pfn):
-    """Take a frame that the caller has allocated into a balloon.
+    """Add a frame that the caller has allocated to a balloon.
 
     Models      balloon_page_enqueue(), mm/balloon.c
     Progress    blocking on the balloon's lock
@@ -135,7 +136,7 @@ def balloon_page_dequeue(mem, cpu, balloon, place):
 
 @kernel
 def mark_isolated(mem, cpu, pfn, word):
-    """Isolate a page if it is still in a balloon and nobody else has.
+    """Isolate a page if it is still in a balloon and not isolated.
 
     Models      balloon_page_isolate(), mm/balloon.c
     Returns     True if this CPU holds its isolation
@@ -147,7 +148,7 @@ def mark_isolated(mem, cpu, pfn, word):
         return False
     chaos_point(mem, cpu)
     spin_lock(mem, cpu, mem.lock_balloon + balloon, LC_BALLOON)
-    # What was read without the lock may be another object's by now: pages of this balloon stay what they are under its lock.
+    # What was read without the lock may belong to another object by now; under the lock, pages of this balloon do not change.
     same = load_relaxed(mem.memdesc, pfn) == word and is_balloon_page(mem, word) and load_relaxed(mem.cpupid, desc) == balloon
     if same and not folio_test(mem, desc, FL_ISOLATED):
         folio_set(mem, desc, FL_ISOLATED)
@@ -159,7 +160,7 @@ def mark_isolated(mem, cpu, pfn, word):
 
 @kernel
 def isolate_balloon_page(mem, cpu, pfn, word):
-    """Take a balloon's page for oneself; under counted with a reference of its own, found by speculation.
+    """Isolate a balloon's page; under counted with a further reference, taken speculatively.
 
     Models      isolate_movable_ops_page(), mm/migrate.c
     Returns     True if this CPU holds its isolation
@@ -178,10 +179,10 @@ def isolate_balloon_page(mem, cpu, pfn, word):
 
 @kernel
 def putback_balloon_page(mem, cpu, word):
-    """Give an isolation up.
+    """End an isolation without a migration.
 
     Models      balloon_page_putback(), mm/balloon.c
-    Differs     an isolated page has kept its place, so that only its flag changes, which needs no lock
+    Differs     an isolated page keeps its place, so that only its flag changes, which needs no lock
     Returns     True
     Progress    wait-free unless the put frees
     """
@@ -208,7 +209,7 @@ def migrate_balloon_page(mem, cpu, src_pfn, dst_pfn, word):
         bug(mem, cpu, BUG_BALLOON_LOST, src_pfn, place, mem.balloon_pfn[balloon * HELD_CAPACITY + place])
     place_balloon_page(mem, cpu, balloon, place, dst_pfn)
     spin_unlock(mem, cpu, mem.lock_balloon + balloon)
-    folio_clear(mem, desc, FL_OFFLINE | FL_ISOLATED)  # both at once: who has its old word finds it isolated, or in no balloon
+    folio_clear(mem, desc, FL_OFFLINE | FL_ISOLATED)  # in one step: a CPU with the old word finds it isolated, or in no balloon
     count(mem, cpu, counter.BALLOON_MIGRATE, 1)
     free_balloon_page(mem, cpu, desc, 2)
     return 1
@@ -228,7 +229,7 @@ def max_balloon_order(mem):
 
 @kernel
 def inflate(mem, cpu, balloon, pfn, order):
-    """Take 2^order frames that the caller has allocated into a balloon; at most max_balloon_order().
+    """Inflate a balloon by 2^order frames that the caller has allocated; at most max_balloon_order().
 
     Progress    blocking on the balloon's lock
     """
@@ -240,7 +241,7 @@ def inflate(mem, cpu, balloon, pfn, order):
 
 @kernel
 def inflate_pageblock(mem, cpu, balloon, pfn):
-    """Take a whole pageblock that the caller has emptied into a balloon: as one block, or, if each page has a descriptor, page by page.
+    """Inflate a balloon by a pageblock that the caller has allocated: as one block, or page by page if each page has a descriptor.
 
     Models      virtio_mem_set_fake_offline(), drivers/virtio/virtio_mem.c; balloon_page_enqueue(), mm/balloon.c
     Progress    blocking on the balloon's lock
@@ -256,7 +257,7 @@ def inflate_pageblock(mem, cpu, balloon, pfn):
 def deflate(mem, cpu, balloon, place):
     """Give the block at a place of a balloon's inventory back.
 
-    Returns     frames given back or released; 0 if there is nothing or it has to wait for its migration
+    Returns     frames given back or released; 0 if there is nothing, or the block is being migrated
     Progress    blocking on the balloon's lock
     """
     if mem.policy_offline == OFFLINE_NONE:

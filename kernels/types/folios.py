@@ -1,7 +1,7 @@
-"""File and anonymous folios as a scanner meets them: claim by pfn, then off their LRU lists by the batch.
+"""File and anonymous folios as a scanner isolates them: claimed by pfn, then taken off their LRU lists in batches.
 
-Models      isolate_migratepages_block(), mm/compaction.c (0003e2a4), its LRU path
-Invariants  I16; never a final put under the lruvec lock (D2): a claim drops references, and holds no lock
+Models      isolate_migratepages_block(), mm/compaction.c (0003e2a4), its LRU path; P11, P16
+Invariants  I16; never a final put under the lruvec lock (D2): a claim drops references while it holds no lock
 Protocol    reference through the word, with its re-check; racy test for pins; clear FL_LRU: exclusive ownership, and the reference
             is the isolation's; off the list under the lruvec lock, `isolate_batch` folios at a time
 """
@@ -29,7 +29,7 @@ from kernels.page.lru import lru_del_batch
 def claim_folio(mem, cpu, pfn, word, reason, nr_claimed):
     """Become the isolator of the folio whose first frame is `pfn`; it stays on its LRU list until lru_del_batch().
 
-    Parameters  word: as read when the frame was found; nr_claimed: where in this CPU's folio_list it goes
+    Parameters  word: as read when the frame was found; nr_claimed: its place in this CPU's folio_list
     Returns     True if it is claimed, with the isolation's reference
     Progress    lock-free, but for a final put
     """

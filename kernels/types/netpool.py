@@ -1,10 +1,10 @@
-"""Page pools of network drivers: frames cut into fragments that others consume, recycled when the last one is back.
+"""Page pools of network drivers: frames cut into fragments that other CPUs consume; the put of the last one recycles the frame.
 
-Models      page_pool_alloc_frag(), page_pool_put_unrefed_netmem(), net/core/page_pool.c; pp_ref_count
-Differs     a pool per CPU whose cache whoever puts the last fragment may fill, its own; no DMA. u_inuse of the frame's descriptor is
-            pp_ref_count, which is no folio's reference: try_get never sees it
-Invariants  F-2; I3: a frame has as many fragments in flight as its count says, and lies in a cache exactly if that is 0
-Protocol    the count is set before the first fragment can be found; a put is a subtraction (acq_rel), and who takes it to zero owns
+Models      page_pool_alloc_frag(), page_pool_put_unrefed_netmem(), net/core/page_pool.c; pp_ref_count; P21
+Differs     a pool per CPU; the CPU that puts the last fragment recycles the frame into its own cache; no DMA. u_inuse of the frame's
+            descriptor is pp_ref_count, which is no folio's reference count: try_get never sees it
+Invariants  F-2; I3: a frame has as many fragments in flight as its count says, and is in a cache exactly if that is 0
+Protocol    the count is set before the first fragment can be found; a put subtracts (acq_rel), and the put that reaches zero owns
             the frame
 """
 
@@ -19,7 +19,7 @@ from kernels.map.access import check_stamp, stamp_frame
 from kernels.page.memdesc import word_desc
 from kernels.page.udesc import udesc_alloc, udesc_publish, udesc_take
 
-NET_STAMP = 1 << 56  # of a pool's frame; the frame stands below it
+NET_STAMP = 1 << 56  # of a pool's frame, whose pfn is in the bits below
 
 
 @kernel
@@ -39,7 +39,7 @@ def netpool_cached(mem, cpu):
 
 @kernel
 def netpool_add(mem, cpu, pfn):
-    """Make a frame that the caller has allocated a pool's.
+    """Add a frame that the caller has allocated to this CPU's pool.
 
     Models      page_pool_set_pp_info(), net/core/page_pool.c
     Returns     False if there is no descriptor; the frame is still the caller's
@@ -62,7 +62,7 @@ def netpool_put(mem, cpu, pfn):
     """
     udesc = word_desc(load_relaxed(mem.memdesc, pfn))
     check_stamp(mem, cpu, pfn, NET_STAMP | pfn)
-    # ORDER: acq_rel, others are done with their fragments before the last one recycles the frame
+    # ORDER: acq_rel, every other CPU's use of its fragment comes before the last put recycles the frame
     before = fetch_add_acq_rel(mem.u_inuse, udesc, -1)
     if before <= 0:
         bug(mem, cpu, BUG_NET_FRAGMENTS, pfn, before, 1)
@@ -79,10 +79,10 @@ def netpool_put(mem, cpu, pfn):
 
 @kernel
 def netpool_receive(mem, cpu, pfn, nr_fragments, slot):
-    """Cut a frame into fragments and send them on their way, from a place among the slots on; those that find none are put at once.
+    """Cut a frame into fragments, one for each slot from `slot` on; a fragment whose slot is taken is put immediately.
 
     Models      page_pool_alloc_frag(), net/core/page_pool.c, and a driver's receive ring
-    Parameters  pfn: of the caller alone, its count 0; slot: where to look for room first
+    Parameters  pfn: the caller's alone, its count 0; slot: the first slot to try
     Progress    wait-free
     """
     store_relaxed(mem.u_inuse, word_desc(load_relaxed(mem.memdesc, pfn)), nr_fragments)

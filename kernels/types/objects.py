@@ -1,4 +1,4 @@
-"""Objects in a frame: the free list through their first words, and the stamp by which a user knows its object again.
+"""Objects in a frame: the free list through their first words, and the stamp by which a user recognises its object.
 
 Models      obj_malloc(), obj_free(), mm/zsmalloc.c; the freelist of a slab, mm/slub.c
 Differs     an object is header, owner, version, ..., the version again; a zspage is one frame, where Linux chains up to eight of them,
@@ -39,9 +39,9 @@ def object_base(mem, obj, object_words):
 
 @kernel
 def object_take(mem, udesc, object_words, tag):
-    """Take a free object, of which there is one; the owner's lock held.
+    """Take a free object; the caller knows that there is one. The owner's lock held.
 
-    Parameters  tag: what its header shall say of its holder
+    Parameters  tag: of its holder, kept in the header
     Returns     pfn << 8 | number
     Progress    wait-free
     """
@@ -83,7 +83,7 @@ def object_stamp(mem, obj, object_words, owner, version):
 
 @kernel
 def object_check(mem, cpu, obj, object_words, tag, owner, version):
-    """A bug unless an object is its holder's and has exactly what the holder wrote last.
+    """A bug unless an object belongs to its holder and has exactly what the holder wrote last.
 
     Progress    wait-free
     """

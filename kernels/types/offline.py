@@ -1,17 +1,17 @@
-"""PageOffline frames without a count and without a descriptor: the memdesc future of balloons.
+"""PageOffline frames without a count and without a descriptor: balloons as memdescs would allow them.
 
-Models      mm/balloon.c and movable_ops (c17ee635), as they could be: `offline = none` of the seed thread
+Models      mm/balloon.c and movable_ops (c17ee635), as P1 proposes them: `offline = none`
 Differs     everything that today's code does with refcount, page lock, lru and mapping is done by one word
 Invariants  F-1: a head word changes only by the transitions below; F-2: no try_get succeeds on one; I16
 Protocol    PRIVATE -> INFLATED: a store under the balloon's lock, once the inventory has the frame.
             INFLATED -> ISOLATED(cpu) or -> DEFLATING: compare-and-swap of the whole word.
-            an owner that meets ISOLATED may swap in RELEASED and forget the frame.
-            ISOLATED -> INFLATED (put back) or -> TRANSIT (the migration is sure): compare-and-swap by the isolator alone.
+            an owner that finds ISOLATED may swap in RELEASED and no longer uses the frame.
+            ISOLATED -> INFLATED (put back) or -> TRANSIT (the migration cannot fail any more): compare-and-swap by the isolator alone.
             TRANSIT: the target becomes INFLATED and takes the source's place in the inventory under the balloon's lock.
             RELEASED found by the isolator: it frees the source and counts a success.
-            Only the owner of DEFLATING, TRANSIT or a found RELEASED frees, and the word is NONE before the allocator sees it.
+            Only the CPU that set DEFLATING or TRANSIT, or an isolator that finds RELEASED, frees; the word is NONE before that.
 The contents of an Offline frame mean nothing and are not copied. Tails carry the order and the tail bit.
-A balloon's inventory is an array of pfns; frame_next[pfn] is the frame's place in it, as page->private was its owner.
+A balloon's inventory is an array of pfns; frame_next[pfn] is the frame's place in it.
 """
 
 from kernels.alloc.buddy import nid_of
@@ -49,8 +49,8 @@ def move_state(mem, cpu, pfn, word, state):
     Returns     True if it was that word
     Progress    wait-free
     """
-    # ORDER: release, what the owner did with the frame comes before its isolator frees it, which loads RELEASED with acquire. Everybody
-    # else does what he does to frame and inventory under the balloon's lock.
+    # ORDER: release, the owner's accesses to the frame come before the free by its isolator, which loads RELEASED with acquire. All
+    # other accesses to frame and inventory are under the balloon's lock.
     if cas_release(mem.memdesc, pfn, word, with_state(word, state, cpu)) == word:
         trace(mem, cpu, EV_OFFLINE_STATE, pfn, offline_state(word) << 8 | state)
         return True
@@ -59,7 +59,7 @@ def move_state(mem, cpu, pfn, word, state):
 
 @kernel
 def must_move_state(mem, cpu, pfn, word, state):
-    """move_state() by whom nobody may contradict.
+    """move_state() for the word's only legal writer; any other value is a bug.
 
     Progress    wait-free; a bug if the word was another
     """
@@ -69,7 +69,7 @@ def must_move_state(mem, cpu, pfn, word, state):
 
 @kernel
 def make_offline(mem, pfn, order, balloon):
-    """Give fresh frames their words: head PRIVATE, tails.
+    """Write the words of newly allocated frames: the head PRIVATE, and the tails.
 
     Models      __SetPageOffline()
     Returns     the head's word
@@ -86,18 +86,18 @@ def make_offline(mem, pfn, order, balloon):
 
 @kernel
 def publish_offline(mem, cpu, pfn, word):
-    """PRIVATE -> INFLATED: from here on the frame may be isolated or deflated.
+    """PRIVATE -> INFLATED: from then on the frame may be isolated or deflated.
 
     Progress    wait-free
     """
-    # relaxed: who finds the frame inflated takes the balloon's lock, which the caller holds, before he looks at frame or inventory
+    # relaxed: a CPU that finds the frame inflated takes the balloon's lock, which the caller holds, before it uses frame or inventory
     store_relaxed(mem.memdesc, pfn, with_state(word, OFF_INFLATED, 0))
     trace(mem, cpu, EV_OFFLINE_STATE, pfn, OFF_PRIVATE << 8 | OFF_INFLATED)
 
 
 @kernel
 def free_offline(mem, cpu, pfn, order):
-    """Words to NONE, then the frames to the allocator; the caller owns them.
+    """Set the words to NONE, then free the frames, which the caller owns.
 
     Progress    as free_frozen_pages
     """
@@ -110,7 +110,7 @@ def free_offline(mem, cpu, pfn, order):
 
 @kernel
 def balloon_inflate(mem, cpu, balloon, pfn, order):
-    """Take 2^order frames that the caller has allocated into a balloon.
+    """Inflate a balloon by 2^order frames that the caller has allocated.
 
     Models      balloon_page_enqueue(), mm/balloon.c
     Progress    blocking on the balloon's lock
@@ -128,9 +128,9 @@ def balloon_inflate(mem, cpu, balloon, pfn, order):
 
 @kernel
 def inventory_remove(mem, balloon, place):
-    """Take the block at a place out of a balloon's inventory, the last one takes its place; the balloon's lock held.
+    """Take the block at a place out of a balloon's inventory; the last block moves to its place; the balloon's lock held.
 
-    Touches nothing of the block itself: its isolator may have freed it since it was released.
+    Does not access the block itself: its isolator may have freed it since it was released.
 
     Models      list_del(&page->lru) in mm/balloon.c
     Progress    wait-free
@@ -146,7 +146,7 @@ def inventory_remove(mem, balloon, place):
 
 @kernel
 def take_or_release(mem, cpu, balloon, pfn):
-    """Own a block of this balloon's inventory, or let its isolator have it; the balloon's lock held.
+    """Take over a block of this balloon's inventory, or release it to its isolator; the balloon's lock held.
 
     Returns     OFF_DEFLATING: the caller owns it; OFF_RELEASED: its isolator does; OFF_TRANSIT: it is being replaced, try later
     Progress    lock-free; a bug if the word is not this balloon's
@@ -203,8 +203,8 @@ def balloon_deflate(mem, cpu, balloon, place):
 def isolate_offline(mem, cpu, pfn, word):
     """INFLATED -> ISOLATED by this CPU.
 
-    Parameters  word: as read when the frame was found; a frame that was freed and inflated again may carry it too, and then
-                success isolates the frame of now
+    Parameters  word: as read when the frame was found; a frame that was freed and inflated again may have the same word;
+                then success isolates the current frame
     Returns     True if this CPU holds its isolation
     Progress    wait-free
     """
@@ -220,7 +220,7 @@ def isolated_word(mem, cpu, pfn):
 
     Progress    wait-free; a bug if it is anything else
     """
-    # ORDER: acquire, pairs with the owner's release: what it did with the frame comes before it is freed here
+    # ORDER: acquire, pairs with the owner's release: its accesses to the frame come before the free here
     word = load_acquire(mem.memdesc, pfn)
     state = offline_state(word)
     if not is_offline_head(word) or (state != OFF_ISOLATED and state != OFF_RELEASED):
@@ -230,7 +230,7 @@ def isolated_word(mem, cpu, pfn):
 
 @kernel
 def free_released(mem, cpu, pfn, word):
-    """The owner let go of a frame that this CPU isolated: free it.
+    """Free a frame that this CPU isolated and its owner released.
 
     Progress    as free_frozen_pages
     """
@@ -240,7 +240,7 @@ def free_released(mem, cpu, pfn, word):
 
 @kernel
 def putback_offline(mem, cpu, pfn):
-    """ISOLATED -> INFLATED, or free it if its owner released it meanwhile.
+    """ISOLATED -> INFLATED, or free it if its owner released it in the meantime.
 
     Models      putback_movable_ops_page(), mm/migrate.c
     Returns     True if it went back, False if it was freed
@@ -260,7 +260,7 @@ def putback_offline(mem, cpu, pfn):
 def migrate_offline(mem, cpu, src_pfn, dst_pfn):
     """Let target frames take an isolated block's place in its balloon, and free the block.
 
-    Models      migrate_balloon_page(), mm/balloon.c: no copy, no count
+    Models      migrate_balloon_page(), mm/balloon.c, without copy and count
     Parameters  dst_pfn: allocated by the caller, of the source's order
     Returns     1: moved; 0: the owner released the source, which is freed; the target is still the caller's
     Progress    blocking on the balloon's lock

@@ -1,11 +1,11 @@
 """Leaf page tables as frames: walked without a lock, moved by re-pointing the upper entry.
 
-Models      pte_alloc_one(), pmd_install(), pte_offset_map(), pte_free_defer(), mm/memory.c, mm/pgtable-generic.c; what the seed
-            thread asks for of leaf page tables (D. Hildenbrand, linux-mm, 7 Jan 2025), which Linux does not do
-Differs     these tables stand beside the array `pte` that tasks are mapped by: they have upper entries, walkers and writers of their own
-            (role tables), so that their life can be modelled without making every access of every role walk one level more. Walkers
-            only read, as GUP-fast does: a processor that sets accessed bits through a table that has just been copied would
-            lose them, and Linux would have to clear and flush the upper entry before the copy.
+Models      pte_alloc_one(), pmd_install(), pte_offset_map(), pte_free_defer(), mm/memory.c, mm/pgtable-generic.c; P15;
+            migration of leaf page tables, which D. Hildenbrand suggested on linux-mm on 7 Jan 2025 (P1) and Linux does not do
+Differs     these tables are separate from the array `pte` that maps the tasks: they have their own upper entries, walkers and writers
+            (role tables), so that accesses of the other roles do not walk one more level. Walkers only read, as GUP-fast does: a
+            processor that sets accessed bits through a table that has just been copied would lose them, and Linux would have to
+            clear and flush the upper entry before the copy.
 Invariants  I11: a table is freed only when no walker can be in it; I13: what was written is found, in the old table or in the new
 Protocol    populate: contents, then under the upper entry's lock the words and the entry (release).
             walk: an RCU section; entry (acquire), then the table.
@@ -47,7 +47,7 @@ from kernels.page.udesc import (
     udesc_take,
 )
 
-TABLE_STAMP = 1 << 58  # of a table; its upper entry stands below it
+TABLE_STAMP = 1 << 58  # of a table, whose upper entry is in the bits below
 
 
 @kernel
@@ -78,12 +78,12 @@ def table_populate(mem, cpu, slot, pfn):
 
 @kernel
 def table_walk(mem, cpu, slot, nr_looks):
-    """Look into the table of an upper entry without a lock.
+    """Read the table of an upper entry without a lock.
 
     Models      pte_offset_map() under rcu_read_lock(), mm/pgtable-generic.c; the walk of GUP-fast
-    Parameters  nr_looks: entries of the table that the walk is for
+    Parameters  nr_looks: how many reads of the table the walk does
     Returns     whether there was one
-    Progress    wait-free; a bug if the table is somebody else's by now, or misses a write that was counted before
+    Progress    wait-free; a bug if the frame has another owner, or lacks a write that was counted before the walk
     """
     # ORDER: acquire, pairs with table_write: the count is raised after the table was written
     before = load_acquire(mem.upper_oracle, slot)
@@ -97,7 +97,7 @@ def table_walk(mem, cpu, slot, nr_looks):
             version = load_relaxed(mem.contents, base + STAMP_VERSION)
             if owner != TABLE_STAMP | slot:
                 bug(mem, cpu, BUG_STRANGER, entry - 1, owner, TABLE_STAMP | slot)
-        # ORDER: acquire, before the entry is looked at again
+        # ORDER: acquire, before the entry is read again
         after = load_acquire(mem.upper_oracle, slot)
         if after >> INCARNATION_SHIFT == before >> INCARNATION_SHIFT and version < before & COUNT_MASK:
             bug(mem, cpu, BUG_LOST_WRITE, entry - 1, version, before & COUNT_MASK)
@@ -129,7 +129,7 @@ def table_write(mem, cpu, slot):
 
 @kernel
 def table_zap(mem, cpu, slot):
-    """Take the table of an upper entry away, and free it when no walker is in it.
+    """Remove the table of an upper entry, and free it once no walker is in it.
 
     Models      free_pte_range(), mm/memory.c; pte_free_defer(), mm/pgtable-generic.c
     Returns     whether there was one
@@ -169,7 +169,7 @@ def isolate_pagetable(mem, cpu, pfn, word):
 
 @kernel
 def free_released_pagetable(mem, cpu, pfn, word):
-    """The owner zapped a table that this CPU isolated: free it when no walker is in it.
+    """Free a table that this CPU isolated and its owner zapped, once no walker is in it.
 
     Progress    blocking on walkers
     """
@@ -180,7 +180,7 @@ def free_released_pagetable(mem, cpu, pfn, word):
 
 @kernel
 def putback_pagetable(mem, cpu, pfn, word):
-    """ISOLATED -> LIVE, or free it if its owner zapped it meanwhile.
+    """ISOLATED -> LIVE, or free it if its owner zapped it in the meantime.
 
     Returns     True if it went back, False if it was freed
     Progress    wait-free unless it is freed
@@ -193,7 +193,7 @@ def putback_pagetable(mem, cpu, pfn, word):
 
 @kernel
 def migrate_pagetable(mem, cpu, src_pfn, dst_pfn, word):
-    """Let a target frame take an isolated table's place, and free the source when no walker is in it.
+    """Let a target frame take an isolated table's place, and free the source once no walker is in it.
 
     Returns     1: moved; 0: the owner had zapped it, and it is freed
     Progress    blocking on the entry's lock and on walkers

@@ -1,9 +1,9 @@
 """Slabs: kernel objects in frames that never move, because their users have plain pointers; given back when they are empty.
 
-Models      ___slab_alloc(), __slab_free(), __kmem_cache_shrink(), mm/slub.c; shrink_slab(), mm/shrinker.c
+Models      ___slab_alloc(), __slab_free(), __kmem_cache_shrink(), mm/slub.c; shrink_slab(), mm/shrinker.c; P21
 Differs     a cache per node, without per-CPU slabs; an object is in use or free, and no shrinker of its users frees objects: reclaim
             gets the slabs that are empty
-Invariants  F-2; I13: an object has what its user wrote; I1: a slab is on the list that its number of objects says
+Invariants  F-2; I13: an object has what its user wrote; I1: a slab is on the list for its number of objects
 Protocol    the node's slab lock covers its lists and its slabs' free lists. Up to SLAB_MIN_EMPTY empty slabs are kept, until
             slab_shrink() is called for memory.
 """
@@ -42,7 +42,7 @@ def slab_object_words(mem):
 
 @kernel
 def slab_fill(mem, nid, slab, tag):
-    """Take an object of a slab that has room, and put the slab where it belongs then; the node's lock held.
+    """Take an object of a slab that has room, and move the slab to the list that it then belongs on; the node's lock held.
 
     Returns     pfn << 8 | number
     Progress    wait-free
@@ -97,7 +97,7 @@ def slab_alloc_new(mem, cpu, pfn, tag):
 
 @kernel
 def slab_free(mem, cpu, obj, tag):
-    """Free an object; of a slab that is empty now there may be enough.
+    """Free an object, and its slab too if that is empty now and enough empty slabs are kept.
 
     Models      __slab_free(), mm/slub.c
     Progress    blocking on the node's lock

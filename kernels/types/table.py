@@ -1,7 +1,7 @@
 """The type table: what each memdesc tag and each Misc subtype is, whether it moves, and why not.
 
 Models      kernelnewbies MatthewWilcox/Memdescs, revision B; tag 11 is the counted allocation of today's alloc_pages()
-Differs     a row is a statement about this model: `none here` means that nothing in it writes such a word yet
+Differs     a row is a statement about this model: `none here` means that nothing in it writes such a word
 Invariants  I7: a type that moves has its transitions in kernels/types and one line in each chain of kernels/migrate/movable.py (folios
             have kernels/migrate/folio.py); a test holds the rows to those files
 No behaviour: kernels do not import this, `pfnstorm list types` prints it.

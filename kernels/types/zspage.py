@@ -1,14 +1,14 @@
 """zsmalloc: objects behind handles in frames that move under them.
 
 Models      zs_malloc(), zs_free(), zs_obj_read_begin(), zs_obj_write(), zs_page_isolate(), zs_page_migrate(), zs_page_putback(),
-            mm/zsmalloc.c (c17ee635)
+            mm/zsmalloc.c (c17ee635); P10
 Differs     a pool per node with NR_ZS_CLASSES classes of 2, 4, 8 and 16 objects; a zspage is one frame; handles belong to CPUs, as a
-            block device's slots belong to whoever holds their lock; full zspages are on no list; no compaction between zspages.
+            block device's slots belong to the CPU that holds their lock; full zspages are on no list; no compaction between zspages.
             The hole that Linux admits, "nothing prevents a zspage from getting destroyed while it is isolated" (TODO in
             zs_page_migrate(), F5), is closed: an owner that empties an isolated zspage releases it, and the isolator frees it.
 Invariants  I13: an object has what was written through its handle; I16; F-2
 Protocol    locks nest pool (shared by users, exclusive by migration) -> class -> zspage (readers, or the migration; in u_lock).
-            A user finds its object under the pool's lock and keeps it from moving by the zspage's; free keeps it by the class's.
+            A user finds its object under the pool's lock and keeps it from moving with the zspage's; zs_free() does with the class's.
             migrate: all three; copy, re-point every handle of an object in use, then the words: target, state, source.
 """
 
@@ -47,7 +47,7 @@ from kernels.page.udesc import (
 )
 from kernels.types.objects import object_base, object_check, object_give, object_stamp, object_take, objects_init
 
-ZS_STAMP = 1 << 59  # of an object; its handle stands below it
+ZS_STAMP = 1 << 59  # of an object, whose handle is in the bits below
 
 
 @kernel
@@ -70,17 +70,17 @@ def zs_ulist(which):
 
 @kernel
 def zs_record_obj(mem, handle, obj):
-    """Let a handle lead to an object.
+    """Point a handle at an object.
 
     Models      record_obj(), mm/zsmalloc.c
     Progress    wait-free
     """
-    # Linux's WRITE_ONCE: whoever reads a handle holds the pool's lock or the class's, which this CPU holds too
+    # WRITE_ONCE in Linux: a reader of a handle holds the pool's lock or the class's, which this CPU holds too
     store_relaxed(mem.zs_obj, handle, obj + 1)
 
 
 @kernel
-def zs_fill(mem, cpu, which, zspage, handle):
+def zs_fill(mem, which, zspage, handle):
     """Take an object of a zspage that has room for a handle; the class's lock held.
 
     Progress    wait-free
@@ -106,7 +106,7 @@ def zs_malloc(mem, cpu, which, handle):
     spin_lock(mem, cpu, lock, LC_ZS_CLASS)
     zspage = mem.u_head[zs_ulist(which)] - 1
     if zspage >= 0:
-        zs_fill(mem, cpu, which, zspage, handle)
+        zs_fill(mem, which, zspage, handle)
     spin_unlock(mem, cpu, lock)
     return zspage >= 0
 
@@ -126,7 +126,7 @@ def zs_malloc_new(mem, cpu, which, handle, pfn):
     lock = mem.lock_zs_class + which
     spin_lock(mem, cpu, lock, LC_ZS_CLASS)
     ulist_add(mem, zs_ulist(which), zspage)
-    zs_fill(mem, cpu, which, zspage, handle)
+    zs_fill(mem, which, zspage, handle)
     udesc_publish(mem, T_MOVABLE, zspage, pfn)
     spin_unlock(mem, cpu, lock)
     count(mem, cpu, counter.ZSPAGE_ALLOC, 1)
@@ -159,7 +159,7 @@ def zspage_of(mem, obj):
 
 @kernel
 def zs_free(mem, cpu, handle):
-    """Free a handle's object; the last one ends its zspage.
+    """Free a handle's object; the last object frees its zspage.
 
     Models      zs_free(), free_zspage(), mm/zsmalloc.c
     Progress    blocking on the pool's and the class's lock
@@ -201,7 +201,7 @@ def zs_access(mem, cpu, handle, write):
     read_lock(mem, cpu, pool, LC_ZS_POOL)
     obj = zs_find(mem, cpu, handle)
     zspage = zspage_of(mem, obj)
-    # ORDER: acquire, pairs with the migration's release of the zspage; it holds the pool's lock too, so none is at work now
+    # ORDER: acquire, pairs with the migration's release of the zspage; that holds the pool's lock too, so none is running now
     fetch_add_acquire(mem.u_lock, zspage, 1)
     read_unlock(mem, cpu, pool)
     object_check(mem, cpu, obj, object_words, handle, ZS_STAMP | handle, version)
@@ -229,7 +229,7 @@ def isolate_zspage(mem, cpu, pfn, word):
 
 @kernel
 def free_released_zspage(mem, cpu, pfn, word):
-    """The owner emptied a zspage that this CPU isolated: free it.
+    """Free a zspage that this CPU isolated and its owner emptied.
 
     Progress    as free_frozen_pages
     """
@@ -239,7 +239,7 @@ def free_released_zspage(mem, cpu, pfn, word):
 
 @kernel
 def putback_zspage(mem, cpu, pfn, word):
-    """ISOLATED -> LIVE, or free it if its owner emptied it meanwhile.
+    """ISOLATED -> LIVE, or free it if its owner emptied it in the meantime.
 
     Models      zs_page_putback(), mm/zsmalloc.c
     Returns     True if it went back, False if it was freed
@@ -253,7 +253,7 @@ def putback_zspage(mem, cpu, pfn, word):
 
 @kernel
 def zs_repoint(mem, cpu, which, src_pfn, dst_pfn):
-    """Copy a zspage and let every handle of an object in use lead to the copy; pool, class and zspage locked.
+    """Copy a zspage and point every handle of an object in use at the copy; pool, class and zspage locked.
 
     Models      the loop of zs_page_migrate(), mm/zsmalloc.c
     Progress    wait-free
@@ -276,7 +276,7 @@ def migrate_zspage(mem, cpu, src_pfn, dst_pfn, word):
     """Let a target frame take an isolated zspage's place, and free the source.
 
     Models      zs_page_migrate(), mm/zsmalloc.c
-    Returns     1: moved; 0: the owner had emptied it, and it is freed; -EBUSY: somebody reads it, and it is still isolated
+    Returns     1: moved; 0: the owner had emptied it, and it is freed; -EBUSY: it has a user, and is still isolated
     Progress    blocking on the pool's and the class's lock
     """
     zspage = word_desc(word)
@@ -294,7 +294,7 @@ def migrate_zspage(mem, cpu, src_pfn, dst_pfn, word):
         if not udesc_settle(mem, cpu, src_pfn, word, dst_pfn):
             bug(mem, cpu, BUG_UDESC_STATE, src_pfn, load_relaxed(mem.u_word, zspage), 0)
         store_relaxed(mem.memdesc, src_pfn, NONE_WORD)
-        store_relaxed(mem.u_lock, zspage, 0)  # the next user takes it under the pool's lock, which carries the order
+        store_relaxed(mem.u_lock, zspage, 0)  # the next user takes it under the pool's lock, which orders it
     spin_unlock(mem, cpu, lock)
     spin_unlock(mem, cpu, pool)
     if result > 0:
