@@ -43,22 +43,22 @@ def _misc(subtype: Misc, home: str, movable: bool, why: str) -> Row:
 
 #: every tag in the order of its number, the subtypes of Misc after it
 TYPES: tuple[Row, ...] = (
-    _tag(Type.MISC, "page.memdesc", "inline: subtype, order, node", False, False, "its subtypes say"),
-    _misc(Misc.RESERVED, "policy.boot", False, "the firmware's or the kernel image's: it is where it is"),
+    _tag(Type.MISC, "page.memdesc", "inline: subtype, order, node", False, False, "see its subtypes"),
+    _misc(Misc.RESERVED, "policy.boot", False, "the firmware's or the kernel image's: its place is fixed"),
     _misc(Misc.ZERO, "", False, "none here"),
-    _misc(Misc.UNKNOWN, "alloc.pages", False, "a driver's: nobody knows who has its address"),
+    _misc(Misc.UNKNOWN, "alloc.pages", False, "a driver's: its address may be held anywhere"),
     _misc(Misc.VMALLOC, "alloc.pages", False, "its address is mapped for the kernel, which may use it at any time without a fault"),
     _misc(Misc.GUARD, "", False, "none here"),
     _misc(Misc.OFFLINE, "types.offline", True, "one word, compare-and-swap; its place in the balloon is re-pointed, nothing is copied"),
     _misc(Misc.KMALLOC_LARGE, "alloc.pages", False, "the kernel holds its address in the linear map"),
     _misc(Misc.EXACT, "", False, "none here"),
     _misc(Misc.BRD, "", False, "none here"),
-    _misc(Misc.NONE, "page.memdesc", False, "nobody's: on a per-CPU list, in a free block, between two owners"),
-    _misc(Misc.NOT_ONLINE, "policy.hotplug", False, "of a memory block that is offline: there is nothing in it"),
-    _tag(Type.BUDDY, "alloc.buddy", "inline: order", False, False, "free: it is what others move to"),
+    _misc(Misc.NONE, "page.memdesc", False, "no owner: on a per-CPU list, in a free block, or between two owners"),
+    _misc(Misc.NOT_ONLINE, "policy.hotplug", False, "of a memory block that is offline: it has no contents"),
+    _tag(Type.BUDDY, "alloc.buddy", "inline: order", False, False, "free: a target of migrations"),
     _tag(Type.FILE, "types.folios", "descriptor", True, True, "a folio: frozen while its place in the page cache is re-pointed"),
-    _tag(Type.ANON, "types.folios", "descriptor", True, True, "a folio: its PTEs are migration entries meanwhile"),
-    _tag(Type.KSM, "policy.ksm", "descriptor", True, True, "a folio, read-only: its PTEs are migration entries meanwhile"),
+    _tag(Type.ANON, "types.folios", "descriptor", True, True, "a folio: its PTEs are migration entries during the migration"),
+    _tag(Type.KSM, "policy.ksm", "descriptor", True, True, "a folio, read-only: its PTEs are migration entries during the migration"),
     _tag(
         Type.SLAB,
         "types.slab",
@@ -79,7 +79,7 @@ TYPES: tuple[Row, ...] = (
         Type.PAGETABLE, "types.pagetable", "descriptor", False, True, "its upper entry is re-pointed, the frame freed after a grace period"
     ),
     _tag(Type.NETPOOL, "types.netpool", "descriptor", False, False, "a device writes to it, by its bus address"),
-    _tag(Type.HWPOISON, "policy.hwpoison", "inline", False, False, "the frame is broken; what was in it has been moved away"),
+    _tag(Type.HWPOISON, "policy.hwpoison", "inline", False, False, "the frame is broken; its contents have been moved away"),
     _tag(Type.PERCPU, "alloc.pages", "inline", False, False, "every CPU has its address in a register"),
     _tag(
         Type.COUNTED,
