@@ -331,8 +331,7 @@ def _render_checkers(facts: Facts) -> list[str]:
 def _render_assertions(facts: Facts) -> list[str]:
     lines = ["## Assertions in the act", ""]
     lines += [
-        "Codes of `bug()`: the invariant, what happened, the two words of the record, the kernels, roles and models that call it, and the seeded "
-        "bugs that expect it.",
+        "Codes of `bug()`: the invariant, what happened, the two words of the record, their callers, and the seeded bugs that expect them.",
         "",
     ]
     for code in Bug:

@@ -203,7 +203,7 @@ class Bug(IntEnum):
     seen: str
     wanted: str
 
-    def __new__(cls, code: int, invariant: str, summary: str, seen: str, wanted: str) -> "Bug":
+    def __new__(cls, code: int, invariant: str = "", summary: str = "", seen: str = "", wanted: str = "") -> "Bug":
         member = int.__new__(cls, code)
         member._value_ = code
         member.invariant, member.summary, member.seen, member.wanted = invariant, summary, seen, wanted
