@@ -197,7 +197,8 @@ def audit(m):
     for word in m["pte"]:
         if word & 1:
             mapped[m.desc_at(int(word) >> 10)] += 1
-    assert (mapped == m["mapcount"]).all() or all(mapped[d] == m["mapcount"][d] for d in live)
+    wrong = np.flatnonzero(mapped != m["mapcount"])
+    assert not len(wrong), f"descriptors {wrong} are mapped {mapped[wrong]} times, and count {m['mapcount'][wrong]}"
     assert not (m["pte"] & (1 << 5)).any(), "a migration entry was left"
 
 

@@ -5,11 +5,12 @@ Explored kernels will do this systematically; these are the windows that somebod
 
 import pytest
 
-from kernels.alloc import buddy
+from kernels.alloc import pages
 from kernels.base.jit import INTERPRETED
-from kernels.base.layout import FL_LRU, LC_ZONE, Offline, Reason, Type
-from kernels.migrate import split, targets
+from kernels.base.layout import FL_LRU, MT_ISOLATE, Offline, Reason, Type
+from kernels.migrate import folio, split, targets
 from kernels.types import offline
+from tests.kernels import kit
 
 pytestmark = pytest.mark.skipif(not INTERPRETED, reason="replaces kernels, which only the interpreted execution allows")
 
@@ -107,8 +108,6 @@ def test_a_block_that_vanished_under_a_free_scanner(machine, once):
 
 def test_a_reference_between_the_copy_and_the_freeze(machine, once):
     """A lookup during the copy: the freeze of a file folio fails, and both sides are as before."""
-    from kernels.migrate import folio
-
     m = machine
     desc = m.create_folio(0, 0, 4, 0)
     m.folio_put(desc)
@@ -128,8 +127,6 @@ def test_a_reference_between_the_copy_and_the_freeze(machine, once):
 
 
 def test_a_speculator_during_the_copy_of_an_anonymous_page_frees_the_source(machine, once):
-    from kernels.migrate import folio
-
     m = machine
     pfn = m.touch(0, 8)
     m.drain()
@@ -146,15 +143,13 @@ def test_a_speculator_during_the_copy_of_an_anonymous_page_frees_the_source(mach
 
 
 def test_a_migratetype_that_changes_under_a_free(machine, once):
-    """E2: what was read before zone->lock only chooses a list; the block's type of now decides."""
-    from kernels.alloc import pages
-
+    """E2: what was read before zone->lock only chooses a list; under the lock the pageblock's migratetype decides."""
     m = machine
-    pfn = m.alloc_frozen_pages(0, 5, 1)
-    done = once(pages, "chaos_point", lambda: m.on(1).isolate_pageblock(pfn >> 3), when=lambda *_: True)
-    m.free_frozen_pages(m.alloc_frozen_pages(0, 0, 1), 0)
+    pfn = m.alloc_frozen_pages(0, 0, 1)
+    done = once(pages, "chaos_point", lambda: m.on(1).isolate_pageblock(pfn >> 3))
+    m.free_frozen_pages(pfn, 0)
     assert done
+    assert (pfn >> 3 << 3, 3, MT_ISOLATE) in kit.free_lists(m)
+    assert m["zone_isolate_free"][0] == 8
     m.unisolate_pageblock(pfn >> 3)
-    assert buddy.nid_of(m.mem, pfn) == 0
-    m.spin_lock(0, LC_ZONE), m.spin_unlock(0)
-    m.free_frozen_pages(pfn, 5)
+    assert m.free_frames() == 512

@@ -1,5 +1,7 @@
 """Per-CPU lists, watermarks and node fallback."""
 
+import itertools
+
 import pytest
 
 from kernels.base.layout import LC_PCP, NONE_WORD, NR_PCPTYPES, PCP_HIGH, PCP_STRIDE, PCP_TOTAL, Bug, Migratetype
@@ -129,11 +131,9 @@ def test_nodes_fall_back_and_watermarks_hold(machine):
     while (pfn := m.alloc_frozen_pages(1, 0, MOVABLE)) >= 0:
         taken.append(pfn)
     nodes = [pfn // 256 for pfn in taken]
-    assert nodes[0] == 1
-    assert nodes[-1] in (0, 1)
+    assert [nid for nid, _ in itertools.groupby(nodes)] == [1, 0, 1, 0], "down to the low watermarks, then to the min ones"
     assert m.counter("numa_hit") == nodes.count(1)
     assert m.counter("numa_miss") == nodes.count(0)
-    assert m["zone_free"].min() >= 0
     m.drain()
     assert (m["zone_free"] >= m["zone_min"]).all(), "the min watermark is kept"
     for pfn in taken:

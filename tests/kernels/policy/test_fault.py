@@ -2,8 +2,8 @@
 
 import pytest
 
-from kernels.base.layout import PTE_EXCLUSIVE, PTE_WRITE
-from tests.kernels.kit import free_lists
+from kernels.base.layout import PTE_EXCLUSIVE, PTE_WRITE, Bug
+from tests.kernels.kit import free_lists, in_child, wait
 
 
 @pytest.mark.parametrize("order", range(4))
@@ -61,8 +61,6 @@ def test_a_child_sees_what_was_written_before(machine):
     m.fork_range(0, 1, 5, 1)
     assert m["oracle"][64 + 5] & 0xFFFFFFFF == 5
     m["contents"][(m.pte(1, 5) >> 10) * 8 + 1] -= 1
-    from kernels.base.layout import Bug
-
     m.expect_bug(Bug.LOST_WRITE, lambda: m.task_access(1, 5, 0))
 
 
@@ -84,11 +82,15 @@ def test_a_pinned_page_stays_the_parents(machine):
 
 def test_a_child_that_has_a_page_there_keeps_it(machine):
     m = machine
-    m.touch(0, 5)
-    mine = m.touch(1, 5)
+    parents, mine = m.touch(0, 5), m.touch(1, 5)
+    m.lru_add_drain()
+    childs_pte = m.pte(1, 5)
     assert m.fork_range(0, 1, 5, 1) == 0
-    assert m.pte(1, 5) >> 10 == mine
-    assert m.touch(0, 5) == m.pte(0, 5) >> 10
+    assert m.pte(1, 5) == childs_pte
+    assert m.pte(0, 5) & PTE_EXCLUSIVE
+    assert (m.touch(0, 5), m.touch(1, 5)) == (parents, mine)
+    assert m.counter("cow_fault") == 0, "nothing is shared, so nothing is copied"
+    assert [m.refs(m.desc_at(pfn)) for pfn in (parents, mine)] == [1, 1]
 
 
 def test_fork_of_a_large_folio(machine):
@@ -122,8 +124,6 @@ def test_waiting_for_a_migration_ends_with_it(machine):
     m.lru_add_drain()
     desc = m.try_get_pfn(pfn)
     m.unmap_one(desc, 0, 5)
-    from tests.kernels.kit import in_child, wait
-
     pid = in_child(lambda: m.on(1).handle_fault(0, 5, 1, 0))
     while m.counter("met_fault_on_migration_entry") == 0:
         pass
