@@ -74,6 +74,7 @@ class BitmapAgainstSet(RuleBasedStateMachine):
         assert not self.m["bitmap"][self.base + BITMAP_WORDS :].any()
 
 
+@pytest.mark.slow
 class TestBitmapAgainstSet(BitmapAgainstSet.TestCase):
     settings = settings(derandomize=True, deadline=None, max_examples=25, stateful_step_count=30)
 

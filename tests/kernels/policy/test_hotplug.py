@@ -56,7 +56,7 @@ def test_nothing_is_allocated_from_a_block_that_is_not_online(machine):
     assert m.free_frames() == 512
 
 
-@pytest.mark.parametrize("obstacle", ["unmovable", "referenced", "isolated"])
+@pytest.mark.parametrize("obstacle", ["unmovable", pytest.param("referenced", marks=pytest.mark.slow), "isolated"])
 def test_a_block_that_cannot_be_emptied_is_as_it_was(machine, obstacle):
     m = machine
     first, pfns = block_with_memory(m)
