@@ -3,14 +3,20 @@
 Explored kernels will do this systematically; these are the windows that somebody once found open.
 """
 
+import os
+
 import pytest
 
 from kernels.alloc import pages
 from kernels.base.jit import INTERPRETED
-from kernels.base.layout import FL_LRU, MT_ISOLATE, Offline, Reason, Type
+from kernels.base.layout import FL_LRU, FROZEN, MT_ISOLATE, NONE_WORD, REFCOUNT_FROZEN_BIT, Offline, Reason, Type
+from kernels.map import access
 from kernels.migrate import folio, split, targets
-from kernels.types import offline
+from kernels.page import refcount
+from kernels.types import offline, pagetable
+from stress.machine import set_param
 from tests.kernels import kit
+from tests.kernels.page.test_folio import make_folio
 
 pytestmark = pytest.mark.skipif(not INTERPRETED, reason="replaces kernels, which only the interpreted execution allows")
 
@@ -93,6 +99,7 @@ def test_a_block_that_is_isolated_under_a_free_scanner(machine, once):
     assert captured == 0
 
 
+@pytest.mark.meets("free_block_vanished")
 def test_a_block_that_vanished_under_a_free_scanner(machine, once):
     m = machine
     pin = m.buddy_alloc(0, 0, 1)
@@ -106,6 +113,7 @@ def test_a_block_that_vanished_under_a_free_scanner(machine, once):
         m.free_to_zone(pfn, 0, 2)
 
 
+@pytest.mark.meets("count_moved_during_copy")
 def test_a_reference_between_the_copy_and_the_freeze(machine, once):
     """A lookup during the copy: the freeze of a file folio fails, and both sides are as before."""
     m = machine
@@ -140,6 +148,62 @@ def test_a_speculator_during_the_copy_of_an_anonymous_page_frees_the_source(mach
     assert m.task_access(0, 8, 1) == 0
     m.zap_range(0, 8, 1)
     assert m.free_frames() == 512
+
+
+@pytest.mark.meets("gup_pte_changed")
+def test_a_migration_that_unmaps_under_gup_fast(machine, once):
+    """The PTE becomes a migration entry after GUP-fast has read it: the reference and the pin go back, and the folio moves."""
+    m = machine
+    pfn = m.touch(0, 8)
+    m.drain()
+    desc = m.on(1).isolate_folio(pfn, m.word(pfn), 0)
+    dst = m.on(1).alloc_target_folio(desc, 1)
+    pending = []
+    once(access, "chaos_point", lambda: pending.append(m.on(1).folio_migrate_unmap(desc, dst, 0, 0, 0)))
+    assert m.gup_fast(0, 8, 1) == -1
+    assert (m.refs(desc), m["pincount"][desc]) == (1, 0)
+    m.on(1).flush_deferred(pending[0])
+    assert m.on(1).folio_migrate_move(desc, dst, 0) == 0
+    assert m.task_access(0, 8, 1) == 0
+
+
+@pytest.mark.meets("put_lost_to_a_get")
+def test_a_get_that_revives_a_count_of_zero(machine, once):
+    """refcount = frozen-bit: a get comes between the subtraction of the last put and its freeze, and its owner puts last."""
+    m = machine
+    set_param(m.mem, "policy_refcount", REFCOUNT_FROZEN_BIT)
+    m["refcount"][:] = FROZEN
+    desc, pfn = make_folio(m)
+    once(refcount, "cas_acquire", lambda: m.on(1).ref_try_get(desc))
+    assert not m.folio_put(desc)
+    assert m.refs(desc) == 1
+    assert m.word(pfn) == m.desc_word(Type.ANON, desc)
+    assert m.on(1).folio_put(desc)
+    assert m.refs(desc) == FROZEN
+    assert m.free_frames() == 512
+
+
+@pytest.mark.meets("table_moved_under_walker", "rcu_waited_for_reader")
+def test_a_table_that_moves_under_its_walker(machine, once):
+    """CPU 1 moves the table once CPU 0 has loaded the upper entry: the walker reads the frame that was left, which is freed after it."""
+    m = machine
+    pfn, to = m.alloc_frozen_pages(0, 0, 1), m.alloc_frozen_pages(1, 0, 1)
+    assert m.table_populate(3, pfn)
+    word, children = m.word(pfn), []
+    assert m.on(1).isolate_pagetable(pfn, word)
+
+    def migrate():
+        children.append(kit.in_child(lambda: m.on(1).migrate_pagetable(pfn, to, word)))
+        while m.counter("met_rcu_waited_for_reader") == 0:
+            os.sched_yield()
+        assert m["upper"][3] == to + 1
+
+    once(pagetable, "chaos_point", migrate)
+    assert m.table_walk(3, 5)
+    assert kit.wait(children[0]) == 0
+    assert m.word(pfn) == NONE_WORD
+    assert m.table_walk(3, 5)
+    m.table_zap(3)
 
 
 def test_a_migratetype_that_changes_under_a_free(machine, once):

@@ -55,6 +55,7 @@ def test_in_the_pool_nobody_gets_a_reference(machine):
     end(m)
 
 
+@pytest.mark.meets("dissolve_met_freeing")
 def test_what_is_in_use_or_on_its_way_is_not_dissolved(machine):
     """C16: a count of zero does not say that it is in the pool."""
     m = machine

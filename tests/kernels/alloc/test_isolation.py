@@ -75,6 +75,7 @@ def test_capture_wants_the_block_as_it_was_found(machine):
     m.free_to_zone(used, 3, SH_OWNED)
 
 
+@pytest.mark.meets("capture_in_isolated_block_refused")
 def test_nothing_of_an_isolated_block_is_captured(machine):
     m = machine
     used = m.buddy_alloc(0, 0, MOVABLE)

@@ -115,6 +115,7 @@ def test_the_last_who_enables_does_not_undo_a_disabler_who_comes_between(machine
     assert [m["pcp_nr"][(cpu * 2) * PCP_STRIDE + PCP_HIGH] for cpu in range(3)] == [0, 0, 0]
 
 
+@pytest.mark.meets("pcp_lock_contended")
 def test_a_list_that_is_taken_is_gone_around(machine):
     m = machine
     m.on(1).spin_lock(m.mem.lock_pcp, LC_PCP)

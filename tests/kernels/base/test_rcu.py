@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.kernels import kit
 
 
@@ -18,6 +20,7 @@ def test_nobody_in_a_section_is_waited_for(machine):
     assert machine.counter("met_rcu_waited_for_reader") == 0
 
 
+@pytest.mark.meets("rcu_waited_for_reader")
 def test_a_section_that_began_before_is_waited_for_and_one_after_is_not(machine):
     m = machine
     m.on(2).rcu_read_lock()

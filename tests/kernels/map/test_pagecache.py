@@ -1,5 +1,7 @@
 """Lockless lookup: entries, siblings, the re-load and the range."""
 
+import pytest
+
 from kernels.base.layout import FL_UPTODATE
 
 
@@ -47,6 +49,7 @@ def test_a_frozen_folio_is_retried_and_given_up(machine):
     m.ref_unfreeze(desc, 1)
 
 
+@pytest.mark.meets("lookup_reload_changed")
 def test_a_sibling_that_a_split_has_not_reached_proves_nothing(machine):
     """B8: the re-load goes through the old sibling to the old head, whose order is already 0: only the range tells."""
     m = machine

@@ -2,11 +2,14 @@
 
 import os
 
+import pytest
+
 from kernels.base.layout import PTE_ACCESSED, PTE_DIRTY, PTE_PROTNONE, PTE_WRITE
 from stress.machine import set_param
 from tests.kernels.kit import in_child, wait
 
 
+@pytest.mark.meets("stale_tlb_met_flush")
 def test_a_translation_persists_until_a_flush(machine):
     m = machine
     pfn = m.touch(0, 3)
@@ -79,6 +82,7 @@ def test_a_section_elsewhere_is_not_waited_for(machine):
     m.on(1).section_exit()
 
 
+@pytest.mark.meets("shootdown_waited")
 def test_a_flush_waits_for_the_section_of_another_cpu(machine):
     m = machine
     m.on(1).section_enter(0)

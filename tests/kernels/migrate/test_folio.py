@@ -90,6 +90,7 @@ def snapshot(m, desc, dst):
 
 
 @pytest.mark.parametrize("kind", ["anon", "file"])
+@pytest.mark.meets("count_unexpected")
 def test_an_extra_reference_refuses_and_changes_nothing(machine, kind):
     m = machine
     if kind == "anon":
@@ -180,6 +181,7 @@ def test_a_lock_that_is_taken(machine, which):
     assert migrate(m, desc, dst) == 0
 
 
+@pytest.mark.meets("isolation_raced_free")
 def test_freed_under_us_is_a_success(machine):
     m = machine
     desc = isolated(m, m.touch(0, 8))

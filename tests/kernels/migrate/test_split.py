@@ -70,6 +70,7 @@ def test_file(machine):
 
 
 @pytest.mark.parametrize("kind", ["anon", "file"])
+@pytest.mark.meets("split_refused_by_reference")
 def test_an_extra_reference_refuses_and_changes_nothing(machine, kind):
     m = machine
     if kind == "anon":

@@ -88,6 +88,7 @@ def test_failures_defer(machine):
     assert m["zone_order_failed"][0] == 4, "the next order that may fail"
 
 
+@pytest.mark.meets("two_scanners_one_block")
 def test_one_scanner_a_block(machine):
     m = machine
     assert m.claim_block(3)

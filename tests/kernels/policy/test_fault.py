@@ -64,6 +64,7 @@ def test_a_child_sees_what_was_written_before(machine):
     m.expect_bug(Bug.LOST_WRITE, lambda: m.task_access(1, 5, 0))
 
 
+@pytest.mark.meets("cow_on_pinned")
 def test_a_pinned_page_stays_the_parents(machine):
     m = machine
     pfn = m.touch(0, 5)
@@ -118,6 +119,7 @@ def test_a_file_page_is_mapped_where_it_belongs(machine):
     assert m.pte(3, vpage) & PTE_WRITE == 0
 
 
+@pytest.mark.meets("fault_on_migration_entry")
 def test_waiting_for_a_migration_ends_with_it(machine):
     m = machine
     pfn = m.touch(0, 5)

@@ -41,6 +41,7 @@ def test_in_use_it_is_moved_out_of_first(machine):
     m.unpoison_memory(pfn)
 
 
+@pytest.mark.meets("poison_raced_allocation")
 def test_what_cannot_move_stays(machine):
     m = machine
     pfn = m.alloc_frozen_pages(0, 0, 0)

@@ -1,5 +1,7 @@
 """KSM: two pages become one, and two again when somebody writes."""
 
+import pytest
+
 from kernels.base.layout import Reason, Type
 
 PAGE = 5
@@ -38,6 +40,7 @@ def test_two_become_one(machine):
     assert m.counter("ksm_merged") == 1
 
 
+@pytest.mark.meets("ksm_broken_by_write")
 def test_a_write_breaks_it_even_if_one_mapping_is_left(machine):
     m = machine
     two_alike(m)
@@ -61,6 +64,7 @@ def test_what_differs_is_left_alone(machine):
     assert (frame(m, 0), frame(m, 1)) == (first, second)
 
 
+@pytest.mark.meets("ksm_refused_by_reference")
 def test_a_pin_refuses(machine):
     m = machine
     first, second = two_alike(m)

@@ -64,6 +64,7 @@ def test_a_pinned_page_stays(page):
     m.unpin_folio(desc)
 
 
+@pytest.mark.meets("hint_fault_raced")
 def test_a_hint_that_is_gone(page):
     m, _ = page
     assert m.do_numa_page(0, 5) == 0

@@ -20,6 +20,7 @@ def inuse(m, pfn):
     return m["u_inuse"][m.desc_at(pfn)]
 
 
+@pytest.mark.meets("net_fragment_put_by_other")
 def test_the_last_fragment_recycles(machine):
     m = machine
     pfn = receive(m, 3)

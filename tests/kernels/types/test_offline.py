@@ -121,6 +121,7 @@ def test_a_stale_word_isolates_nothing(machine):
 
 
 @pytest.mark.parametrize("order", [0, 2])
+@pytest.mark.meets("deflate_on_isolated", "release_found_by_isolator")
 def test_deflate_on_isolated_releases_and_the_isolator_frees(machine, order):
     m = machine
     pfn = inflate(m, order)

@@ -57,6 +57,7 @@ def test_moved_by_its_upper_entry(machine):
 
 
 @pytest.mark.parametrize("ending", ["migrate", "putback"])
+@pytest.mark.meets("table_gone_while_isolated")
 def test_zapped_while_isolated_is_freed_by_the_isolator(machine, ending):
     m = machine
     pfn = populate(m)

@@ -51,6 +51,7 @@ def test_no_reference_and_no_migration(machine):
     end(m)
 
 
+@pytest.mark.meets("slab_shrunk_under_pressure")
 def test_surplus_is_freed_at_once_and_the_rest_under_pressure(machine):
     m = machine
     held = hold(m, OBJECTS * (SLAB_MIN_EMPTY + 2))

@@ -60,6 +60,7 @@ def test_no_reference_is_ever_taken(machine):
     end(m, 0)
 
 
+@pytest.mark.meets("zs_object_moved")
 def test_moved_objects_are_found_where_they_are(machine):
     m = machine
     pfn = store(m, 0)
@@ -105,6 +106,7 @@ def test_a_stale_word_isolates_nothing(machine):
 
 
 @pytest.mark.parametrize("ending", ["migrate", "putback"])
+@pytest.mark.meets("zspage_emptied_while_isolated")
 def test_emptied_while_isolated_is_freed_by_the_isolator(machine, ending):
     """F5: Linux has nothing that prevents the owner from destroying it."""
     m = machine
@@ -124,6 +126,7 @@ def test_emptied_while_isolated_is_freed_by_the_isolator(machine, ending):
     end(m, 1)
 
 
+@pytest.mark.meets("zspage_reader_refused_migration")
 def test_a_reader_refuses_the_migration(machine):
     m = machine
     pfn = store(m, 0)
