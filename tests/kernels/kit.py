@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import warnings
 
 import numpy as np
@@ -12,9 +13,11 @@ from kernels.base.layout import (
     EXIT_BUG,
     FL_HUGE_FREE,
     MT_ISOLATE,
+    MT_MOVABLE,
     NONE_WORD,
     NR_MIGRATETYPES,
     NR_ORDERS,
+    SH_OWNED,
     Bug,
     Geometry,
     Misc,
@@ -117,6 +120,16 @@ class Machine:
         self.drain()
         return int(self["zone_free"].sum() + self["zone_isolate_free"].sum())
 
+    def exhaust(self, *nodes):
+        """Take every frame that is in the buddy of these nodes, or of all; the frames."""
+        nodes = nodes or range(self.mem.nr_nodes)
+        return [pfn for nid in nodes for pfn in iter(lambda nid=nid: self.buddy_alloc(nid, 0, MT_MOVABLE), -1)]
+
+    def give_back(self, pfns):
+        """Free single frames to their zones."""
+        for pfn in pfns:
+            self.free_to_zone(pfn, 0, SH_OWNED)
+
     def buddyinfo(self):
         """Free blocks by (node, order, migratetype)."""
         return self["nr_free"].reshape(self.mem.nr_nodes, NR_ORDERS, NR_MIGRATETYPES)
@@ -129,6 +142,14 @@ class Machine:
         assert self["bug_count"][0] == before + 1
         assert Bug(int(self["bug_code"][before])) == code
         return tuple(int(self[f"bug_{part}"][before]) for part in ("cpu", "pfn", "seen", "wanted"))
+
+
+def until(condition):
+    """Wait until another process has made a condition true."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        os.sched_yield()
 
 
 def in_child(action):

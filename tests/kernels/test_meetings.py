@@ -3,16 +3,16 @@
 Explored kernels will do this systematically; these are the windows that somebody once found open.
 """
 
-import os
-
 import pytest
 
 from kernels.alloc import pages
 from kernels.base.jit import INTERPRETED
-from kernels.base.layout import FL_LRU, FROZEN, MT_ISOLATE, NONE_WORD, REFCOUNT_FROZEN_BIT, Offline, Reason, Type
+from kernels.base.layout import FL_LRU, FROZEN, MT_ISOLATE, NONE_WORD, REFCOUNT_FROZEN_BIT, Mode, Offline, Reason, Type
 from kernels.map import access
-from kernels.migrate import folio, split, targets
+from kernels.migrate import folio, legacy, movable, split, targets
+from kernels.migrate import range as range_migration
 from kernels.page import refcount
+from kernels.policy import fault
 from kernels.types import offline, pagetable
 from stress.machine import set_param
 from tests.kernels import kit
@@ -93,8 +93,7 @@ def test_a_block_that_is_isolated_under_a_free_scanner(machine, once):
     assert done
     captured = int(m["cc_pages"][0])
     m.cc_release()
-    for pfn in pins:
-        m.free_to_zone(pfn, 0, 2)
+    m.give_back(pins)
     m.unisolate_pageblock(block)
     assert captured == 0
 
@@ -109,8 +108,7 @@ def test_a_block_that_vanished_under_a_free_scanner(machine, once):
     assert m.counter("met_free_block_vanished") == 1
     assert taken[0] == pin ^ 1
     m.cc_release()
-    for pfn in (pin, taken[0]):
-        m.free_to_zone(pfn, 0, 2)
+    m.give_back((pin, taken[0]))
 
 
 @pytest.mark.meets("count_moved_during_copy")
@@ -194,8 +192,7 @@ def test_a_table_that_moves_under_its_walker(machine, once):
 
     def migrate():
         children.append(kit.in_child(lambda: m.on(1).migrate_pagetable(pfn, to, word)))
-        while m.counter("met_rcu_waited_for_reader") == 0:
-            os.sched_yield()
+        kit.until(lambda: m.counter("met_rcu_waited_for_reader") > 0)
         assert m["upper"][3] == to + 1
 
     once(pagetable, "chaos_point", migrate)
@@ -216,4 +213,56 @@ def test_a_migratetype_that_changes_under_a_free(machine, once):
     assert (pfn >> 3 << 3, 3, MT_ISOLATE) in kit.free_lists(m)
     assert m["zone_isolate_free"][0] == 8
     m.unisolate_pageblock(pfn >> 3)
+    assert m.free_frames() == 512
+
+
+@pytest.mark.parametrize("kind", ["first touch", "copy on write"])
+def test_a_fault_that_another_cpu_has_handled_frees_what_it_allocated(machine, once, kind):
+    m = machine
+    if kind == "copy on write":
+        m.touch(0, 8)
+        m.lru_add_drain()
+        m.fork_range(0, 1, 8, 1)
+    once(fault, "alloc_folio", lambda: m.on(1).touch(1, 8))
+    assert m.handle_fault(1, 8, 1, 0) == 0
+    m.on(1).lru_add_drain()
+    assert m.refs(m.desc_at(m.pte(1, 8) >> 10)) == 1
+    assert m.task_access(1, 8, 1) == 0
+    for space in (0, 1):
+        m.zap_range(space, 8, 1)
+    assert m.free_frames() == 512
+
+
+@pytest.mark.parametrize("interface", [0, 1], ids=["bitmap", "list"])
+def test_an_owner_that_releases_a_block_while_targets_run_out(machine, once, interface):
+    """Nothing was migrated, and what is put back turns out to be the isolator's to free."""
+    m = machine
+    set_param(m.mem, "policy_migration", interface)
+    pfn = m.alloc_frozen_pages(0, 0, 1)
+    m.balloon_inflate(2, pfn, 0)
+    m["zone_min"][:] = m["zone_low"][:] = 0
+    m.drain()
+    taken = m.exhaust()
+    done = once(movable, "alloc_movable_target", lambda: m.on(2).balloon_deflate(2, 0))
+    assert m.migrate_window(pfn & ~7, 8, Mode.ASYNC, Reason.CONTIG_RANGE, 1) == 0
+    assert done
+    assert (m.counter("cause_contig_range_nomem"), m.counter("cause_contig_range_released")) == (1, 1)
+    assert m.counter("failed_contig_range") == 0
+    m.give_back(taken)
+    assert m["desc_top"][0] + m["desc_cached"].sum() == m.mem.nr_desc
+    assert m.free_frames() == 512
+
+
+@pytest.mark.parametrize("interface", [0, 1], ids=["bitmap", "list"])
+def test_a_task_that_unmaps_a_page_between_isolation_and_migration(machine, once, interface):
+    m = machine
+    set_param(m.mem, "policy_migration", interface)
+    pfn = m.touch(0, 8)
+    m.drain()
+    module = legacy if interface else range_migration
+    done = once(module, "freed_under_us", lambda: m.on(1).zap_range(0, 8, 1))
+    assert m.migrate_window(pfn & ~7, 8, Mode.ASYNC, Reason.CONTIG_RANGE, 1) == 0
+    assert done
+    assert m.counter("cause_contig_range_released") == 1
+    assert m.counter("pgmigrate_success") == 0
     assert m.free_frames() == 512

@@ -1,9 +1,7 @@
 """Spin locks: ownership, statistics, and waiters that leave with a halted machine."""
 
-import os
-
 from kernels.base.layout import EXIT_ABANDONED, LC_ZONE, NR_LOCK_CLASSES, Bug
-from tests.kernels.kit import in_child, wait
+from tests.kernels.kit import in_child, until, wait
 
 
 def test_taken_once(machine):
@@ -49,8 +47,7 @@ def test_two_processes_exclude_each_other(machine):
         m.spin_unlock(0)
 
     pid = in_child(take_and_copy)
-    while m["cpu_waits"][0] == 0:
-        os.sched_yield()
+    until(lambda: m["cpu_waits"][0] > 0)
     m["contents"][1] = 42
     m.on(1).spin_unlock(0)
     assert wait(pid) == 0

@@ -6,7 +6,7 @@ import pytest
 
 from kernels.base.layout import PTE_ACCESSED, PTE_DIRTY, PTE_PROTNONE, PTE_WRITE
 from stress.machine import set_param
-from tests.kernels.kit import in_child, wait
+from tests.kernels.kit import in_child, until, wait
 
 
 @pytest.mark.meets("stale_tlb_met_flush")
@@ -87,8 +87,7 @@ def test_a_flush_waits_for_the_section_of_another_cpu(machine):
     m = machine
     m.on(1).section_enter(0)
     pid = in_child(lambda: m.flush_space(0))
-    while m.counter("met_shootdown_waited") == 0:
-        os.sched_yield()
+    until(lambda: m.counter("met_shootdown_waited") > 0)
     assert os.waitpid(pid, os.WNOHANG) == (0, 0), "it waits"
     m.on(1).section_exit()
     m.on(1).section_enter(0)  # another section, of the new generation

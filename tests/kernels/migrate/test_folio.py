@@ -1,13 +1,12 @@
 """Migration of one folio: what moves, what refuses, and what a failure leaves behind (I15)."""
 
-import os
 import time
 
 import numpy as np
 import pytest
 
 from kernels.base.layout import FL_DIRTY, FL_ISOLATED, FL_LOCKED, FL_WRITEBACK, PTE_MIGRATION, Mode, Reason, Type
-from tests.kernels.kit import in_child, wait
+from tests.kernels.kit import in_child, until, wait
 from tests.kernels.map.test_pagecache import cached
 
 FROM_ALLOCATOR = 1
@@ -145,22 +144,29 @@ def test_writeback_is_not_waited_for(machine, mode):
     m.folio_putback(desc)
 
 
-def test_writeback_is_waited_for_in_sync(machine):
+@pytest.mark.parametrize(("obstacle", "mode"), [("writeback", Mode.SYNC), ("lock", Mode.SYNC_LIGHT), ("lock", Mode.SYNC)])
+def test_what_the_synchronous_modes_wait_for(machine, obstacle, mode):
     m = machine
     desc = cached(m, 0, 4)
     isolated(m, int(m["folio_pfn"][desc]))
-    m.folio_set(desc, FL_WRITEBACK)
     dst = target_for(m, desc)
+    if obstacle == "writeback":
+        m.folio_set(desc, FL_WRITEBACK)
+    else:
+        m.on(2).folio_lock(desc)
 
     def unmap():
-        assert m.on(1).folio_migrate_unmap(desc, dst, Mode.SYNC, 0, 0) == 0
-        assert not m["flags"][desc] & FL_WRITEBACK
+        assert m.on(1).folio_migrate_unmap(desc, dst, mode, 0, 0) == 0
+        assert m["park_request"][0] == 1, "it returned before the obstacle was gone"
 
     child = in_child(unmap)
-    while not m["flags"][desc] & FL_LOCKED:
-        os.sched_yield()
+    until(lambda: m["flags"][desc] & FL_LOCKED if obstacle == "writeback" else m["cpu_waits"][1])
     time.sleep(0.01)  # for an unmap that does not wait
-    m.folio_clear(desc, FL_WRITEBACK)
+    m["park_request"][0] = 1  # no worker runs that it would stop
+    if obstacle == "writeback":
+        m.folio_clear(desc, FL_WRITEBACK)
+    else:
+        m.on(2).folio_unlock(desc)
     assert wait(child) == 0
     assert m["flags"][desc] & m["flags"][dst] & FL_LOCKED
     m.on(1).folio_migrate_undo(desc, dst, m.file_mapping(0))

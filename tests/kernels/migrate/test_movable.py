@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kernels.base.layout import EBUSY, ENOMEM, NONE_WORD, OFFLINE_COUNTED, OFFLINE_ZERO, SH_OWNED, Misc, Reason
+from kernels.base.layout import EBUSY, ENOMEM, NONE_WORD, OFFLINE_COUNTED, OFFLINE_ZERO, Misc, Reason
 from stress.machine import set_param
 
 FROM_ALLOCATOR = 1
@@ -146,18 +146,17 @@ def test_moved_its_source_is_free_and_its_owner_finds_it(block):
 def test_without_a_target_it_stays_isolated(block):
     m, kind, pfn, word = block
     assert m.on(1).isolate_movable(pfn, word)
-    taken = [frame for nid in (0, 1) for frame in iter(lambda nid=nid: m.buddy_alloc(nid, 0, 1), -1)]
+    taken = m.exhaust()
     m["zone_min"][:] = m["zone_low"][:] = 0
     m.drain()
-    taken += [frame for nid in (0, 1) for frame in iter(lambda nid=nid: m.buddy_alloc(nid, 0, 1), -1)]
+    taken += m.exhaust()
     assert m.on(1).migrate_isolated_movable(pfn, REASON, FROM_ALLOCATOR) == -ENOMEM
     assert m.counter("cause_contig_range_nomem") == 1
     now = m.word(pfn)
     assert not m.movable_is_idle(pfn, now)
     assert m.on(1).putback_movable(pfn, now)
     assert kind.where(m) == pfn
-    for frame in taken:
-        m.free_to_zone(frame, 0, SH_OWNED)
+    m.give_back(taken)
     end(m, kind)
 
 

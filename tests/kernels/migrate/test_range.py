@@ -50,9 +50,8 @@ def exhaust(m, keep):
     """Leave `keep` single frames free on both nodes, no two of them buddies."""
     m["zone_min"][:] = m["zone_low"][:] = m["zone_high"][:] = 0
     m.drain()
-    taken = [pfn for nid in (0, 1) for pfn in iter(lambda nid=nid: m.buddy_alloc(nid, 0, 1), -1)]
-    for pfn in [pfn for pfn in sorted(taken) if pfn & 1][-keep:]:
-        m.free_to_zone(pfn, 0, 2)
+    taken = m.exhaust()
+    m.give_back([pfn for pfn in sorted(taken) if pfn & 1][-keep:])
 
 
 def test_a_large_folio_without_a_target_is_split(machine):

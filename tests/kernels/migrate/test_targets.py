@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernels.base.layout import CC_CAPACITY, CC_WANTED, SH_OWNED, Migratetype, Type
+from kernels.base.layout import CC_CAPACITY, CC_WANTED, Migratetype, Type
 from tests.kernels.kit import free_lists
 
 FROM_SCANNER, FROM_ALLOCATOR = 0, 1
@@ -17,15 +17,13 @@ def filled(machine):
 
     def fill(*free):
         m["zone_min"][0] = m["zone_low"][0] = 0
-        taken[:] = set(iter(lambda: m.buddy_alloc(0, 0, MOVABLE), -1)) - set(free)
-        for pfn in free:
-            m.free_to_zone(pfn, 0, SH_OWNED)
+        taken[:] = set(m.exhaust(0)) - set(free)
+        m.give_back(free)
 
     yield m, fill
     m.cc_release()
     assert m["cc_pages"][0] == 0
-    for pfn in taken:
-        m.free_to_zone(pfn, 0, SH_OWNED)
+    m.give_back(taken)
     assert m.free_frames() == 512
 
 

@@ -107,3 +107,28 @@ def test_a_fork_shares_it(machine):
     assert m.fork_range(1, 2, PAGE, 1) == 1
     assert frame(m, 2) == frame(m, 0)
     assert m["mapcount"][m.desc_at(frame(m, 0))] == 3
+
+
+def test_no_memory_for_the_merged_page(machine):
+    m = machine
+    pages = two_alike(m)
+    m["zone_min"][:] = m["zone_low"][:] = 0
+    m.drain()
+    taken, descriptors = m.exhaust(), m["desc_top"][0] + m["desc_cached"].sum()
+    assert m.ksm_merge(0, 1, PAGE) == 0
+    assert (frame(m, 0), frame(m, 1)) == pages
+    assert m["desc_top"][0] + m["desc_cached"].sum() == descriptors
+    m.give_back(taken)
+
+
+def test_a_pin_of_the_first_leaves_both_as_they_were(machine):
+    m = machine
+    pages = two_alike(m)
+    desc = m.gup_fast(0, PAGE, 1)
+    assert m.ksm_merge(0, 1, PAGE) == 0
+    assert (frame(m, 0), frame(m, 1)) == pages
+    assert m.task_access(0, PAGE, 1) == 0, "the owner of the pin may write as before"
+    m.unpin_folio(desc)
+    for space in (0, 1):
+        m.zap_range(space, PAGE, 1)
+    assert m.free_frames() == 512, "what was allocated for the merged page is discarded"

@@ -2,20 +2,10 @@
 
 import pytest
 
-from kernels.base.layout import HIST_BUCKETS, SH_OWNED, WAIT_PAGEBLOCK, WAITS, Type
+from kernels.base.layout import HIST_BUCKETS, WAIT_PAGEBLOCK, WAITS, Type
 from tests.kernels.kit import audit, make_machine
 
 UNMOVABLE, MOVABLE = 0, 1
-
-
-def exhaust(m, nodes=(0, 1)):
-    """Take every frame of these nodes; the frames."""
-    return [pfn for nid in nodes for pfn in iter(lambda nid=nid: m.buddy_alloc(nid, 0, MOVABLE), -1)]
-
-
-def give_back(m, pfns):
-    for pfn in pfns:
-        m.free_to_zone(pfn, 0, SH_OWNED)
 
 
 def free_descriptors(m):
@@ -33,23 +23,23 @@ def test_what_is_free_is_allocated_without_reclaim(machine):
 def test_frames_on_another_cpus_list_are_drained(machine):
     m = machine
     m["zone_min"][:], m["zone_low"][:] = 0, 0
-    taken = exhaust(m)
+    taken = m.exhaust()
     m.on(1).free_frozen_pages(taken[0], 0)
     assert m["zone_free"].tolist() == [0, 0]
     assert m.alloc_frozen_pages(0, 0, MOVABLE) == -1
     assert m.alloc_pages(0, 0, MOVABLE) == taken[0]
     assert (m.counter("allocstall"), m.counter("pcp_drain_remote")) == (1, 1)
-    give_back(m, taken)
+    m.give_back(taken)
 
 
 @pytest.mark.parametrize("order", [0, 1])
 def test_only_a_larger_block_is_worth_a_compaction(machine, order):
     m = machine
-    taken = exhaust(m)
+    taken = m.exhaust()
     assert m.alloc_pages(0, order, MOVABLE) == -1
     assert m.counter("compact_stall") == m.counter("compact_fail") == order
     assert m.counter("allocstall") == 1
-    give_back(m, taken)
+    m.give_back(taken)
 
 
 def test_what_does_not_move_is_not_allocated_on_a_movable_node(built):
@@ -57,17 +47,17 @@ def test_what_does_not_move_is_not_allocated_on_a_movable_node(built):
     desc = m.create_folio(1, 0, 4, 0)
     m.lru_add_drain()
     m.folio_put(desc)
-    taken = exhaust(m, [0])
+    taken = m.exhaust(0)
     assert m.on(1).alloc_pages(1, 0, UNMOVABLE) == -1
     assert m.load_entry(0, 4) == desc + 1, "reclaim there would not help"
-    give_back(m, taken)
+    m.give_back(taken)
     audit(m)
 
 
 @pytest.mark.parametrize("possible", [True, False])
 def test_a_pageblock_is_counted_and_what_succeeds_is_timed(machine, possible):
     m = machine
-    taken = [] if possible else exhaust(m)
+    taken = [] if possible else m.exhaust()
     pfn = m.alloc_pages(0, 3, MOVABLE)
     assert (pfn >= 0) == possible
     assert (m.counter("pageblock_tried"), m.counter("pageblock_succeeded")) == (1, possible)
@@ -75,7 +65,7 @@ def test_a_pageblock_is_counted_and_what_succeeds_is_timed(machine, possible):
     if possible:
         assert pfn % 8 == 0
         m.free_frozen_pages(pfn, 3)
-    give_back(m, taken)
+    m.give_back(taken)
 
 
 @pytest.mark.parametrize("order", [0, 2, 3])
@@ -95,10 +85,10 @@ def test_a_folio_that_is_discarded_leaves_nothing(machine, order):
 
 def test_no_memory_for_a_folio_takes_no_descriptor(machine):
     m = machine
-    taken, descriptors = exhaust(m), free_descriptors(m)
+    taken, descriptors = m.exhaust(), free_descriptors(m)
     assert m.alloc_folio(0, 0, Type.ANON, 0, 0) == -1
     assert free_descriptors(m) == descriptors
-    give_back(m, taken)
+    m.give_back(taken)
 
 
 # ------------------------------------------------------------------------------------------- targets of NUMA balancing
@@ -141,7 +131,7 @@ def test_a_node_below_its_high_watermark_gives_no_target(source):
 def test_a_node_without_a_block_gives_no_target(source):
     m, src = source
     m["zone_high"][1] = m["zone_low"][1] = m["zone_min"][1] = 0
-    taken = exhaust(m, [1])
-    give_back(m, [pfn for pfn in taken if pfn & 1])  # no two of them buddies
+    taken = m.exhaust(1)
+    m.give_back([pfn for pfn in taken if pfn & 1])  # no two of them buddies
     assert m.alloc_misplaced_dst(src, 1) == -1
-    give_back(m, [pfn for pfn in taken if not pfn & 1])
+    m.give_back([pfn for pfn in taken if not pfn & 1])

@@ -67,3 +67,12 @@ def test_a_wrong_put_is_a_bug(machine, code):
     else:
         m["u_inuse"][m.desc_at(pfn)] = 0
     m.expect_bug(code, lambda: m.netpool_put(pfn))
+
+
+def test_out_of_descriptors(machine):
+    m = machine
+    top, m["udesc_top"][0] = int(m["udesc_top"][0]), 0
+    pfn = m.alloc_frozen_pages(0, 0, 0)
+    assert not m.netpool_add(pfn)
+    m["udesc_top"][0] = top
+    m.free_frozen_pages(pfn, 0)

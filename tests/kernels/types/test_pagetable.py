@@ -1,7 +1,5 @@
 """Page tables that are frames: walked, moved, and freed when no walker is in them."""
 
-import time
-
 import pytest
 
 from kernels.base.layout import Bug, Type, Udesc
@@ -101,10 +99,7 @@ def test_a_walker_keeps_the_frame(machine, what):
             m.on(1).migrate_pagetable(pfn, to, word)
 
     child = kit.in_child(act)
-    deadline = time.monotonic() + 10
-    while m.counter("met_rcu_waited_for_reader") == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    kit.until(lambda: m.counter("met_rcu_waited_for_reader") > 0)
     assert m.word(pfn) == word, "the frame is not free while CPU 2 may look into it"
     m.on(2).rcu_read_unlock()
     assert kit.wait(child) == 0
@@ -128,3 +123,13 @@ def test_a_table_that_lost_a_write_is_a_bug(machine):
     m.table_write(SLOT)
     m["contents"][pfn * m.mem.words_per_frame + 1] -= 1
     m.expect_bug(Bug.LOST_WRITE, lambda: m.table_walk(SLOT, 1))
+
+
+def test_out_of_descriptors(machine):
+    m = machine
+    top, m["udesc_top"][0] = int(m["udesc_top"][0]), 0
+    pfn = m.alloc_frozen_pages(0, 0, 1)
+    assert not m.table_populate(SLOT, pfn)
+    assert m["upper"][SLOT] == 0
+    m["udesc_top"][0] = top
+    m.free_frozen_pages(pfn, 0)
