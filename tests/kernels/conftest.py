@@ -20,7 +20,7 @@ def built():
 
 @pytest.fixture
 def machine(built, request):
-    """A small booted machine, audited after the test unless the test broke it on purpose; whether it met what the test says."""
+    """A small booted machine; it must reach the meetings that the test promises, and is audited unless the test broke it on purpose."""
     m = kit.make_machine()
     yield m
     promised = [name for mark in request.node.iter_markers("meets") for name in mark.args]

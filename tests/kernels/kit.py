@@ -1,4 +1,4 @@
-"""What the kernel tests share: a small booted machine whose kernels are called by name, forks that expect a bug, and an audit."""
+"""Shared by the kernel tests: a small booted machine with kernels that are called by name, forks that expect a bug, and an audit."""
 
 import os
 import signal
@@ -100,7 +100,7 @@ class Machine:
         return self.word(pfn) >> 4
 
     def touch(self, space, vpage, write=1, order=0):
-        """One access with its faults, as a task does; the pfn that the PTE says afterwards."""
+        """One access with its faults, as a task makes it; the pfn in the PTE afterwards."""
         for _ in range(10):
             access = self.task_access(space, vpage, write) if vpage < self.mem.anon_pages else self.file_access(space, vpage)
             if access == 0:
@@ -109,7 +109,7 @@ class Machine:
         raise AssertionError("the access kept faulting")
 
     def drain(self):
-        """Empty every per-CPU batch and list, so that everything free is in the buddy."""
+        """Drain the LRU batches and per-CPU lists, so that every free frame is in the buddy."""
         for cpu in range(self.mem.nr_cpus):
             self.on(cpu).lru_add_drain()
         for nid in range(self.mem.nr_nodes):
@@ -135,10 +135,10 @@ class Machine:
         return self["nr_free"].reshape(self.mem.nr_nodes, NR_ORDERS, NR_MIGRATETYPES)
 
     def expect_bug(self, code, action):
-        """Run `action` in a child, which must leave through bug() with this code; the record as (cpu, pfn, seen, wanted)."""
+        """Run `action` in a child, which must exit through bug() with this code; its record as (cpu, pfn, seen, wanted)."""
         before = int(self["bug_count"][0])
         status = wait(in_child(action))
-        assert status == EXIT_BUG, f"left with {status}, not through bug()"
+        assert status == EXIT_BUG, f"exited with {status}, not through bug()"
         assert self["bug_count"][0] == before + 1
         assert Bug(int(self["bug_code"][before])) == code
         return tuple(int(self[f"bug_{part}"][before]) for part in ("cpu", "pfn", "seen", "wanted"))
@@ -153,7 +153,7 @@ def until(condition):
 
 
 def in_child(action):
-    """Run `action` in a forked child, which shares the segment; its pid. It leaves with 0, or as bug() and relax() leave."""
+    """Run `action` in a forked child, which shares the segment; its pid. It exits with 0, or as bug() and relax() do."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the child touches no lock that a thread may hold
         pid = os.fork()
@@ -197,7 +197,7 @@ def free_lists(m):
 
 
 def audit(m):
-    """What must hold of any machine between two operations (a small part of what the checkers verify)."""
+    """Verify what holds for any machine between two operations (a small part of what the checkers verify)."""
     assert not m["lock_word"].any(), "a lock is held"
     assert not m["bug_count"][0]
     seen = np.zeros(m.mem.nr_frames, bool)

@@ -1,6 +1,7 @@
-"""Interleavings that storms meet by chance, forced: interpreted, one kernel's helper is replaced by one that lets another CPU in.
+"""Interleavings that storms meet by chance, forced: interpreted, a helper of a kernel is replaced by one that runs another CPU first.
 
-Explored kernels will do this systematically; these are the windows that somebody once found open.
+These are windows that once were bugs, and meetings that no test reaches otherwise; test_kit.py checks that every meeting is reached.
+The models of stress/explore search such interleavings systematically.
 """
 
 import pytest
@@ -23,7 +24,10 @@ pytestmark = pytest.mark.skipif(not INTERPRETED, reason="replaces kernels, which
 
 @pytest.fixture
 def once(monkeypatch):
-    """once(module, name, action, before=True, when=...): let `action` in at the first call of module.name for which `when(*args)`."""
+    """once(module, name, action, before=True, when=...): run `action` at the first call of module.name for which `when(*args)` holds.
+
+    With before=False it runs after the first such call that returns something true. Returns a list that is empty until `action` has run.
+    """
 
     def arrange(module, name, action, before=True, when=lambda *_: True):
         real, done = getattr(module, name), []
@@ -46,7 +50,7 @@ def once(monkeypatch):
 
 
 def test_an_isolator_frees_what_its_owner_has_just_released(machine, once):
-    """The owner swaps RELEASED in; the isolator frees the frame, whose links are the buddy's now; then the owner drops its place."""
+    """The owner swaps RELEASED in; the isolator frees the frame, whose links are the buddy's then; the owner removes it from its inventory."""
     m = machine
     for _ in range(3):
         m.balloon_inflate(0, m.alloc_frozen_pages(0, 0, 1), 0)
@@ -64,7 +68,7 @@ def test_an_isolator_frees_what_its_owner_has_just_released(machine, once):
 
 
 def test_an_isolation_between_unfreeze_and_remap_of_a_split(machine, once):
-    """Another CPU isolates the head before the splitter asks whether the folio was isolated when it was split."""
+    """Another CPU isolates the head before the splitter checks whether the folio was isolated when it was split."""
     m = machine
     pfn = m.touch(0, 8, order=2)
     m.lru_add_drain()
@@ -84,7 +88,7 @@ def test_an_isolation_between_unfreeze_and_remap_of_a_split(machine, once):
 
 
 def test_a_block_that_is_isolated_under_a_free_scanner(machine, once):
-    """I18: between the scanner's look and its zone->lock the pageblock is isolated and drained; nothing of it may be captured."""
+    """I18: the pageblock is isolated and drained between the scanner's read and its zone->lock; nothing of it may be captured."""
     m = machine
     pins = [m.buddy_alloc(0, 0, 1) for _ in range(2)]
     block = pins[0] >> 3

@@ -77,6 +77,7 @@ def test_bitmap_of_512(positions, start):
     assert bitmap.next_set(start) == next((k for k in range(start, 512) if k in positions), 512)
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(st.data())
 def test_zone_keeps_its_frames(data):

@@ -40,7 +40,7 @@ def test_a_frozen_folio_refuses(machine):
 
 
 def test_a_stale_word_whose_descriptor_has_another_life(machine):
-    """The descriptor is reused at once: the reference is taken, the word says no, and the reference goes back."""
+    """The descriptor is reused immediately: the reference is taken, the word has changed, and the reference is put."""
     m = machine
     desc, old_pfn = make_folio(m)
     word = m.word(old_pfn)
@@ -59,7 +59,7 @@ def test_a_stale_word_whose_descriptor_has_another_life(machine):
 @pytest.mark.parametrize("order", [0, 3])
 @pytest.mark.meets("put_last_after_recheck")
 def test_a_failed_recheck_may_hold_the_last_reference(machine, order):
-    """The speculator's half of try_get_through, step by step: its put frees what its owner has left."""
+    """The speculator's half of try_get_through, step by step: its put frees the folio after its owner's put."""
     m = machine
     free = m.free_frames()
     desc, old_pfn = make_folio(m)
@@ -119,7 +119,7 @@ def test_a_batch_may_hold_the_last_reference(machine):
 
 
 @pytest.mark.parametrize("order", range(5))
-def test_a_counted_allocation_that_nobody_looks_at(machine, order):
+def test_a_counted_allocation_without_a_speculator(machine, order):
     m = machine
     desc = m.alloc_counted_pages(0, order, 0)
     pfn = int(m["folio_pfn"][desc])

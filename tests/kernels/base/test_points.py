@@ -1,4 +1,4 @@
-"""Requests to a scheduler: what an operation's word says, and which accesses are points. How tasks switch, tests/stress/explore asks."""
+"""Requests to a scheduler: the words of operations, and which accesses are points. tests/stress/explore tests how tasks switch."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from kernels.base.memory import FieldType
 
 @pytest.mark.parametrize("name", ["memdesc", "refcount", "ev_kind", "u_word"])
 @pytest.mark.parametrize("kind", [points.LOAD, points.CAS, points.AWAIT])
-def test_an_operation_s_word_is_taken_apart_again(name, kind):
+def test_the_word_of_an_operation_is_unpacked(name, kind):
     word = points.operation(kind, 5, name)
     assert word & points.KIND_MASK == kind
     assert word >> points.ORDER_SHIFT & points.ORDER_MASK == 5
@@ -29,7 +29,7 @@ def test_a_field_is_known_by_where_it_is(name):
     assert points.is_scheduled(field) == (name not in points.UNSCHEDULED)
 
 
-def test_words_that_protocols_share_are_points_and_a_cpu_s_own_statistics_are_not():
+def test_shared_words_are_points_and_the_statistics_of_a_cpu_are_not():
     for name in ("memdesc", "refcount", "flags", "pte", "lock_word", "cache", "contents", "tlb_generation", "rcu_seq", "zone_free"):
         assert name not in points.UNSCHEDULED
     for name in ("counters", "hist", "ring_event", "rng0", "shadow", "halt", "bug_code", "nr_frames"):

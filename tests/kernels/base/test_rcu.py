@@ -13,7 +13,7 @@ def test_a_section_is_odd(machine):
     assert m["rcu_seq"][0] == 2
 
 
-def test_nobody_in_a_section_is_waited_for(machine):
+def test_without_a_reader_there_is_no_wait(machine):
     machine.on(1).synchronize_rcu()
     assert machine.counter("met_rcu_waited_for_reader") == 0
 

@@ -51,7 +51,7 @@ def test_a_frozen_folio_is_retried_and_given_up(machine):
 
 @pytest.mark.meets("lookup_reload_changed")
 def test_a_sibling_that_a_split_has_not_reached_proves_nothing(machine):
-    """B8: the re-load goes through the old sibling to the old head, whose order is already 0: only the range tells."""
+    """B8: the re-load goes through the old sibling to the old head, whose order is already 0: only the check of the range fails."""
     m = machine
     desc = cached(m, 0, 4, 2)
     m["folio_order"][desc] = 0

@@ -1,4 +1,4 @@
-"""Translations that persist until they are flushed, and who waits for whom."""
+"""Translations that persist until they are flushed, and what a flush waits for."""
 
 import os
 
@@ -15,7 +15,7 @@ def test_a_translation_persists_until_a_flush(machine):
     pfn = m.touch(0, 3)
     m["pte"][3] = 0  # behind the TLB's back
     m.section_enter(0)
-    assert m.translate(0, 3, 1) == pfn, "stale, and that is the point"
+    assert m.translate(0, 3, 1) == pfn, "a stale translation is used until the flush"
     m.section_exit()
     assert m.on(1).translate(0, 3, 0) == -1, "another CPU walks"
     m.flush_space(0)

@@ -26,7 +26,7 @@ def target_for(m, desc):
 
 
 def migrate(m, desc, dst, mode=Mode.ASYNC):
-    """Both phases with the flush between; 0 or the first negative result."""
+    """Both phases with the flush between them; 0 or the first negative result."""
     pending = m.folio_migrate_unmap(desc, dst, mode, Reason.COMPACTION, 0)
     if pending < 0:
         return pending
@@ -110,7 +110,7 @@ def test_an_extra_reference_refuses_and_changes_nothing(machine, kind):
     assert migrate(m, desc, dst) == 0
 
 
-def test_migration_entries_stand_while_it_moves(machine):
+def test_migration_entries_while_a_folio_moves(machine):
     m = machine
     pfn = m.touch(0, 8)
     desc = isolated(m, pfn)
@@ -198,7 +198,7 @@ def test_freed_under_us_is_a_success(machine):
     assert not (m["flags"] & FL_ISOLATED).any()
 
 
-def test_a_target_that_somebody_looks_at_is_freed_by_them(machine):
+def test_a_target_that_a_speculator_holds_is_freed_by_its_put(machine):
     m = machine
     desc = isolated(m, m.touch(0, 8))
     dst = target_for(m, desc)

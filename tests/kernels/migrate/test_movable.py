@@ -1,4 +1,4 @@
-"""What moves and is no folio, of every type alike: candidate, isolated by one, moved, released meanwhile, put back."""
+"""What moves and is no folio, for every type: candidate, isolated by one CPU, moved, released by its owner meanwhile, put back."""
 
 from dataclasses import dataclass, field
 
@@ -111,7 +111,7 @@ def test_a_candidate_of_its_order(block):
     end(m, kind)
 
 
-def test_one_isolator_who_puts_it_back(block):
+def test_one_isolator_puts_it_back(block):
     m, kind, pfn, word = block
     assert m.on(1).isolate_movable(pfn, word)
     now = m.word(pfn)
@@ -130,7 +130,7 @@ def test_a_word_of_an_earlier_life_isolates_nothing(block):
     assert (m["memdesc"] == free).all()
 
 
-def test_moved_its_source_is_free_and_its_owner_finds_it(block):
+def test_a_moved_block_is_found_by_its_owner_and_its_source_is_free(block):
     m, kind, pfn, word = block
     assert m.on(1).isolate_movable(pfn, word)
     assert m.on(1).migrate_isolated_movable(pfn, REASON, FROM_ALLOCATOR) == 0

@@ -1,4 +1,4 @@
-"""What a scanner makes of one frame: a candidate and how far to step, and why a range cannot be emptied."""
+"""What a scanner derives from one word: a candidate or not, how far to step, and why a range cannot be emptied."""
 
 import pytest
 
@@ -116,7 +116,7 @@ def test_a_hugetlb_folio_may_go_once_it_is_in_the_pool(machine):
     m.dissolve_free_huge_page(pfn >> 3)
 
 
-def test_a_page_that_nobody_holds_is_movable(page):
+def test_a_page_without_other_references_is_movable(page):
     m, pfn, _ = page
     assert m.what_is_there(pfn) == Refusal.MOVABLE
     m.zap_range(0, 8, 1)

@@ -38,7 +38,7 @@ def test_anonymous(machine, order):
     assert m.free_frames() == 512
 
 
-def test_pieces_that_nobody_maps_are_freed(machine):
+def test_pieces_without_a_mapping_are_freed(machine):
     m = machine
     pfn = m.touch(0, 8, order=2)
     m.lru_add_drain()

@@ -73,7 +73,7 @@ def test_the_free_scanner_stays_above_the_migrate_scanner(filled):
     assert m["zone_free_pfn"][0] == 168
 
 
-def test_pageblocks_without_a_free_frame_are_looked_into_less_and_less(filled):
+def test_pageblocks_without_a_free_frame_are_scanned_at_fewer_frames(filled):
     m, fill = filled
     fill()
     m["zone_migrate_pfn"][0] = (LAST - 5) << 3
@@ -124,21 +124,21 @@ def test_a_full_stack_gives_to_the_zone(filled):
 # ----------------------------------------------------------------------------------------------- for one object to move
 
 
-def test_the_scanner_s_frames_are_used_up_and_taken_back(filled):
+def test_captured_frames_are_used_up_and_taken_back(filled):
     m, fill = filled
     fill(248, 250)
     m.want_targets(2)
     first, second = (m.alloc_target_frames(0, 0, FROM_SCANNER) for _ in range(2))
     assert {first, second} == {248, 250}
     assert wanted(m) == 0
-    assert m.alloc_target_frames(0, 0, FROM_SCANNER) == -1, "of another node nothing is captured"
+    assert m.alloc_target_frames(0, 0, FROM_SCANNER) == -1, "nothing is captured on another node"
     m.free_target_frames(first, 0, FROM_SCANNER)
     assert (wanted(m), captured(m)) == (1, {0: [first]})
     assert m["zone_free"][0] == 0, "it is kept for the next folio"
     m.free_target_frames(second, 0, FROM_SCANNER)
 
 
-def test_the_allocator_s_frames_may_be_of_another_node(filled):
+def test_allocated_targets_may_be_on_another_node(filled):
     m, fill = filled
     fill()
     pfn = m.alloc_target_frames(0, 2, FROM_ALLOCATOR)

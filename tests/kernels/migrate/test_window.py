@@ -1,4 +1,4 @@
-"""What both interfaces of migration do alike: leftovers, and batches of a size, which may span windows."""
+"""What both interfaces of migration have in common: leftovers, and batches of a size, which may span windows."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def migrate_window(m, first_block, nr_blocks=1, mode=Mode.ASYNC):
 
 @pytest.fixture
 def filled(built):
-    """Machines with an anonymous folio in each frame of four neighbouring pageblocks, and what moves next to nothing else."""
+    """Machines with anonymous folios in most frames of four neighbouring pageblocks, and next to nothing else that moves."""
     made = []
 
     def fill(interface, **policies):
@@ -38,7 +38,7 @@ def filled(built):
         inside = [pfn for pfn in pfns if first <= pfn >> order < first + 4]
         assert len(inside) > wanted // 2
         for block in range(first, first + 4):
-            assert m.isolate_pageblock(block)  # or targets would lie beside their sources
+            assert m.isolate_pageblock(block)  # so that no target is beside its source
         made.append((m, first))
         return m, first, len(inside)
 

@@ -41,7 +41,7 @@ def test_a_pool_that_runs_dry_and_is_filled_again(machine):
     assert (state(m, taken[5]), m["u_owner"][taken[5]]) == ((Udesc.PRIVATE, 99), 3)
 
 
-def test_nobody_isolates_it_before_it_is_published(machine):
+def test_it_is_not_isolated_before_it_is_published(machine):
     m = machine
     pfn = m.alloc_frozen_pages(0, 0, 2)
     udesc = make(m, pfn, live=False)
@@ -57,7 +57,7 @@ def test_nobody_isolates_it_before_it_is_published(machine):
     m.free_frozen_pages(pfn, 0)
 
 
-def test_one_isolator_who_puts_it_back(live):
+def test_one_isolator_puts_it_back(live):
     m, pfn, word = live
     assert m.on(1).udesc_isolate(pfn, word)
     assert not m.on(2).udesc_isolate(pfn, word)
@@ -105,7 +105,7 @@ def test_a_descriptor_of_another_life_is_not_isolated_through_an_old_word(live):
 
 
 @pytest.mark.parametrize("action", ["take", "putback by another"])
-def test_a_transition_that_there_is_not_is_a_bug(live, action):
+def test_an_illegal_transition_is_a_bug(live, action):
     m, pfn, word = live
     udesc = m.desc_at(pfn)
     if action == "take":

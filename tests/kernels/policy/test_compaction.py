@@ -1,4 +1,4 @@
-"""Compaction: it gains what it is for, and its scanners, skip bits and deferral behave."""
+"""Compaction: the blocks that it gains, its scanners, skip bits and deferral."""
 
 import pytest
 
@@ -9,7 +9,7 @@ COMPLETE, SUCCESS, CONTINUE = 2, 0, 1
 
 
 def fragmented(m, step=2):
-    """Node 0 full of anonymous pages of order 0, of which every `step`-th stays."""
+    """Fill node 0 with anonymous pages of order 0 and keep every `step`-th; all pages as (pfn, space, vpage)."""
     m["zone_min"][:], m["zone_low"][:], m["zone_high"][:] = 1, 1, 1
     pages = []
     for space in range(8):

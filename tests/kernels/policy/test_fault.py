@@ -178,7 +178,7 @@ def test_a_write_fault_on_what_is_gone_or_writable_does_nothing(machine):
     assert m.refs(m.desc_at(pfn)) == 2, "the mapping's, and the batch's"
 
 
-def test_no_memory_for_a_file_s_page(machine):
+def test_no_memory_for_a_file_page(machine):
     m = machine
     taken = no_memory(m)
     vpage = m.mem.anon_pages + 6

@@ -93,7 +93,7 @@ def test_a_block_that_cannot_be_emptied_is_as_it_was(machine, obstacle):
     assert m.online_pages(first, first + 4) == 0
 
 
-def test_what_is_online_is_not_put_online(machine):
+def test_a_block_that_is_online_is_not_put_online_again(machine):
     machine.offline_pages(4, 6)
     assert machine.online_pages(4, 8) == -EBUSY
     assert machine.online_pages(4, 6) == 0

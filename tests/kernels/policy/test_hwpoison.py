@@ -1,4 +1,4 @@
-"""Poisoned frames: taken off the buddy wherever they are, and never handed out."""
+"""Poisoned frames: taken off the buddy wherever they are, and never allocated."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_an_isolated_block_is_left_alone(machine):
 
 
 @pytest.mark.parametrize("order", [0, 3])
-def test_the_allocator_would_say_so(machine, order):
+def test_a_free_of_a_poisoned_frame_is_a_bug(machine, order):
     m = machine
     pfn = m.alloc_frozen_pages(0, order, 1)
     m["memdesc"][pfn] = Type.HWPOISON

@@ -1,4 +1,4 @@
-"""KSM: two pages become one, and two again when somebody writes."""
+"""KSM: two pages become one, and a write makes them two again."""
 
 import pytest
 
@@ -81,7 +81,7 @@ def test_a_pin_refuses(machine):
     assert first != frame(m, 0)
 
 
-def test_nothing_there(machine):
+def test_nothing_is_mapped(machine):
     assert machine.ksm_merge(0, 1, PAGE) == 0
 
 

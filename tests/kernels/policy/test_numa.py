@@ -50,7 +50,7 @@ def test_the_rate_limit_holds(page):
     assert m.counter("pgpromote_candidate") == 2
 
 
-def test_a_node_that_is_full_takes_nothing(page):
+def test_nothing_moves_to_a_full_node(page):
     m, pfn = page
     m["zone_high"][1] = 1 << 20
     assert [hinted(m, 1) for _ in range(3)] == [pfn] * 3

@@ -104,7 +104,7 @@ def source(machine):
 
 
 @pytest.mark.parametrize("put", ["unused", "speculated"])
-def test_a_target_is_of_its_source_s_kind_and_is_put_back(source, put):
+def test_a_target_has_the_kind_of_its_source_and_is_put_back(source, put):
     m, src = source
     dst = m.alloc_misplaced_dst(src, 1)
     pfn = int(m["folio_pfn"][dst])

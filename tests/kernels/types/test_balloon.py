@@ -40,7 +40,7 @@ def test_a_speculator_gets_only_what_has_a_count(inflated):
     assert (desc >= 0) == is_counted(m)
     m.deflate(0, 0)
     if is_counted(m):
-        assert m.word(pfn) != NONE_WORD, "it is freed by whoever puts last"
+        assert m.word(pfn) != NONE_WORD, "the last put frees it"
         assert m.folio_put(desc)
     assert m.word(pfn) == NONE_WORD
 
@@ -95,7 +95,7 @@ def test_what_was_deflated_since_is_not_isolated(inflated):
     assert not m.on(1).isolate_movable(pfn, word)
 
 
-def test_a_page_that_is_not_the_balloon_s_is_a_bug(inflated):
+def test_a_page_of_another_balloon_is_a_bug(inflated):
     m, pfn = inflated
     m["cpupid"][m.desc_at(pfn)] = 1
     assert m.expect_bug(Bug.BALLOON_LOST, lambda: m.deflate(0, 0))[1] == pfn

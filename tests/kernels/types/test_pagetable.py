@@ -34,7 +34,7 @@ def test_populate_walk_write_zap(machine):
         assert m.table_walk(SLOT, 1)
     assert m["upper_oracle"][SLOT] == 3
     other = m.alloc_frozen_pages(0, 0, 1)
-    assert not m.table_populate(SLOT, other), "somebody was faster"
+    assert not m.table_populate(SLOT, other), "another table was installed first"
     m.free_frozen_pages(other, 0)
     end(m)
     assert m["upper_oracle"][SLOT] == 1 << 32, "another incarnation"
@@ -100,7 +100,7 @@ def test_a_walker_keeps_the_frame(machine, what):
 
     child = kit.in_child(act)
     kit.until(lambda: m.counter("met_rcu_waited_for_reader") > 0)
-    assert m.word(pfn) == word, "the frame is not free while CPU 2 may look into it"
+    assert m.word(pfn) == word, "the frame is not free while CPU 2 may read it"
     m.on(2).rcu_read_unlock()
     assert kit.wait(child) == 0
     assert m.word(pfn) != word
@@ -110,7 +110,7 @@ def test_a_walker_keeps_the_frame(machine, what):
     end(m)
 
 
-def test_a_walker_in_a_frame_of_somebody_else_is_a_bug(machine):
+def test_a_walk_of_a_frame_of_another_owner_is_a_bug(machine):
     m = machine
     pfn = populate(m)
     m["contents"][pfn * m.mem.words_per_frame] += 1

@@ -47,7 +47,7 @@ def test_objects_share_a_frame(machine):
         m.zs_access(handle, 0)
     assert m["zs_version"][:3].tolist() == [2, 1, 1]
     m.zs_free(1)
-    assert store(m, 3) == pfn, "the room that was made is found first"
+    assert store(m, 3) == pfn, "the zspage with room comes first"
     end(m, 0, 2, 3)
 
 
@@ -100,7 +100,7 @@ def test_a_stale_word_isolates_nothing(machine):
     assert not m.on(1).isolate_zspage(pfn, word)
     other = m.alloc_frozen_pages(1, 0, 1)
     assert m.zs_malloc_new(WHICH, 0, other)
-    assert m.word(other) == word, "the descriptor is reused at once"
+    assert m.word(other) == word, "the descriptor is reused immediately"
     assert not m.on(1).isolate_zspage(pfn, word), "for another frame"
     end(m, 0)
 
@@ -108,7 +108,7 @@ def test_a_stale_word_isolates_nothing(machine):
 @pytest.mark.parametrize("ending", ["migrate", "putback"])
 @pytest.mark.meets("zspage_emptied_while_isolated")
 def test_emptied_while_isolated_is_freed_by_the_isolator(machine, ending):
-    """F5: Linux has nothing that prevents the owner from destroying it."""
+    """F5: in Linux nothing prevents the owner from destroying it."""
     m = machine
     pfn = store(m, 0)
     word = m.word(pfn)
