@@ -50,7 +50,7 @@ def once(monkeypatch):
 
 
 def test_an_isolator_frees_what_its_owner_has_just_released(machine, once):
-    """The owner swaps RELEASED in; the isolator frees the frame, whose links are the buddy's then; the owner removes it from its inventory."""
+    """The owner swaps RELEASED in, the isolator frees the frame, and only then does the owner remove it from its inventory."""
     m = machine
     for _ in range(3):
         m.balloon_inflate(0, m.alloc_frozen_pages(0, 0, 1), 0)
