@@ -6,15 +6,8 @@ The models of stress/explore search such interleavings systematically.
 
 import pytest
 
-<<<<<<< HEAD
-from kernels.alloc import buddy
-from kernels.base.flavour import INTERPRETED
-from kernels.base.layout import FL_LRU, LC_ZONE, Offline, Reason, Type
-from kernels.migrate import split, targets
-from kernels.types import offline
-=======
 from kernels.alloc import pages
-from kernels.base.jit import INTERPRETED
+from kernels.base.flavour import INTERPRETED
 from kernels.base.layout import FL_LRU, FROZEN, MT_ISOLATE, NONE_WORD, REFCOUNT_FROZEN_BIT, Mode, Offline, Reason, Type
 from kernels.map import access
 from kernels.migrate import folio, legacy, movable, split, targets
@@ -22,10 +15,9 @@ from kernels.migrate import range as range_migration
 from kernels.page import refcount
 from kernels.policy import fault
 from kernels.types import offline, pagetable
-from stress.machine import set_param
+from stress.machine.segment import set_param
 from tests.kernels import kit
 from tests.kernels.page.test_folio import make_folio
->>>>>>> ktests
 
 pytestmark = pytest.mark.skipif(not INTERPRETED, reason="replaces kernels, which only the interpreted execution allows")
 

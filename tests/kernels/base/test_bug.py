@@ -2,9 +2,9 @@
 
 import pytest
 
-from kernels.base.jit import CHAOS
+from kernels.base.flavour import CHAOS
 from kernels.base.layout import EXIT_ABANDONED, EXIT_BUG, Bug
-from stress.machine import set_param
+from stress.machine.segment import set_param
 from tests.kernels.kit import in_child, wait
 
 

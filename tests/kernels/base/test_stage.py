@@ -5,7 +5,7 @@ import pytest
 
 from kernels.base.layout import Mode, Reason
 from kernels.base.stage import NR_STAGES, STAGE_COPY, STAGE_MOVE, STAGES
-from stress.machine import set_param
+from stress.machine.segment import set_param
 
 
 def test_stages_follow_one_another_and_add_up(machine):

@@ -5,13 +5,8 @@ import os
 import pytest
 
 from kernels.base.layout import PTE_ACCESSED, PTE_DIRTY, PTE_PROTNONE, PTE_WRITE
-<<<<<<< HEAD
 from stress.machine.segment import set_param
-from tests.kernels.kit import in_child, wait
-=======
-from stress.machine import set_param
 from tests.kernels.kit import in_child, until, wait
->>>>>>> ktests
 
 
 @pytest.mark.meets("stale_tlb_met_flush")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from kernels.base.layout import EBUSY, ENOMEM, NONE_WORD, OFFLINE_COUNTED, OFFLINE_ZERO, Misc, Reason
-from stress.machine import set_param
+from stress.machine.segment import set_param
 
 FROM_ALLOCATOR = 1
 REASON = Reason.CONTIG_RANGE

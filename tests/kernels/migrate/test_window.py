@@ -4,13 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-<<<<<<< HEAD
-from kernels.base.layout import FL_ISOLATED, LC_LRU, NR_LOCK_CLASSES, POLICIES, SH_OWNED, Mode, Reason
-from stress.machine.segment import set_param
-=======
 from kernels.base.layout import FL_ISOLATED, LC_LRU, NR_LOCK_CLASSES, POLICIES, Mode, Reason, Type
-from stress.machine import set_param
->>>>>>> ktests
+from stress.machine.segment import set_param
 from tests.kernels import kit
 from tests.kernels.map.test_pagecache import cached
 
