@@ -184,4 +184,4 @@ def listing(names: Sequence[str]) -> list[str]:
     """One line for each bug: its name, its title, and what it recreates."""
     bugs = seeded_bugs(names)
     width = max(len(bug.name) for bug in bugs)
-    return [f"{bug.name.ljust(width)}  {bug.story.title} ({bug.story.recreates})" for bug in bugs]
+    return [f"{bug.name.ljust(width)}  {bug.story.title} [{bug.story.recreates}]" for bug in bugs]

@@ -52,7 +52,7 @@ def test_a_bug_is_caught_by_the_nets_of_its_story_only():
 def test_the_list_shows_what_each_bug_recreates():
     (line,) = listing(["freed_locked"])
     (bug,) = seeded_bugs(["freed_locked"])
-    assert line == f"freed_locked  {bug.story.title} ({bug.story.recreates})"
+    assert line == f"freed_locked  {bug.story.title} [{bug.story.recreates}]"
     assert len(listing([])) == len(BUGS)
 
 
