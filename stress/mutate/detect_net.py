@@ -8,10 +8,10 @@ from typing import Any
 from stress.explore import state
 from stress.explore.engine import Engine
 from stress.explore.model import Model
-from stress.explore.session import AT_REST_EVERY, AT_REST_FIRST, SLICE_SCHEDULES
+from stress.explore.session import SLICE_SCHEDULES
 from stress.mutate.attempt import in_child
 from stress.mutate.explore_net import LIMIT_S, built_model, shown
-from stress.mutate.judge import judge_schedule
+from stress.mutate.judge import begin_judging, judge_schedule, note_every
 from stress.mutate.messages import DetectAnswer, DetectRequest
 
 
@@ -59,12 +59,10 @@ def detect(model: Model, request: DetectRequest) -> Detection:
 def first_detection(engine: Engine, strategy: str, seed: int, cap: int, deadline: float, good: set[int]) -> tuple[str, int] | None:
     """What the first failing schedule shows, and its number from 1; None if none failed before the cap or the deadline."""
     engine.begin(strategy, seed)
-    engine.forget_states()
-    engine.words[state.NOTE_FIRST] = AT_REST_FIRST
+    begin_judging(engine, 0)
     at = 0
     while at < cap:
-        every = next(each for below, each in AT_REST_EVERY if at < below) if engine.model.is_judged else 0
-        at = engine.explore(at, min(SLICE_SCHEDULES, cap - at), note_every=every)
+        at = engine.explore(at, min(SLICE_SCHEDULES, cap - at), note_every=note_every(engine.model, at))
         if (found := judge_schedule(engine, good)) is not None:
             return shown(found), at
         if engine.stop == state.STOP_COMPLETE or time.monotonic() >= deadline:

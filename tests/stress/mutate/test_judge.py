@@ -6,7 +6,7 @@ import pytest
 
 from stress.explore import state
 from stress.explore.engine import Found
-from stress.mutate.judge import judge_schedule
+from stress.mutate.judge import begin_judging, judge_schedule, note_every
 
 
 class Ended:
@@ -55,3 +55,20 @@ def test_no_checker_looks_at_what_is_no_final_state(changed):
     engine = Ended(at_rest=BROKEN, **changed)
     assert judge_schedule(engine, set()) is None
     assert engine.looked == 0
+
+
+def test_an_oracle_judges_every_history_and_a_model_without_checkers_none():
+    model = SimpleNamespace(oracle=None, at_rest=True)
+    assert note_every(model, 0) < note_every(model, 1 << 30)
+    assert note_every(SimpleNamespace(oracle=None, at_rest=False), 0) == 0
+    assert note_every(SimpleNamespace(oracle=object(), at_rest=False), 1 << 30) == 1
+
+
+def test_a_later_block_judges_fewer_of_its_first_states():
+    forgotten = []
+    engine = SimpleNamespace(words={}, forget_states=lambda: forgotten.append(True))
+    begin_judging(engine, 0)
+    first = engine.words[state.NOTE_FIRST]
+    begin_judging(engine, 4096)
+    assert 0 < engine.words[state.NOTE_FIRST] < first
+    assert len(forgotten) == 2
