@@ -212,7 +212,7 @@ def compact(
 
 @app.command()
 def compare(
-    axis: Annotated[list[str] | None, typer.Option(help="a policy whose values are compared; repeatable [all]")] = None,
+    axis: Annotated[list[str] | None, typer.Option(help="compare the values of this policy; repeatable [all]")] = None,
     scenario: Annotated[str, typer.Option(help="the scenario that is stormed under each value")] = "storm",
     rounds: Annotated[int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms run a third of them")] = 15,
     seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="of each storm")] = 3.0,
@@ -276,7 +276,7 @@ def explore(
 def mutate(
     seconds: Annotated[float, typer.Option(min=1, max=MAX_SECONDS, help="limit for all nets together")] = MUTATE_SECONDS,
     jobs: Annotated[int, typer.Option(min=1, max=1024, help="processes that explore; half as many storm, each with four workers")] = 2,
-    only: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="mutants whose name matches; repeatable [all]")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="mutants with a matching name; repeatable [all]")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="only so many of them, drawn by --seed")] = None,
     seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for the sample")] = 1,
     scale: Annotated[float, typer.Option(min=0.001, max=10_000, help="multiplies the schedules of every model")] = 1.0,

@@ -45,7 +45,7 @@ class StoryStorm(_Strict):
 class Story(_Strict):
     """One seeded bug.
 
-    recreates   the real bugs behind it: ids of docs/invariants.md (such as A1), Linux commits, Linux functions whose rule it breaks
+    recreates   the real bugs behind it: ids of docs/invariants.md (such as A1), Linux commits, Linux functions with the rule that it breaks
     expect      nets of which at least one must catch it: checkers at rest, `bug:CODE` of layout.Bug, or an ending
     proves      checkers at rest that must all report it: this bug is the proof that they work
     silence     codes of assertions in the act that are removed from the copy, since they would end the storm before a checker at

@@ -11,7 +11,7 @@ NR_RANDOM = 1 << 20
 
 @entry
 def pair_hot(mem, cpu, desc, nr_ops):
-    """Get a reference to one descriptor, whose count is above zero, and put it; as in limits.c the put is not tested for the last.
+    """Get a reference to one descriptor, with a count above zero, and put it; as in limits.c the put is not tested for the last.
 
     Returns     nr_ops, or less if a get failed
     Progress    lock-free

@@ -15,7 +15,7 @@ HOT_STRIDE = 1024
 
 
 def booted(geometry: Geometry) -> Any:
-    """A machine whose frames are all free."""
+    """A machine with all frames free."""
     mem = create_machine(geometry, derived_params(geometry) | {"seed": 1, "tracing": 0})
     set_param(mem, "cycles_per_us", calibrate_cycles(mem, boot.read_cycles))
     boot.boot(mem, 0)

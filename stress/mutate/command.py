@@ -5,7 +5,7 @@ All mutants are in one woven copy, so each net compiles once. The nets are asked
    die in the first few schedules; one that survives costs all schedules of every model that reaches it.
 2. The same models with all of their schedules.
 3. Storms, for mutants that no model reaches or kills.
-Mutants whose survival is explained come last, if time is left: if one is killed, its explanation is wrong. A net that finds something in
+Explained mutants come last, if time is left: if one is killed, its explanation is wrong. A net that finds something in
 the kernels as they are is a false alarm. It is reported, and the net is not asked again.
 """
 

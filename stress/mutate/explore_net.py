@@ -71,7 +71,7 @@ class ExploreNet:
 
 
 def built_model(name: str) -> Model:
-    """A model whose kernels are compiled."""
+    """A model, after its kernels are compiled."""
     model = all_models()[name]
     build_models([model], sys.stderr)
     return model

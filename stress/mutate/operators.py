@@ -134,7 +134,7 @@ class _Weaver:
         self.file, self.function, self.mutants, self.imports, self.publishers = file, function, mutants, imports, publishers
         self._read: set[str] = set()  # what the statements before this one touch
         self._fresh: set[str] = set()  # names that hold a value read again, or read after something was taken
-        self._decided: set[str] = set()  # names of conditions whose parts are mutants already
+        self._decided: set[str] = set()  # names of conditions that have mutants already
         self._taken = False
         self._hoisted = 0
 
@@ -295,7 +295,7 @@ class _Weaver:
         return ", ".join(ast.unparse(_Plain().visit(copy.deepcopy(arg))) for arg in args)
 
     def _void_access(self, node: ast.Expr) -> list[ast.stmt]:
-        """A store, a fence, or an update whose result is unused, with its weaker forms as statements."""
+        """A store, a fence, or an update with an unused result, with its weaker forms as statements."""
         call = node.value
         if called(call) == "fence_seq_cst":
             return [ast.If(self._is_not(self._mutant("order", "fence_seq_cst() -> nothing")), [node], [])]

@@ -20,7 +20,7 @@ _BRIEFLY = 0.1  # of a model's schedules, before any model runs all of them
 
 
 def chosen_mutants(mutants: Sequence[Mutant], only: Sequence[str], sample: int | None, seed: int) -> list[Mutant]:
-    """The mutants whose names match; `sample` of them, if given, drawn by the seed and the names alone.
+    """The mutants with a matching name; `sample` of them, if given, drawn by the seed and the names alone.
 
     Raises      UserError if nothing matches
     """

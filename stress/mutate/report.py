@@ -40,7 +40,7 @@ class MutationReport:
         return EXIT_VACUOUS if unexplained & {UNTRIED, UNREACHED} else EXIT_CLEAN
 
     def lines(self) -> list[str]:
-        """False alarms, the mutants that were not killed, those whose explanation is wrong, and a table by kind."""
+        """False alarms, the mutants that were not killed, those with a wrong explanation, and a table by kind."""
         lines = [f"FALSE ALARM of {net.name}: {net.false_alarm} in the kernels as they are" for net in self.nets if net.false_alarm]
         for mutant in self.mutants:
             verdict, why = self.verdict(mutant), self.table.get(mutant.name)

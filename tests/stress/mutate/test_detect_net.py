@@ -17,7 +17,7 @@ RACE = Found("race", "pte")
 
 
 class ScriptedEngine:
-    """Fails at a schedule that depends on the seed; explores everything at once."""
+    """Fails at a schedule that depends on the seed; explores a whole slice in one step."""
 
     failing: dict[int, int]  # seed -> the number of its first failing schedule, from 1
     complete = False
