@@ -160,43 +160,37 @@ def bugs(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="seeded bugs, by name [all]")] = None,
     tries: Annotated[int | None, typer.Option(min=1, max=1000, help="storms for each [1]")] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=1, max=3600, help="at most, for each storm [30]; for all trials of a strategy and memory model [10]")
+        float | None,
+        typer.Option(min=1, max=3600, help="limit of each storm [30]; with --explore, of all trials of a strategy and memory model [10]"),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
-    control: Annotated[bool, typer.Option(help="storm the unchanged kernels too, which nothing may catch")] = True,
-    exploring: Annotated[bool, typer.Option("--explore", help="explore instead of storming: how soon each strategy finds each")] = False,
+    control: Annotated[bool, typer.Option(help="storm the unchanged kernels too; no net may report them")] = True,
+    exploring: Annotated[
+        bool, typer.Option("--explore", help="explore instead of storming: how soon each strategy finds each bug")
+    ] = False,
     trials: Annotated[int | None, typer.Option(min=1, max=10_000, help="--explore: seeds for each strategy [20]")] = None,
-    cap: Annotated[int | None, typer.Option(min=1, max=1 << 40, help="--explore: schedules of a trial at most [1000000]")] = None,
+    cap: Annotated[int | None, typer.Option(min=1, max=1 << 40, help="--explore: most schedules of a trial [1000000]")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="--explore: processes [one per core]")] = None,
     listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
 ) -> int:
-    """Prove the nets: storm or explore copies of the kernels that have a known bug each, and say what caught it."""
+    """Prove the nets: storm or explore copies of the kernels with one known bug each, and print which nets catch it."""
     of_storms, of_exploring = {"--tries": tries}, {"--trials": trials, "--cap": cap, "--jobs": jobs}
     for option, given in (of_storms if exploring else of_exploring).items():
         if given is not None:
             raise UserError(f"{option} is not for exploring: leave it out" if exploring else f"{option} is for --explore")
     if exploring:
         os.environ["PFNSTORM_FLAVOUR"] = "explored"  # before the kernels are imported
-    from stress.bugs.command import run_bugs
-    from stress.bugs.story import seeded_bugs
-    from stress.io.json_report import check_json_path
+    from stress.bugs import command
 
-    chosen = seeded_bugs(names)
+    chosen = tuple(names or ())
     if listing:
-        width = max(len(bug.name) for bug in chosen)
-        for bug in chosen:
-            print(f"{bug.name.ljust(width)}  {bug.story.title} ({bug.story.recreates})")
+        print("\n".join(command.listing(chosen)))
         return EXIT_CLEAN
-    if json is not None:
-        check_json_path(json)
     if exploring:
         from stress.bugs import detect
-        from stress.machine.host import usable_cores
 
-        return detect.execute(
-            chosen, detect.Options(trials or 20, cap or 1_000_000, seconds or DETECT_SECONDS, jobs or usable_cores(), json)
-        )
-    return run_bugs(chosen, tries or 1, seconds or BUG_SECONDS, json, control=control)
+        return detect.execute(detect.DetectOptions(chosen, trials or 20, cap or 1_000_000, seconds or DETECT_SECONDS, jobs, json))
+    return command.execute(command.BugsOptions(chosen, tries or 1, seconds or BUG_SECONDS, control, json))
 
 
 @app.command()
@@ -218,30 +212,21 @@ def compact(
 
 @app.command()
 def compare(
-    axis: Annotated[list[str] | None, typer.Option(help="a policy to compare the values of; repeatable [all]")] = None,
-    scenario: Annotated[str, typer.Option(help="what is stormed under each value")] = "storm",
-    rounds: Annotated[int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms have a third of them")] = 15,
+    axis: Annotated[list[str] | None, typer.Option(help="compare the values of this policy; repeatable [all]")] = None,
+    scenario: Annotated[str, typer.Option(help="the scenario that is stormed under each value")] = "storm",
+    rounds: Annotated[int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms run a third of them")] = 15,
     seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="of each storm")] = 3.0,
     workers: Annotated[int | None, typer.Option(min=1, help="of each storm, at most one a core [all cores]")] = None,
     memory: Annotated[str | None, typer.Option(help="of each storm, such as 64M [the scenario's]")] = None,
     json: Annotated[Path | None, typer.Option(help="write all rounds as one JSON object")] = None,
     plot: Annotated[Path | None, typer.Option(help="draw the ratios (.svg, .png, .pdf)")] = None,
 ) -> int:
-    """Policies side by side on this machine: medians, ratios with intervals, exact counts, and what they show."""
+    """Compare the values of policies on this machine: medians, ratios with intervals, exact counts, and what they show."""
     _choose_flavour(checked=False)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # processes are forked
-    from stress.compare.command import Options, axes_of, check_workers
-    from stress.compare.command import compare as execute
-    from stress.compare.show import check_plot
-    from stress.io.json_report import check_json_path
-    from stress.storm.scenario import find_scenario
+    from stress.compare.command import CompareOptions, execute
 
-    find_scenario(scenario)
-    if json is not None:
-        check_json_path(json)
-    if plot is not None:
-        check_plot(plot)
-    return execute(Options(axes_of(axis or ()), scenario, rounds, seconds, check_workers(workers), memory, json, plot))
+    return execute(CompareOptions(tuple(axis or ()), scenario, rounds, seconds, workers, memory, json, plot))
 
 
 @app.command()
@@ -289,33 +274,27 @@ def explore(
 
 @app.command()
 def mutate(
-    seconds: Annotated[float, typer.Option(min=1, max=MAX_SECONDS, help="at most, for all nets together")] = MUTATE_SECONDS,
-    jobs: Annotated[int, typer.Option(min=1, max=1024, help="processes that explore; storms have half of them, each of four workers")] = 2,
-    only: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="mutants whose name matches; repeatable [all]")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="so many of them, drawn by --seed")] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=MAX_SECONDS, help="limit for all nets together")] = MUTATE_SECONDS,
+    jobs: Annotated[int, typer.Option(min=1, max=1024, help="processes that explore; half as many storm, each with four workers")] = 2,
+    only: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="mutants with a matching name; repeatable [all]")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="only so many of them, drawn by --seed")] = None,
     seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for the sample")] = 1,
-    scale: Annotated[float, typer.Option(min=0.001, max=10_000, help="times the schedules of every model")] = 1.0,
+    scale: Annotated[float, typer.Option(min=0.001, max=10_000, help="multiplies the schedules of every model")] = 1.0,
     model: Annotated[list[str] | None, typer.Option(help="a model to try them in; repeatable [all that reach one]")] = None,
-    storms: Annotated[bool, typer.Option(help="storm those that no model kills")] = True,
+    storms: Annotated[bool, typer.Option(help="storm the mutants that no model kills")] = True,
     json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
     listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
 ) -> int:
-    """Measure the nets: small mistakes put into every kernel, and which of them nothing catches."""
+    """Measure the nets: put small mistakes into every kernel, and print which of them no net catches."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"  # models are listed by it; each net chooses its own
     from stress.explore.arguments import chosen_models
-    from stress.io.json_report import check_json_path
-    from stress.mutate.command import Options, execute, listed
-    from stress.run.store import runs_folder
+    from stress.mutate import command
 
     models = tuple(each.name for each in chosen_models(model)) if model else ()
-
     if listing:
-        print("\n".join(listed(only or (), sample, seed)))
+        print("\n".join(command.listing(only or (), sample, seed)))
         return EXIT_CLEAN
-    if json is not None:
-        check_json_path(json)
-    options = Options(seconds, jobs, tuple(only or ()), sample, seed, scale, models, storms, json)
-    return execute(options, runs_folder().parent / "mutants")
+    return command.execute(command.MutateOptions(seconds, jobs, tuple(only or ()), sample, seed, scale, models, storms, json))
 
 
 @app.command()
