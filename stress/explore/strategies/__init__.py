@@ -8,6 +8,7 @@ result does not depend on how many processes share the work.
 """
 
 import sys
+from typing import Any
 
 from kernels.base import jit
 from stress import registry
@@ -24,20 +25,20 @@ NAMED = {
 CHOOSABLE = tuple(name for name, (number, _) in NAMED.items() if not STRATEGIES[number].hidden)
 
 
-def _chain(part, index):  # type: ignore[no-untyped-def]
+def _chain(part: str, index: int) -> Any:
     """The kernel (s, number) that calls `begin` or `end` of strategy `number` if that is `index`, else calls the next one in the chain."""
     here = getattr(STRATEGIES[index], part)
     if index + 1 == len(STRATEGIES):
 
         @jit.kernel
-        def last(s, number):  # type: ignore[no-untyped-def]
+        def last(s, number):
             return here(s)
 
         return last
     others = _chain(part, index + 1)
 
     @jit.kernel
-    def dispatch(s, number):  # type: ignore[no-untyped-def]
+    def dispatch(s, number):
         if number == index:
             return here(s)
         return others(s, number)
@@ -45,20 +46,20 @@ def _chain(part, index):  # type: ignore[no-untyped-def]
     return dispatch
 
 
-def _choose_chain(index):  # type: ignore[no-untyped-def]
+def _choose_chain(index: int) -> Any:
     """The kernel (s, mask, number) that lets strategy `number` choose."""
     here = STRATEGIES[index].choose
     if index + 1 == len(STRATEGIES):
 
         @jit.kernel
-        def last(s, mask, number):  # type: ignore[no-untyped-def]
+        def last(s, mask, number):
             return here(s, mask)
 
         return last
     others = _choose_chain(index + 1)
 
     @jit.kernel
-    def dispatch(s, mask, number):  # type: ignore[no-untyped-def]
+    def dispatch(s, mask, number):
         if number == index:
             return here(s, mask)
         return others(s, mask, number)

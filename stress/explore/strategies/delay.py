@@ -6,6 +6,8 @@ twice for two delays at one point. They are counted up like the digits of a numb
 moves. Complete when no schedule has so many delays; each was then run once, except for those that showed where to carry.
 """
 
+from typing import Any
+
 from kernels.base.atomics import ctz, popcount
 from kernels.base.jit import kernel
 from stress.explore.state import LAST_TASK, NR_CHOICES, STRATEGY_WORDS
@@ -75,7 +77,7 @@ def end(s):
     return False
 
 
-def progress(words):
+def progress(words: Any) -> str:
     """The bound."""
     return f"with {int(words[NR_DELAYS])} delays"
 

@@ -12,6 +12,8 @@ compare-and-exchange counts as a write even if it failed.
 AWAIT is not handled: if two tasks await one word, only the first order that occurs is explored. No model of the project uses it.
 """
 
+from typing import Any
+
 from kernels.base.atomics import RELEASE
 from kernels.base.jit import kernel
 from kernels.base.points import KIND_MASK, LOAD, ORDER_MASK, ORDER_SHIFT, REQUEST_WORDS, REQUESTS, STORE, WAIT
@@ -318,7 +320,7 @@ def end(s):
     return True
 
 
-def progress(words):
+def progress(words: Any) -> str:
     """How much of the known part of the tree is explored: an upper bound, since the tree grows while it is explored."""
     explored, weight = 0.0, 1.0
     for depth in range(int(words[PREFIX])):

@@ -4,6 +4,8 @@ M. Musuvathi, S. Qadeer, "Iterative context bounding for systematic testing of m
 that could continue is a preemption; a switch from one that waits or has ended is free. Schedules of a smaller bound are run again.
 """
 
+from typing import Any
+
 from kernels.base.jit import kernel
 from stress.explore.chance import lowest_member
 from stress.explore.state import LAST_TASK, NR_POINTS
@@ -48,7 +50,7 @@ def end(s):
     return False
 
 
-def progress(words):
+def progress(words: Any) -> str:
     """The bound."""
     return f"with up to {int(words[BOUND])} preemptions"
 
