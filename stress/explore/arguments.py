@@ -50,4 +50,4 @@ def listing() -> list[str]:
     models = [f"  {model.name.ljust(width)}  {model.summary} ({model.protocol})" for model in all_models().values()]
     broken = [f"  {model.name.ljust(width)}  {model.summary}: {model.breaks}" for model in known.values() if model.breaks]
     strategies = [f"  {name.ljust(width)}  {STRATEGIES[NAMED[name][0]].summary}" for name in CHOOSABLE]
-    return ["models:", *models, "models that must be violated, explored only by name:", *broken, "strategies:", *strategies]
+    return ["models:", *models, "models that are to be violated, explored only by name:", *broken, "strategies:", *strategies]

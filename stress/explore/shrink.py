@@ -63,7 +63,7 @@ def minimal(items: list[Deviation], fails: Callable[[list[Deviation]], bool]) ->
 
 
 def shrink(engine: Engine, choices: list[int], found: Found) -> list[int]:
-    """The choices of a schedule that fails in the same way, with as few switches as can be found. It is the engine's last schedule."""
+    """The choices of a schedule that fails in the same way, with as few switches as can be found."""
 
     def fails(deviations: list[Deviation]) -> bool:
         again = _replayed(engine, deviations, found)
