@@ -252,13 +252,14 @@ def explore(
 ) -> int:
     """Find interleavings that break an invariant: small models of real kernels under a deterministic scheduler."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"
-    from stress.explore.arguments import chosen_models, chosen_strategies, listed
+    from stress.explore.arguments import chosen_models, chosen_strategies
+    from stress.explore.arguments import listing as models_and_strategies
 
     chosen = chosen_models(models), chosen_strategies(strategy, memory.value)
     if listing:
-        print("\n".join(listed()))
+        print("\n".join(models_and_strategies()))
         return EXIT_CLEAN
-    from stress.explore.command import Options, execute
+    from stress.explore.command import ExploreOptions, execute
     from stress.explore.failure import check_failures_folder
     from stress.io.json_report import check_json_path
     from stress.machine.host import usable_cores
@@ -269,7 +270,7 @@ def explore(
         check_json_path(json)
     check_failures_folder(failures)
     seconds = EXPLORE_SECONDS if seconds is None else seconds
-    return execute(Options(*chosen, memory.value, seconds, schedules, seed, jobs or usable_cores(), json, failures))
+    return execute(ExploreOptions(*chosen, memory.value, seconds, schedules, seed, jobs or usable_cores(), json, failures))
 
 
 @app.command()
@@ -304,11 +305,9 @@ def replay(
 ) -> int:
     """Tell a failure step by step: a column for each CPU, source lines, words before and after."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"
-    from stress.explore.failure import load_failure
-    from stress.explore.story import tell
+    from stress.explore.replay import ReplayOptions, execute
 
-    load_failure(file)
-    return tell(file, everything=everything)
+    return execute(ReplayOptions(file, everything))
 
 
 @app.command()
@@ -333,20 +332,20 @@ def litmus(
         raise UserError("--runs is for --real; exploring takes --schedules")
     os.environ["PFNSTORM_FLAVOUR"] = "fast" if real else "explored"
     from stress.io.json_report import check_json_path
-    from stress.litmus.command import CLASSICS, chosen_tests, run_litmus
+    from stress.litmus.command import CLASSICS, LitmusOptions, chosen_tests, execute
     from stress.litmus.file import read_tests
 
     if json is not None:
         check_json_path(json)
     tests = chosen_tests(read_tests(file or CLASSICS, lambda text: print(text, file=sys.stderr)), test)
     if not real:
-        return run_litmus(tests, (memory or MemoryModel.sc).value, strategy or "dpor", schedules, seed, json)
-    from stress.litmus.real import run_real, what_fits
+        return execute(LitmusOptions(tuple(tests), (memory or MemoryModel.sc).value, strategy or "dpor", schedules, seed, json))
+    from stress.litmus import real as on_processors
 
-    fitting = tests if file or test else what_fits(tests)
+    fitting = tests if file or test else on_processors.fitting_tests(tests)
     if len(fitting) < len(tests):
         print(f"{len(tests) - len(fitting)} of the classics have more threads than this host has cores: left out", flush=True)
-    return run_real(fitting, runs or 1_000_000, seed, json)
+    return on_processors.execute(on_processors.LitmusRealOptions(tuple(fitting), runs or 1_000_000, seed, json))
 
 
 # ------------------------------------------------------------------------------------------------------------- arguments

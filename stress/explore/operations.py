@@ -1,9 +1,9 @@
-"""Operations as people and failure files name them: "cas_acquire lock_word[1]"."""
+"""Operations and words as people and failure files name them: "cas_acquire lock_word[1]"."""
 
 from kernels.base import points
 from kernels.base.atomics import ORDER_NUMBER
 from kernels.base.layout import ARRAY_START, FIELDS
-from stress.explore.scheduler import FLUSH_OP
+from stress.explore.state import FLUSH_OP
 
 _ORDERS = {number: name for name, number in ORDER_NUMBER.items()}
 _BY_PLACE = sorted(((ARRAY_START[slot], name) for name, (slot, *_) in FIELDS.items()), reverse=True)
@@ -38,3 +38,8 @@ def signature(op: int, offset: int) -> str:
     order = _ORDERS.get(op >> points.ORDER_SHIFT & points.ORDER_MASK)
     name = points.KIND_NAMES[kind] + (f"_{order}" if order else "")
     return f"{name} {word_name(op, offset)}".rstrip()
+
+
+def value_text(word: int) -> str:
+    """A number; large ones in hexadecimal."""
+    return str(word) if abs(word) < 1 << 16 else hex(word)

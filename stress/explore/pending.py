@@ -1,4 +1,4 @@
-"""What each task, and each store buffer, is about to do."""
+"""The pending step of each task, and of each store buffer."""
 
 from kernels.base.jit import kernel
 from kernels.base.points import AWAIT, EXCHANGE, KIND_MASK, REQUEST_WORDS, REQUESTS, STORE

@@ -2,11 +2,9 @@
 
 import pytest
 
-from kernels.base import flavour
+from tests.stress.explore.flavours import explored
 
-pytestmark = pytest.mark.skipif(
-    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
-)
+pytestmark = explored
 
 
 @pytest.fixture(scope="module", params=["sc", "tso", "pso"])

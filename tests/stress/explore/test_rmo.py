@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kernels.base import flavour
+from tests.stress.explore.flavours import explored
 
-pytestmark = pytest.mark.skipif(
-    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
-)
+pytestmark = explored
 
 ROOT = Path(__file__).resolve().parents[3]
 NR_SCHEDULES = 4000
