@@ -89,10 +89,10 @@ def run(
     if workers is not None:
         check_workers(workers)
     _choose_flavour(checked=check is Check.full or chaos > 0)
-    from stress.run.command import Options, execute
+    from stress.run.command import RunOptions, execute
 
     chosen = scenario or (TRACE_SCENARIO if trace is not None else DEFAULT_SCENARIO)
-    options = Options(
+    options = RunOptions(
         scenario=chosen,
         seconds=duration_s,
         workers=workers,
@@ -108,18 +108,18 @@ def run(
         json=json,
         save=save,
     )
-    return execute(options)[1]
+    return execute(options)
 
 
 @app.command(name="list")
 def list_command(what: Annotated[Listing | None, typer.Argument(help="what to list [everything]")] = None) -> None:
     """List scenarios, roles, checkers, memdesc types, policies or counters."""
-    from stress.run.listing import lines_of
+    from stress.run.listing import listing
 
-    for listing in [what] if what else list(Listing):
+    for each in [what] if what else list(Listing):
         if what is None:
-            print(f"{listing.value}:")
-        for line in lines_of(listing.value):
+            print(f"{each.value}:")
+        for line in listing(each.value):
             print(line if what else f"  {line}")
 
 
@@ -140,7 +140,9 @@ def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not 
 
         build_models(tuple(all_models().values()), sys.stderr)
         return EXIT_CLEAN
-    import_all_entries()
+    from stress.storm.entries import ENTRY_PACKAGES
+
+    import_all_entries(ENTRY_PACKAGES)
     seconds = build_entries()
     print(f"kernels are built ({os.environ.get('PFNSTORM_FLAVOUR', 'fast')}, {seconds:.1f} s)", flush=True)
     return EXIT_CLEAN
@@ -211,9 +213,9 @@ def compact(
     """Compact a recorded zone whole, and compare with what the recorded kernel did: frames, free blocks, where frames went, time."""
     _check_ranges(nodes=None, frame_bytes=frame_bytes, seed=None, chaos=0)
     _choose_flavour(checked=check is Check.full)
-    from stress.snapshot.command import Options, execute
+    from stress.snapshot.command import CompactOptions, execute
 
-    return execute(Options(snapshot, tuple(settings or ()), check.value, frame_bytes, move_page_tables, json))
+    return execute(CompactOptions(snapshot, tuple(settings or ()), check.value, frame_bytes, move_page_tables, json))
 
 
 @app.command()

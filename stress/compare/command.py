@@ -9,12 +9,14 @@ from typing import Any
 
 from stress.errors import HostError, UserError
 from stress.io.json_report import write_report
+from stress.io.output import StageLine
 from stress.measure.ratio import Figure
 
 SCHEMA = "pfnstorm-compare/1"
 DEFAULT_SCENARIO, DEFAULT_ROUNDS, DEFAULT_STORM_SECONDS = "storm", 21, 4.0
 KERNEL_NS_PER_FRAME = 3600  # whole memory compacted once, 143,848 frames in 0.52 s: a recording of Linux 6.18, x86-64, 2 CPUs
 COPY_BYTES = 1 << 30  # what limits.c copies frames in
+PLAIN_INTERVAL_S = 10.0  # between lines of progress on a pipe
 STORM_ROUNDS_DIVISOR = 3  # a storm's round takes seconds, a stage's milliseconds
 
 Tick = Callable[[str], None]
@@ -32,30 +34,6 @@ class Options:
     memory: str | None
     json: Path | None
     plot: Path | None
-
-
-class Progress:
-    """One line that is drawn over on a terminal; on a pipe a line now and then."""
-
-    _EVERY_S = 10.0
-
-    def __init__(self) -> None:
-        self._start_s = self._said_s = time.monotonic()
-
-    def __call__(self, what: str) -> None:
-        now_s = time.monotonic()
-        text = f"compare: {now_s - self._start_s:4.0f} s, {what}"
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[K{text}")
-        elif now_s - self._said_s >= self._EVERY_S:
-            self._said_s = now_s
-            sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
-
-    def done(self) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
 
 
 def check_workers(workers: int | None) -> int:
@@ -139,14 +117,16 @@ def compare(options: Options) -> int:
     from stress.compare import show, storms
     from stress.machine.host import describe_host
     from stress.process import build
+    from stress.storm.entries import ENTRY_PACKAGES
 
-    build.import_all_entries()
+    build.import_all_entries(ENTRY_PACKAGES)
     storm = storms.Storm(options.scenario, options.storm_seconds, options.workers, options.memory)
     for axis in options.axes:
         for policies in _axes()[axis].values():
             storm.check(policies)
     build.build_entries()
-    progress, host, started_s = Progress(), describe_host(), time.monotonic()
+    progress = StageLine("compare", sys.stderr, plain_every_s=PLAIN_INTERVAL_S)
+    host, started_s = describe_host(), time.monotonic()
     result: dict[str, Any] = {"schema": SCHEMA, "host": host, "axes": {}}
     drawn: list[tuple[str, list[Figure], str]] = []
     print(f"{host.get('cpu', '')}, {options.nr_rounds} interleaved rounds; a ratio below 1 is in favour of its first, of costs")
@@ -156,12 +136,12 @@ def compare(options: Options) -> int:
         figures, counts = _micro_figures(axis, options, progress)
         nr_storms = max(3, options.nr_rounds // STORM_ROUNDS_DIVISOR)
         figures += storms.figures(settings, storm, nr_storms, progress)
-        progress.done()
+        progress.clear()
         print(f"\n{axis}: {' | '.join(values)}\n")
         print("\n".join([*show.table(figures, values[0]), *(show.counts_table(counts) if counts else [])]), flush=True)
         beside = _beside(options.nr_rounds, progress) if axis == "migration" else None
         if beside is not None:
-            progress.done()
+            progress.clear()
             print("\n".join(show.beside_lines(beside)), flush=True)
         result["axes"][axis] = {
             "beside": beside,

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stress.errors import HostError
+from stress.io.text import size_text
 
-GIB = 1 << 30
-MIB = 1 << 20
 _UNLIMITED_BYTES = 1 << 60  # cgroup v1 writes "no limit" as a huge number
 
 
@@ -25,15 +24,6 @@ class Headroom:
 
     available_bytes: int
     limited_by: str
-
-
-def size_text(nr_bytes: int) -> str:
-    """A size for people: "256 MiB", "1.5 GiB"."""
-    if nr_bytes >= GIB:
-        return f"{nr_bytes / GIB:.3g} GiB" if nr_bytes < 100 * GIB else f"{nr_bytes // GIB:,} GiB"
-    if nr_bytes >= MIB:
-        return f"{nr_bytes / MIB:.3g} MiB"
-    return f"{nr_bytes / 1024:.3g} KiB" if nr_bytes >= 10240 else f"{nr_bytes} bytes"
 
 
 def _read(path: Path) -> str | None:

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, NR_ZS_CLASSES, NUMBERS, PARAM, SEGMENT_BYTES, Geometry, LockClass
 from stress.errors import HostError, UserError
-from stress.machine.host import require_memory, size_text
+from stress.io.text import size_text
+from stress.machine.host import require_memory
 
 _PAGE_BYTES = mmap.PAGESIZE
 #: Where the segment begins is the same in all address bits that a processor indexes its caches and predictors by, in every run. With the

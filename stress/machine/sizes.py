@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from kernels.base.layout import FAMILY_TASKS, HELD_CAPACITY, HUGE_POOL, NR_ORDERS, SLAB_HELD, ZS_HANDLES, Geometry
 from stress.errors import UserError
-from stress.machine.host import MIB, memory_headroom, size_text, usable_cores
+from stress.io.text import MIB, size_text
+from stress.machine.host import memory_headroom, usable_cores
 
 MAX_WORKERS = 4096
 DEFAULT_MEMORY_BYTES = 256 * MIB
@@ -23,7 +24,7 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 @dataclass(frozen=True)
-class Request:
+class MachineRequest:
     """The sizes that a run asks for, defaults filled in."""
 
     nr_workers: int
@@ -86,7 +87,7 @@ def check_movable_nodes(nr_movable: int, geometry: Geometry) -> int:
     return nr_movable
 
 
-def geometry_of(request: Request) -> Geometry:
+def geometry_of(request: MachineRequest) -> Geometry:
     """The machine's sizes.
 
     Raises      UserError if the memory is too small for the nodes
@@ -120,12 +121,12 @@ def geometry_of(request: Request) -> Geometry:
     )
 
 
-def memory_for(nr_frames: int, request: Request) -> int:
+def memory_for(nr_frames: int, nr_nodes: int, frame_bytes: int, pageblock_order: int) -> int:
     """The least memory that has so many frames, in whole pageblocks on every node: what a replayed trace gets."""
-    block_frames = 1 << request.pageblock_order
-    blocks_per_node = max(MIN_BLOCKS_PER_NODE, -(-nr_frames // (request.nr_nodes * block_frames)))
+    block_frames = 1 << pageblock_order
+    blocks_per_node = max(MIN_BLOCKS_PER_NODE, -(-nr_frames // (nr_nodes * block_frames)))
     frames_per_node = max(blocks_per_node * block_frames, MIN_FRAMES_PER_NODE)
-    return frames_per_node * request.nr_nodes * request.frame_bytes
+    return frames_per_node * nr_nodes * frame_bytes
 
 
 def anon_pages_of(task_pages: int) -> int:

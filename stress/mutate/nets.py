@@ -127,19 +127,12 @@ def judge(engine: Any, good: set[int]) -> Any:
 
 def storm_once(scenario: str, seconds: float, settings: Sequence[str]) -> Finding:
     """Storm the machine that NUMBER makes; every ending but a clean one is a finding."""
-    from stress.run import command as run
+    from stress.run.command import RunOptions, perform
 
     words = (scenario, seconds, WORKERS, None, MEMORY, FRAME_BYTES, 1, "full", tuple(settings), CHAOS)
-    options = run.Options(*words, trace=None, snapshot=None, json=None, save=False)
+    options = RunOptions(*words, trace=None, snapshot=None, json=None, save=False)
     machines: list[Any] = []
-    create = vars(run)["create_machine"]
-
-    def keep(*given: Any) -> Any:
-        machines.append(create(*given))
-        return machines[-1]
-
-    vars(run)["create_machine"] = keep  # this process makes one machine and ends
-    result, _ = run.execute(options)
+    result = perform(options, machines.append)
     _note_reached(machines[0])
     if result["verdict"] in ("clean", "vacuous"):
         return FOUND_NOTHING
@@ -276,10 +269,11 @@ def first_detection(engine: Any, strategy: str, seed: int, cap: int, deadline: f
 
 def storm_server(scenario: str, seconds: float, settings: Sequence[str], answers: Any) -> None:
     """Be the net of one scenario; what storms print goes nowhere."""
-    from stress.process.build import RUN_MODULES, build_entries, entries_of, import_all_entries
+    from stress.process.build import import_all_entries
+    from stress.storm.entries import ENTRY_PACKAGES, build_storm_entries
 
-    import_all_entries()
-    build_entries(entries_of(RUN_MODULES))
+    import_all_entries(ENTRY_PACKAGES)
+    build_storm_entries()
     serve(lambda request: asdict(in_child(request["mutant"], lambda: storm_once(scenario, seconds, settings), LIMIT_S + seconds)), answers)
 
 

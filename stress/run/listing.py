@@ -58,6 +58,6 @@ _LISTINGS: dict[str, Callable[[], list[str]]] = {
 }
 
 
-def lines_of(what: str) -> list[str]:
-    """The lines of one listing."""
+def listing(what: str) -> list[str]:
+    """The lines of `pfnstorm list WHAT`."""
     return _LISTINGS[what]()

@@ -3,7 +3,6 @@
 Drawn by the supervisor's own loop: no refresh thread, since the supervisor must stay single-threaded.
 """
 
-import os
 import sys
 from typing import TextIO
 
@@ -12,26 +11,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from stress.machine.host import size_text
+from stress.io.output import redraws
+from stress.io.text import clock_text, size_text
 from stress.storm.outcome import Totals
-
-
-def clock_text(seconds: float) -> str:
-    """Seconds for people: "12.0 s", "3:05:00"."""
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 def plain_interval_s(elapsed_s: float) -> float:
     """How often a pipe gets a line: a soak of a day must not fill a disk."""
     return 1.0 if elapsed_s < 60 else 10.0 if elapsed_s < 3600 else 60.0
-
-
-def redraws(out: TextIO) -> bool:
-    """Whether a stream is a terminal that can take back what it has shown."""
-    return out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 class LiveView:

@@ -5,35 +5,10 @@ from typing import Any
 
 from kernels.base.layout import NUMBERS
 from stress.errors import UserError
-from stress.machine.host import size_text
+from stress.io.text import Cell, buddyinfo_lines, section, size_text, table, verdict_line
 from stress.storm.outcome import SCHEMA
 
-Cell = str | int | float | None
 _SHOWN_VIOLATIONS = 10
-
-
-def _text(cell: Cell) -> str:
-    if cell is None:
-        return "-"
-    if isinstance(cell, float):
-        return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.3g}"
-    return f"{cell:,}" if isinstance(cell, int) else cell
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[str]:
-    """Aligned lines: the first column left, the others right."""
-    cells = [list(header), *([_text(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells]
-
-
-def buddyinfo_lines(nodes: Sequence[Sequence[int]]) -> list[str]:
-    """As /proc/buddyinfo prints them (mm/vmstat.c, frag_show_print)."""
-    return [f"Node {nid}, zone {'Normal':>8} " + "".join(f"{count:6d} " for count in counts) for nid, counts in enumerate(nodes)]
-
-
-def _section(title: str, lines: Sequence[str]) -> list[str]:
-    return ["", title, *(f"  {line}" for line in lines)] if lines else []
 
 
 def _default_batch(name: str) -> str | None:
@@ -161,11 +136,6 @@ def _violation_lines(violations: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def verdict_line(result: dict[str, Any]) -> str:
-    """The last line of every report."""
-    return f"verdict: {result['verdict']}: {result['reason']}"
-
-
 def render(result: dict[str, Any]) -> str:
     """The whole report.
 
@@ -178,23 +148,23 @@ def render(result: dict[str, Any]) -> str:
     spec = result["speculation"]
     lines = [
         *_head(result),
-        *_section("roles", _role_lines(result["roles"])),
-        *_section("counters that moved", table(("vmstat", "count"), list(result["vmstat"].items())) if result["vmstat"] else []),
-        *_section("buddyinfo before", buddyinfo_lines(result["buddyinfo_before"])),
-        *_section("buddyinfo after", buddyinfo_lines(result["buddyinfo_after"])),
-        *_section("speculative references", table(tuple(name.replace("_", " ") for name in spec), [tuple(spec.values())])),
-        *_section(
+        *section("roles", _role_lines(result["roles"])),
+        *section("counters that moved", table(("vmstat", "count"), list(result["vmstat"].items())) if result["vmstat"] else []),
+        *section("buddyinfo before", buddyinfo_lines(result["buddyinfo_before"])),
+        *section("buddyinfo after", buddyinfo_lines(result["buddyinfo_after"])),
+        *section("speculative references", table(tuple(name.replace("_", " ") for name in spec), [tuple(spec.values())])),
+        *section(
             "migrations by reason, in frames (failed: put back), and attempts that failed by cause", _migration_lines(result["migration"])
         ),
-        *_section("whole ranges, and blocks of pageblock order", _range_lines(result.get("ranges", {}))),
-        *_section(
+        *section("whole ranges, and blocks of pageblock order", _range_lines(result.get("ranges", {}))),
+        *section(
             "fragmentation, as /sys/kernel/debug/extfrag prints it (-1.000: there is such a block)",
             _fragmentation_lines(result),
         ),
-        *_section("lock contention", _contention_lines(result["contention"])),
-        *_section("meetings", _meeting_lines(result["meetings"])),
-        *_section("violations", _violation_lines(result["violations"])),
-        *_section("diagnosis", result["diagnosis"]),
+        *section("lock contention", _contention_lines(result["contention"])),
+        *section("meetings", _meeting_lines(result["meetings"])),
+        *section("violations", _violation_lines(result["violations"])),
+        *section("diagnosis", result["diagnosis"]),
         "",
         verdict_line(result),
     ]

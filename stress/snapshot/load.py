@@ -63,7 +63,8 @@ from kernels.base.layout import (
     Geometry,
 )
 from stress.errors import UserError
-from stress.machine.host import GIB, memory_headroom, require_memory
+from stress.io.text import GIB
+from stress.machine.host import memory_headroom, require_memory
 from stress.machine.segment import segment_bytes
 from stress.machine.sizes import anon_pages_of, derived_params
 from stress.snapshot.flags import NAMES, Ints, has

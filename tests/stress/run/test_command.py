@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from stress.errors import HostError, UserError
-from stress.run.command import Options, prepare, role_names
+from stress.run.command import RunOptions, prepare
+from stress.run.setup import role_names
 from stress.storm.scenario import SCENARIO_FOLDER
 
-DEFAULTS = Options(
+DEFAULTS = RunOptions(
     scenario="storm",
     seconds=1.0,
     workers=3,
@@ -28,7 +29,7 @@ DEFAULTS = Options(
 
 
 def options(**changed):
-    return Options(**(vars(DEFAULTS) | changed))
+    return RunOptions(**(vars(DEFAULTS) | changed))
 
 
 def test_a_setup_follows_its_options():
@@ -71,12 +72,12 @@ def test_two_workers_are_enough_for_every_scenario(scenario):
 
 def test_a_trace_brings_its_workers_its_memory_and_no_meetings():
     setup = prepare(options(scenario="kmem", workers=None, memory=None))
-    assert setup.geometry.nr_cpus == setup.trace.nr_cpus == len(setup.plans)
-    assert setup.trace.peak_frames < setup.geometry.nr_frames < 2 * setup.trace.peak_frames
+    assert setup.geometry.nr_cpus == setup.request.trace.nr_cpus == len(setup.plans)
+    assert setup.request.trace.peak_frames < setup.geometry.nr_frames < 2 * setup.request.trace.peak_frames
     replay = role_names().index("replay")
     assert all(np.flatnonzero(plan.weights).tolist() == [replay] for plan in setup.plans)
     with_storm = prepare(options(trace=SCENARIO_FOLDER / "kmem.npz", workers=2, memory=None))
-    assert with_storm.scenario.meetings == ()
+    assert with_storm.request.scenario.meetings == ()
     with pytest.raises(UserError, match="the trace has 2 CPUs"):
         prepare(options(scenario="kmem", workers=3))
 

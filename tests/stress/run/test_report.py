@@ -8,8 +8,9 @@ import pytest
 
 from stress.checkers import Violation
 from stress.errors import UserError
-from stress.run.live import LiveView, clock_text, plain_interval_s
-from stress.run.report import buddyinfo_lines, render, table
+from stress.io.text import buddyinfo_lines, clock_text, table
+from stress.run.live import LiveView, plain_interval_s
+from stress.run.report import render
 from stress.run.store import RunStore, read_run, read_samples
 from stress.storm.outcome import SCHEMA, Totals, judge
 from stress.storm.supervisor import Ending

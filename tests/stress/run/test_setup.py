@@ -21,7 +21,6 @@ from tests.stress.snapshot import conftest as recordings
 
 PINNED = Path(__file__).with_name("setups.json")
 TRACE = Path(cli.__file__).with_name("scenarios") / "kmem.npz"
-MIB = 1 << 20
 LINES = [
     "storm --seed 7",
     "storm --seed 5 --workers 3 --memory 64M",
@@ -55,7 +54,7 @@ def setups(folder, monkeypatch):
         monkeypatch.setattr(f"{module}.memory_headroom", lambda *_: PLENTY)
     monkeypatch.setattr(os, "urandom", lambda nr_bytes: bytes(range(1, nr_bytes + 1)))
     given = []
-    monkeypatch.setattr(command, "execute", lambda options: given.append(options) or (0, 0))
+    monkeypatch.setattr(command, "execute", lambda options: given.append(options) or 0)
 
     def setup_of(line):
         monkeypatch.setenv("PFNSTORM_FLAVOUR", "fast")
@@ -72,8 +71,8 @@ def setups(folder, monkeypatch):
                 [len([*group]), weights] for weights, group in groupby(weights_of(plan, names) for plan in setup.plans)
             ],
             "config": {name: value for name, value in setup.config.items() if name not in of_host},
-            "meetings": list(setup.scenario.meetings),
-            "filled from": [name for name in ("trace", "snapshot") if getattr(setup, name) is not None],
+            "meetings": list(setup.request.scenario.meetings),
+            "filled from": [name for name in ("trace", "snapshot") if getattr(setup.request, name) is not None],
         }
 
     return setup_of
