@@ -83,7 +83,7 @@ class LiveLine:
         return self._every_s is not None and time.monotonic() - self._said_s >= self._every_s
 
     def say(self, text: str) -> None:
-        """Put a text in place of the last one, or write it on a line of its own."""
+        """Put a text in place of the last one, or write it on a new line."""
         self._said_s = time.monotonic()
         if self._redraws:
             self._shown = True

@@ -1,6 +1,6 @@
-"""What is seen while a storm runs: a table that redraws itself on a terminal, plain lines on a pipe.
+"""The live view of a storm: a table that is redrawn on a terminal, plain lines elsewhere.
 
-Drawn by the supervisor's own loop: no refresh thread, since the supervisor must stay single-threaded.
+The supervisor's loop draws it. There is no refresh thread, since the supervisor must stay single-threaded.
 """
 
 import sys
@@ -17,15 +17,15 @@ from stress.storm.outcome import Totals
 
 
 def plain_interval_s(elapsed_s: float) -> float:
-    """How often a pipe gets a line: a soak of a day must not fill a disk."""
+    """Seconds between two plain lines: the log of a day-long run must not fill a disk."""
     return 1.0 if elapsed_s < 60 else 10.0 if elapsed_s < 3600 else 60.0
 
 
 class LiveView:
-    """Shows totals about once a second. Use as a context; outside of it nothing is drawn."""
+    """Shows totals about once a second, within its context."""
 
     def __init__(self, role_names: list[str], shown: list[int], seconds: float, frame_bytes: int, out: TextIO = sys.stdout) -> None:
-        """Parameters: shown: indices of the roles that run; seconds: how long the storm will last."""
+        """Parameters: shown: indices of the roles that run; seconds: how long the storm lasts."""
         self._names, self._shown, self._seconds, self._frame_bytes, self._out = role_names, shown, seconds, frame_bytes, out
         self._before: tuple[float, Totals] | None = None
         self._next_plain_s = 0.0
@@ -41,7 +41,7 @@ class LiveView:
             self._live.stop()
 
     def update(self, elapsed_s: float, totals: Totals) -> None:
-        """Show rates since the last update."""
+        """Show the rates since the last update."""
         before_s, before = self._before or (0.0, Totals([0] * len(self._names), [0] * len(self._names), 0, 0, 0))
         self._before = (elapsed_s, totals)
         period_s = max(elapsed_s - before_s, 1e-3)

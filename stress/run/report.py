@@ -1,4 +1,4 @@
-"""A run's result as text. Rendered from the dict that --json writes and from nothing else, so any run can be printed again."""
+"""A run's result as text. It is rendered only from the dict that --json writes, so that any run can be printed again."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ _SHOWN_VIOLATIONS = 10
 
 
 def _default_batch(name: str) -> str | None:
-    """What a policy that is a number is unless told: not worth a word."""
+    """The default of a policy that is a number; the report omits such a policy at its default."""
     return str(NUMBERS[name][2]) if name in NUMBERS else None
 
 
@@ -50,7 +50,7 @@ def _migration_lines(migration: dict[str, Any]) -> list[str]:
 
 
 def _range_lines(ranges: dict[str, Any]) -> list[str]:
-    """Whole ranges: how many of how many were to be had, how long it took, and what was in the way of the others."""
+    """Whole ranges: how many attempts succeeded, how long they took, and why the others failed."""
     shown = {name: each for name, each in ranges.items() if each["tried"]}
     rows: list[tuple[Cell, ...]] = []
     for name, each in shown.items():
@@ -73,14 +73,14 @@ _BARS = " .:-=+*#%@"
 
 
 def _spark(values: Sequence[int], width: int = 60) -> str:
-    """Thousandths as a line of characters, of at most `width`."""
+    """Thousandths as one line of at most `width` characters."""
     step = max(1, -(-len(values) // width))
     kept = [max(values[at : at + step]) for at in range(0, len(values), step)]
     return "".join(_BARS[min(max(value, 0) * len(_BARS) // 1001, len(_BARS) - 1)] for value in kept)
 
 
 def _fragmentation_lines(result: dict[str, Any]) -> list[str]:
-    """The kernel's two indices at both ends, by order, and one of them over time; what memory held meanwhile."""
+    """The kernel's two indices by order at the start and the end; movable, free and unusable memory over time."""
     samples = result.get("fragmentation")
     if not samples:
         return []

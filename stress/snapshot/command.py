@@ -1,6 +1,6 @@
-"""What `pfnstorm compact` does: a recorded zone compacted whole, and the comparison with what the recorded kernel did.
+"""`pfnstorm compact`: a whole recorded zone is compacted and compared with what the recorded kernel did.
 
-Nothing is drawn at random and one CPU does all of it, so a recording gives the same figures every time, times apart.
+Nothing is random and one CPU does all of it, so a recording gives the same figures every time, except for durations.
 """
 
 import gc
@@ -43,7 +43,7 @@ _POLL_S, _PLAIN_INTERVAL_S = 0.02, 2.0
 
 @dataclass(frozen=True)
 class CompactOptions:
-    """What the command line said."""
+    """The command line of `pfnstorm compact`."""
 
     snapshot: Path
     settings: tuple[str, ...]
@@ -54,7 +54,7 @@ class CompactOptions:
 
 
 def execute(options: CompactOptions) -> int:
-    """Compact, print, save.
+    """Compact, print and save.
 
     Returns     the exit code
     Raises      UserError, HostError
@@ -93,7 +93,7 @@ def machine_of(start: Start, params: dict[str, int]) -> Any:
 def _run(mem: Any, start: Start, options: CompactOptions, policies: dict[str, str], progress: StageLine) -> dict[str, Any]:
     before = read_buddyinfo(mem)[0]
     words = compare.words(mem)
-    verdict, reason, violations = _check(mem, options, progress, "the machine as it was loaded")
+    verdict, reason, violations = _check(mem, options, progress, "the loaded machine")
     elapsed_ns, figures, went = 0, {}, []
     if verdict == "clean":
         verdict, reason, violations, elapsed_ns = _compact(mem, progress)
@@ -151,7 +151,7 @@ def _check(mem: Any, options: CompactOptions, progress: StageLine, what: str) ->
 
 
 def _judge(figures: dict[str, dict[str, Any]]) -> str:
-    """What the comparison shows, in one line."""
+    """The result of the comparison in one line."""
     outside = [name for name, row in figures.items() if row["within"] is False]
     judged = [name for name, row in figures.items() if row["within"] is not None]
     if outside:
@@ -162,13 +162,13 @@ def _judge(figures: dict[str, dict[str, Any]]) -> str:
 
 
 def _notes(start: Start) -> list[str]:
-    """What of the recording had to be guessed, or could not be kept."""
+    """What the recording does not have and had to be guessed, and what the model cannot hold."""
     recording, frames = start.recording, start.frames
     notes = []
     if recording.heads_only:
-        notes.append("BUDDY is on the first frames of free blocks alone: their sizes are taken from buddyinfo and the frames after them")
+        notes.append("BUDDY is set only on the first frame of a free block: sizes follow from buddyinfo and from the frames after it")
     if not recording.has_counts:
-        notes.append("no count_before: what has MMAP is mapped once")
+        notes.append("no count_before: every frame with MMAP is taken to be mapped once")
     if recording.blocks_not_movable is None:
         notes.append("no pagetypeinfo_before: every pageblock with memory that never moves is taken to be Unmovable")
     if frames.nr_clipped:
@@ -177,7 +177,7 @@ def _notes(start: Start) -> list[str]:
 
 
 def _compact(mem: Any, progress: StageLine) -> tuple[str, str, list[Violation], int]:
-    """Compact in a process of its own, since a kernel that meets a broken invariant leaves its process.
+    """Compact in a child process, since a kernel that finds a broken invariant exits.
 
     Returns     (verdict, reason, violations, ns of CPU time)
     """
@@ -191,13 +191,13 @@ def _compact(mem: Any, progress: StageLine) -> tuple[str, str, list[Violation], 
     violations = read_bugs(mem)
     if status == EXIT_BUG and violations:
         first = violations[0]
-        return "violated", f"{first.invariant} broke in the act, found by {first.checker}: pfn {first.pfn}", violations, 0
+        return "violated", f"{first.invariant} broke during compaction, found by {first.checker}: pfn {first.pfn}", violations, 0
     how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
     return "died", f"the process that compacted {how}", violations, 0
 
 
 def _await(pid: int, mem: Any, progress: StageLine) -> int:
-    """Wait for the child, saying how far it is; whatever happens, it is gone afterwards."""
+    """Wait for the child and show how far it is; on an exception the child is killed."""
     reaped = False
     try:
         while True:
@@ -216,7 +216,7 @@ def _await(pid: int, mem: Any, progress: StageLine) -> int:
 
 
 def _touch(mem: Any) -> None:
-    """Have every page of the segment mapped, so that no page fault of the host's is timed."""
+    """Map every page of the segment, so that no page fault of the host is timed."""
     for array in mem.arrays.values():
         array[:: max(1, mmap.PAGESIZE // array.strides[0])].sum()
 

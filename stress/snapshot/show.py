@@ -1,4 +1,4 @@
-"""A compaction of a recording as text, rendered from the dict that --json writes."""
+"""The report of a compaction as text, from the dict that --json writes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -42,7 +42,7 @@ def _classes(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _buddyinfo(blocks: dict[str, list[int] | None]) -> list[str]:
-    return [f"{who:<6} {buddyinfo_lines([counts])[0]}" for who, counts in blocks.items() if counts is not None]
+    return [f"{source:<6} {buddyinfo_lines([counts])[0]}" for source, counts in blocks.items() if counts is not None]
 
 
 def _figures(figures: dict[str, dict[str, Any]]) -> list[str]:

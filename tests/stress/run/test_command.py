@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stress.errors import HostError, UserError
-from stress.run.command import RunOptions, prepare
+from stress.run.command import RunOptions, perform, prepare
 from stress.run.setup import role_names
 from stress.storm.scenario import SCENARIO_FOLDER
 
@@ -87,3 +87,19 @@ def test_replay_without_a_trace_is_refused(tmp_path):
     path.write_text('name = "mine"\nsummary = ""\n[roles]\nreplay = 1\n')
     with pytest.raises(UserError, match="needs a trace"):
         prepare(options(scenario=str(path)))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # pytest-timeout has a thread
+def test_a_storm_for_another_program_gives_its_machine_and_its_result_and_saves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PFNSTORM_RESULTS_DIR", str(tmp_path))
+    machines = []
+    result = perform(
+        options(seconds=0.5, workers=2, memory="32M", save=True), lambda mem: machines.append((mem, mem.arrays["role_ops"].sum()))
+    )
+    ((mem, before),) = machines
+    assert before == 0
+    assert mem.arrays["role_ops"].sum() == sum(role["operations"] for role in result["roles"].values()) > 0
+    assert result["verdict"] in ("clean", "vacuous")
+    assert result["config"]["seed"] == mem.seed == 5
+    assert list(tmp_path.iterdir()) == []
