@@ -252,8 +252,10 @@ def test_a_kernel_that_finds_a_broken_invariant_ends_the_storm_as_violated(storm
     assert [(violation.checker, violation.pfn, violation.cpus) for violation in ending.violations] == [("bug:BAD_FREE", 77, (1,))]
 
 
-def test_a_worker_that_leaves_as_for_a_bug_without_a_record_died(storm):
+@pytest.mark.parametrize("halt", [0, 1])
+def test_a_worker_that_leaves_as_for_a_bug_without_a_record_died(storm, halt):
     def batch(mem, cpu, role, nr_ops):
+        mem.arrays["halt"][0] = halt
         leave(EXIT_BUG)
 
     assert storm.run(batch).verdict == "died"
