@@ -1,5 +1,6 @@
 """From options to a set-up run: what is refused before memory is taken or kernels are built."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,28 @@ def test_replay_without_a_trace_is_refused(tmp_path):
     path.write_text('name = "mine"\nsummary = ""\n[roles]\nreplay = 1\n')
     with pytest.raises(UserError, match="needs a trace"):
         prepare(options(scenario=str(path)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({}, "--memory"),
+        ({"memory": None, "nodes": 2}, "--nodes"),
+        ({"memory": None, "trace": Path("t.npz")}, "--trace"),
+        ({"memory": None, "scenario": "kmem"}, "--trace"),
+        ({"memory": None, "scenario": "fragmented"}, "a scenario with [fragmentation]"),
+    ],
+)
+def test_what_a_recording_decides_is_refused_beside_it(changed, name):
+    with pytest.raises(UserError, match=re.escape(f"{name}: not with --snapshot")):
+        prepare(options(snapshot=Path("r.npz"), **changed))
+
+
+def test_a_setting_overrides_the_scenarios_policy_and_leaves_its_others(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nsummary = ""\n[policy]\nmigration = "list"\noffline = "zero"\n[roles]\nanon = 1\n')
+    policies = prepare(options(scenario=str(path), settings=("offline=counted",))).config["policies"]
+    assert (policies["migration"], policies["offline"], policies["refcount"]) == ("list", "counted", "cas")
 
 
 @pytest.mark.slow
