@@ -127,25 +127,24 @@ def looks(watch, seconds):
     return None
 
 
-@pytest.mark.parametrize("expected", [True, False])
+@pytest.mark.parametrize(("look", "lost"), [(Watch.look, True), (lambda watch: watch.look(expect_exit=True), False)])
 @pytest.mark.slow
 @forks
-def test_an_exit_with_0_is_a_loss_unless_workers_were_told_to_stop(mem, start, expected):
+def test_an_exit_with_0_is_a_loss_unless_workers_are_stopping(mem, start, look, lost):
     workers = start(lambda: None)
     watch = watch_of(mem, workers)
-    assert watch.look(expect_exit=expected) is None
+    assert look(watch) is None
     workers[0].let_go()
     wait_until(workers[0].has_ended)
-    loss = watch.look(expect_exit=expected)
-    assert (loss is None) == expected
-    assert expected or loss.summary() == f"worker 0 (pid {workers[0].pid}) exited with status 0"
+    loss = look(watch)
+    assert (loss and loss.summary()) == (f"worker 0 (pid {workers[0].pid}) exited with status 0" if lost else None)
     assert watch.alive == {}
 
 
 @pytest.mark.parametrize("violator", [0, 1])
 @pytest.mark.slow
 @forks
-def test_of_several_losses_the_broken_invariant_is_told(mem, start, violator):
+def test_of_several_losses_the_broken_invariant_is_reported(mem, start, violator):
     """Whichever of the two is reaped first."""
     workers = start(*(lambda: leave(EXIT_BUG), kill_self)[:: -1 if violator else 1])
     mem.arrays["halt"][0] = 1
@@ -176,9 +175,10 @@ def test_a_stop_that_does_not_last_is_no_loss_and_one_that_lasts_is(mem, start, 
     assert looks(watch, 0.1) is None
     os.kill(workers[0].pid, signal.SIGCONT)
     wait_until(lambda: process_state(workers[0].pid) == "S")
-    monkeypatch.setattr(module, "_STOP_CONFIRM_S", 0.1)
-    assert looks(watch, 0.3) is None
+    monkeypatch.setattr(module, "_STOP_CONFIRM_S", 0.35)
+    assert looks(watch, 0.4) is None
     os.kill(workers[0].pid, signal.SIGSTOP)
+    assert looks(watch, 0.1) is None, "the second stop lasts from its own beginning"
     loss = looks(watch, 10)
     assert (loss.verdict, loss.how) == ("stalled", "was stopped by a signal (state T)")
 
