@@ -1,6 +1,6 @@
-"""The command line. Every mistake of a user or a host is one line on stderr and an exit code (see errors.py).
+"""The command line. A mistake of the user or a limit of the host is one line on stderr and an exit code (see errors.py).
 
-Kernels are imported inside the commands: `run` chooses their flavour first, by PFNSTORM_FLAVOUR, which they read once.
+Commands import kernels late: the flavour is chosen before, by PFNSTORM_FLAVOUR, which kernels read once.
 """
 
 import os
@@ -26,7 +26,7 @@ DEFAULT_SECONDS = 15.0
 EXPLORE_SECONDS = 120.0
 MUTATE_SECONDS = 3600.0
 BUG_SECONDS, DETECT_SECONDS = 30.0, 10.0
-DEFAULT_SCENARIO, TRACE_SCENARIO = "storm", "kmem"  # the second one's machine suits any trace
+DEFAULT_SCENARIO, TRACE_SCENARIO = "storm", "kmem"  # the machine of kmem suits any trace
 CHECKED_FLAVOURS = ("checked", "bounds")
 
 
@@ -73,7 +73,7 @@ def run(
     memory: Annotated[str | None, typer.Option(help="modelled memory, such as 512M [256M, or a quarter of what is free]")] = None,
     frame_bytes: Annotated[int | None, typer.Option(help="bytes of contents per frame, 64 to 4096 [the scenario's]")] = None,
     seed: Annotated[int | None, typer.Option(help="for all random choices [drawn, and reported]")] = None,
-    check: Annotated[Check, typer.Option(help="none; rest: checkers on the parked machine; full: and shadow owner words")] = Check.rest,
+    check: Annotated[Check, typer.Option(help="none; rest: checkers on the parked machine; full: shadow owner words as well")] = Check.rest,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
     chaos: Annotated[float, typer.Option(help="probability of a pause at each risky point, 0 to 1")] = 0.0,
     trace: Annotated[Path | None, typer.Option(help="replay a recorded kmem trace (.npz)")] = None,
@@ -81,7 +81,7 @@ def run(
     json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
     save: Annotated[bool, typer.Option(help="keep samples and result under results/runs/")] = True,
 ) -> int:
-    """Storm a modelled machine and say whether every invariant held."""
+    """Storm a modelled machine and report whether every invariant held."""
     duration_s = _duration(seconds, hours)
     _check_ranges(nodes=nodes, frame_bytes=frame_bytes, seed=seed, chaos=chaos)
     from stress.machine.sizes import check_workers
@@ -89,10 +89,10 @@ def run(
     if workers is not None:
         check_workers(workers)
     _choose_flavour(checked=check is Check.full or chaos > 0)
-    from stress.run.command import Options, execute
+    from stress.run.command import RunOptions, execute
 
     chosen = scenario or (TRACE_SCENARIO if trace is not None else DEFAULT_SCENARIO)
-    options = Options(
+    options = RunOptions(
         scenario=chosen,
         seconds=duration_s,
         workers=workers,
@@ -108,18 +108,18 @@ def run(
         json=json,
         save=save,
     )
-    return execute(options)[1]
+    return execute(options)
 
 
 @app.command(name="list")
 def list_command(what: Annotated[Listing | None, typer.Argument(help="what to list [everything]")] = None) -> None:
     """List scenarios, roles, checkers, memdesc types, policies or counters."""
-    from stress.run.listing import lines_of
+    from stress.run.listing import listing
 
-    for listing in [what] if what else list(Listing):
+    for each in [what] if what else list(Listing):
         if what is None:
-            print(f"{listing.value}:")
-        for line in lines_of(listing.value):
+            print(f"{each.value}:")
+        for line in listing(each.value):
             print(line if what else f"  {line}")
 
 
@@ -140,7 +140,9 @@ def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not 
 
         build_models(tuple(all_models().values()), sys.stderr)
         return EXIT_CLEAN
-    import_all_entries()
+    from stress.storm.entries import ENTRY_PACKAGES
+
+    import_all_entries(ENTRY_PACKAGES)
     seconds = build_entries()
     print(f"kernels are built ({os.environ.get('PFNSTORM_FLAVOUR', 'fast')}, {seconds:.1f} s)", flush=True)
     return EXIT_CLEAN
@@ -148,7 +150,7 @@ def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not 
 
 @app.command()
 def report(run: Annotated[str, typer.Argument(help='a run id, its folder, a JSON file, or "last"')]) -> None:
-    """Print the report of any run again."""
+    """Print the report of a run again."""
     from stress.run.report import render
     from stress.run.store import read_run
 
@@ -197,17 +199,17 @@ def bugs(
 def compact(
     snapshot: Annotated[Path, typer.Option(help="a recording of /proc/kpageflags (.npz)")],
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
-    check: Annotated[Check, typer.Option(help="none; rest: checkers before and after; full: and shadow owner words")] = Check.rest,
+    check: Annotated[Check, typer.Option(help="none; rest: checkers before and after; full: shadow owner words as well")] = Check.rest,
     frame_bytes: Annotated[int | None, typer.Option(help="bytes of contents per frame, 64 to 4096 [what fits into 1 GiB]")] = None,
-    move_page_tables: Annotated[bool, typer.Option(help="let page tables move, which Linux does not")] = False,
+    move_page_tables: Annotated[bool, typer.Option(help="move page tables, which Linux does not")] = False,
     json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
 ) -> int:
-    """Compact a recorded zone whole, and compare with what the recorded kernel did: frames, free blocks, where frames went, time."""
+    """Compact a whole recorded zone and compare with what the recorded kernel did: frames, free blocks, where frames went, time."""
     _check_ranges(nodes=None, frame_bytes=frame_bytes, seed=None, chaos=0)
     _choose_flavour(checked=check is Check.full)
-    from stress.snapshot.command import Options, execute
+    from stress.snapshot.command import CompactOptions, execute
 
-    return execute(Options(snapshot, tuple(settings or ()), check.value, frame_bytes, move_page_tables, json))
+    return execute(CompactOptions(snapshot, tuple(settings or ()), check.value, frame_bytes, move_page_tables, json))
 
 
 @app.command()
@@ -374,7 +376,7 @@ def _check_ranges(nodes: int | None, frame_bytes: int | None, seed: int | None, 
 
 
 def _choose_flavour(*, checked: bool) -> None:
-    """Set the flavour before kernels are imported; a stronger one that the user chose stays."""
+    """Set the flavour before kernels are imported, unless the user chose a stronger one."""
     if checked and os.environ.get("PFNSTORM_FLAVOUR") not in CHECKED_FLAVOURS:
         os.environ["PFNSTORM_FLAVOUR"] = "checked"
 
@@ -387,14 +389,14 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run the command and leave with its exit code; never a traceback for what a user or a host got wrong."""
-    # numpy's BLAS would start threads, and workers are forked from this process
+    """Run the command and exit with its code. A mistake of the user or a limit of the host prints no traceback."""
+    # without this numpy's BLAS starts threads, and workers are forked from this process
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
     output = toughen()
     status = _run_app()
     output.flush()
-    if output.error is not None and not isinstance(output.error, BrokenPipeError):  # a reader that has gone asked for no more
+    if output.error is not None and not isinstance(output.error, BrokenPipeError):  # a reader that closes the pipe wants no more
         status = _complain(f"cannot write to standard output: {output.error.strerror}", status or EXIT_HOST)
     sys.exit(status)
 
@@ -404,19 +406,19 @@ def _run_app() -> int:
         status = app(standalone_mode=False)
     except PfnstormError as error:
         return _complain(str(error), error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):  # which of these an interrupt becomes depends on the version of typer
+    except (KeyboardInterrupt, typer.Abort):  # the version of typer decides which of the two
         return _complain("interrupted", EXIT_INTERRUPTED)
     except ModuleNotFoundError as error:
         return _complain(f"{error}: the installation is incomplete; run `make install`", EXIT_HOST)
-    except Exception as error:  # noqa: BLE001  # of whatever kind: 1, with which Python ends, is a verdict here
+    except Exception as error:  # noqa: BLE001  # Python would exit with 1, which is a verdict here
         if isinstance(error, _USAGE_ERROR):
             return _complain(_one_line(error), EXIT_USAGE)
         kernels_error = {"UnsupportedHost": EXIT_HOST, "UnknownFlavour": EXIT_USAGE}.get(type(error).__name__)
-        if kernels_error is not None:  # not imported here: they live with the kernels
+        if kernels_error is not None:  # by name: importing kernels fixes their flavour
             return _complain(str(error), kernels_error)
         traceback.print_exc()
-        return _complain("this is a mistake in pfnstorm itself: please report it, with the lines above", EXIT_INTERNAL)
-    if status == EXIT_INTERRUPTED:  # the command has reported what there was
+        return _complain("this is a bug in pfnstorm: please report it with the lines above", EXIT_INTERNAL)
+    if status == EXIT_INTERRUPTED:  # the command has printed its report
         return _complain("interrupted", EXIT_INTERRUPTED)
     return status if isinstance(status, int) else EXIT_CLEAN
 

@@ -11,15 +11,18 @@ from kernels.base.layout import POLICIES
 from stress.compare import counts, references, show, storms, windows
 from stress.errors import HostError, UserError
 from stress.io.json_report import check_json_path, write_report
+from stress.io.output import StageLine
 from stress.machine.host import describe_host, memory_headroom, usable_cores, usable_cpus
 from stress.measure.limits import CProgram
 from stress.measure.ratio import Figure, interval
 from stress.process import build
+from stress.storm.entries import ENTRY_PACKAGES
 from stress.storm.scenario import find_scenario
 
 SCHEMA = "pfnstorm-compare/1"
 KERNEL_NS_PER_FRAME = 3600  # a compaction of all memory, 143,848 frames in 0.52 s, recorded on Linux 6.18, x86-64, 2 CPUs
 COPY_BYTES = 1 << 30  # the memory in which limits.c copies frames
+PLAIN_INTERVAL_S = 10.0  # between lines of progress on a pipe
 STORM_ROUNDS_DIVISOR = 3  # a round of a storm takes seconds, one of a stage milliseconds
 
 Tick = Callable[[str], None]
@@ -37,30 +40,6 @@ class CompareOptions:
     memory: str | None
     json: Path | None
     plot: Path | None
-
-
-class Progress:
-    """One line that is drawn over on a terminal; on a pipe a line now and then."""
-
-    _EVERY_S = 10.0
-
-    def __init__(self) -> None:
-        self._start_s = self._said_s = time.monotonic()
-
-    def __call__(self, what: str) -> None:
-        now_s = time.monotonic()
-        text = f"compare: {now_s - self._start_s:4.0f} s, {what}"
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[K{text}")
-        elif now_s - self._said_s >= self._EVERY_S:
-            self._said_s = now_s
-            sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
-
-    def done(self) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
 
 
 def check_workers(workers: int | None) -> int:
@@ -136,13 +115,14 @@ def execute(options: CompareOptions) -> int:
     if options.plot is not None:
         show.check_plot(options.plot)
     axes, workers = axes_of(options.axes), check_workers(options.workers)
-    build.import_all_entries()
+    build.import_all_entries(ENTRY_PACKAGES)
     storm = storms.ComparedStorm(options.scenario, options.storm_seconds, workers, options.memory)
     for axis in axes:
         for policies in _axes()[axis].values():
             storm.check(policies)
     build.build_entries()
-    progress, host, started_s = Progress(), describe_host(), time.monotonic()
+    progress = StageLine("compare", sys.stderr, plain_every_s=PLAIN_INTERVAL_S)
+    host, started_s = describe_host(), time.monotonic()
     result: dict[str, Any] = {"schema": SCHEMA, "host": host, "axes": {}}
     drawn: list[tuple[str, list[Figure], str]] = []
     print(f"{host.get('cpu', '')}, {options.nr_rounds} interleaved rounds; a cost ratio below 1 favours the first value named")
@@ -152,12 +132,12 @@ def execute(options: CompareOptions) -> int:
         figures, counted = _micro_figures(axis, options.nr_rounds, workers, progress)
         nr_storms = max(3, options.nr_rounds // STORM_ROUNDS_DIVISOR)
         figures += storms.figures(settings, storm, nr_storms, progress)
-        progress.done()
+        progress.clear()
         print(f"\n{axis}: {' | '.join(values)}\n")
         print("\n".join([*show.table(figures, values[0]), *(show.counts_table(counted) if counted else [])]), flush=True)
         beside = _beside(options.nr_rounds, progress) if axis == "migration" else None
         if beside is not None:
-            progress.done()
+            progress.clear()
             print("\n".join(show.beside_lines(beside)), flush=True)
         result["axes"][axis] = {
             "beside": beside,

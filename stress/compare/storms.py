@@ -37,7 +37,7 @@ class ComparedStorm:
 
         settings = tuple(f"{name}={value}" for name, value in policies.items())
         words = (self.scenario, self.seconds, self.workers, None, self.memory, None, FIRST_SEED, "none", settings, 0.0)
-        run.prepare(run.Options(*words, trace=None, snapshot=None, json=None, save=False))
+        run.prepare(run.RunOptions(*words, trace=None, snapshot=None, json=None, save=False))
 
 
 def storm(which: ComparedStorm, seed: int, policies: Mapping[str, str], folder: Path) -> dict[str, Any]:

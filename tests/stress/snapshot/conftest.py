@@ -63,7 +63,7 @@ def made_up(seed=1):
 
 
 def blocks_of(free, limit=10):
-    """Free blocks by order, found by a buddy that frees frame after frame: slow, and nobody else's code."""
+    """Free blocks by order, found by a buddy that frees frame after frame: slow, and independent of the code under test."""
     lists = [set() for _ in range(limit + 1)]
     for freed in np.flatnonzero(free).tolist():
         pfn, order = freed, 0

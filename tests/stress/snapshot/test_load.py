@@ -93,7 +93,7 @@ def test_a_wrong_number_of_reserved_frames_is_found(loaded):
 
 
 def test_offline_frames_need_their_policy(loaded):
-    with pytest.raises(UserError, match="under offline=none alone"):
+    with pytest.raises(UserError, match="needs offline=none"):
         loaded(policies={"offline": "counted"})
 
 
