@@ -22,14 +22,14 @@ def too_many_pins(arrays, view):
     arrays["pin_count"][0] = at.PIN_CAPACITY + 1
 
 
-@breaks("conservation", "I1", "frame is lost")
+@breaks("conservation", "I1", "frame is leaked")
 def leaked_from_a_pcp_list(arrays, view):
     owner, pfn = view.pcp.owner[-1], view.pcp.value[-1]
     arrays["pcp_nr"][owner // at.PCP_LISTS * at.PCP_STRIDE + owner % at.PCP_LISTS] -= 1
     return pfn
 
 
-@breaks("conservation", "I1", "frame is lost")
+@breaks("conservation", "I1", "frame is leaked")
 def only_the_head_of_a_counted_block_is_known(arrays, view):
     """Re-creates the leak of a put that frees only the first frame of a block that is not compound."""
     place = view.held.at[(view["held_kind"][view.held.at] == 2) & (view["held_order"][view.held.at] > 0)][0]
@@ -55,39 +55,39 @@ def owned_inside_a_free_block(arrays, view):
     return pfn
 
 
-@breaks("misc_words", "I6", "tail without the head")
+@breaks("misc_words", "I6", "no head word that agrees")
 def head_was_retired_before_its_tails(arrays, view):
     head = view.misc_heads[view.misc_order[view.misc_heads] > 0][0]
     arrays["memdesc"][head] = at.NONE_WORD
     return head + 1
 
 
-@breaks("misc_words", "I6", "type that nothing here writes")
+@breaks("misc_words", "I6", "type that the model does not use")
 def word_of_no_type(arrays, view):
     arrays["memdesc"][view.misc_heads[0]] = at.TYPE_MASK
     return view.misc_heads[0]
 
 
-@breaks("inventories", "I1", "nobody remembers")
+@breaks("inventories", "I1", "in no inventory")
 def forgotten_allocation(arrays, view):
     place = view.held.at[view["held_kind"][view.held.at] != 2][0]
     arrays["held_pfn"][place] = view["held_pfn"][view.held.at[-1]]
     return view["held_pfn"][place]
 
 
-@breaks("inventories", "I1", "in no balloon")
+@breaks("inventories", "I1", "in no balloon's inventory")
 def block_fell_out_of_its_balloon(arrays, view):
     arrays["balloon_pages"][view.balloon.owner[-1]] -= 1
     return view.balloon.value[-1]
 
 
-@breaks("inventories", "I2", "held twice")
+@breaks("inventories", "I2", "in inventories twice")
 def held_by_two(arrays, view):
     plain = view.held.at[view["held_kind"][view.held.at] != 2]
     arrays["held_pfn"][plain[0]] = arrays["held_pfn"][plain[1]]
 
 
-@breaks("shadow", "I2", "shadow believes")
+@breaks("shadow", "I2", "shadow word differs")
 def shadow_of_a_free_frame(arrays, view):
     arrays["header"][at.PARAM["shadow_on"]] = 1
     arrays["shadow"][:] = at.SH_OWNED
@@ -99,7 +99,7 @@ def shadow_of_a_free_frame(arrays, view):
     return view.free_heads[0]
 
 
-@breaks("offline_transitions", "F-1", "no transition of its protocol")
+@breaks("offline_transitions", "F-1", "its protocol does not allow")
 def released_without_being_isolated(arrays, view):
     arrays["ring_event"][at.RING_EVENTS], arrays["ring_pfn"][at.RING_EVENTS] = at.EV_OFFLINE_STATE, 77
     arrays["ring_result"][at.RING_EVENTS] = at.OFF_INFLATED << 8 | at.OFF_RELEASED
