@@ -14,7 +14,7 @@ PATIENCE = 64  # operations that a memory block stays offline, on average
 def try_offline(mem, cpu):
     """Take a memory block of this CPU's node offline, unless that would leave the node below its high watermark.
 
-    Returns     0, or a negated errno
+    Returns     0, or -EBUSY if a frame cannot be moved or another CPU has isolated a pageblock
     Progress    as offline_pages
     """
     nid, nr_blocks = cpu_node(mem, cpu), mem.memory_block_blocks
@@ -32,7 +32,7 @@ def try_offline(mem, cpu):
 def hotplug_step(mem, cpu):
     """Take a memory block offline, or put the one that this CPU holds online again with probability 1 / PATIENCE.
 
-    Returns     0, or a negated errno
+    Returns     0, or -EBUSY if the memory block cannot be taken offline
     Progress    bounded, blocking
     """
     held = mem.offline_first[cpu] - 1

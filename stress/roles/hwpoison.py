@@ -11,7 +11,7 @@ from stress.roles._role import Role
 def hwpoison_step(mem, cpu):
     """Soft-offline a random frame, or unpoison the one of this CPU's that was poisoned first.
 
-    Returns     0, or the negated errno of soft_offline_page
+    Returns     0, or -EBUSY if the frame cannot be moved or was allocated meanwhile
     Progress    bounded
     """
     held, base = mem.poison_count[cpu], cpu * POISONED
