@@ -1,7 +1,7 @@
 """The first frame of each allocation that roles kernel, contig and replay hold keeps its holder's stamp, and is never written.
 
 Checks      I13 (docs/invariants.md)
-Linux       no statement of its own: a write to a frame with another owner is memory corruption
+Linux       no separate statement: a write to a frame with another owner is memory corruption
 """
 
 import numpy as np

@@ -32,6 +32,39 @@ def not_uptodate(arrays, view):
     arrays["flags"][cached_folio(view)] &= ~at.FL_UPTODATE
 
 
+@breaks("pagecache", "I10", "number of slots of a cached folio")
+def slot_cleared(arrays, view):
+    desc = cached_folio(view)
+    arrays["cache"][np.flatnonzero(view.cache_desc == desc)[0]] = 0
+    return view["folio_pfn"][desc]
+
+
+@breaks("pagecache", "I10", "nor a sibling of it")
+def sibling_is_a_head(arrays, view):
+    slot = np.flatnonzero((view["cache"] & at.SIBLING_BIT != 0) & (view.cache_desc >= 0))[0]
+    arrays["cache"][slot] = view.cache_desc[slot] + 1 << 1
+    return view["folio_pfn"][view.cache_desc[slot]]
+
+
+@breaks("rmap", "I10", "pfn that does not exist")
+def mapped_beyond_memory(arrays, view):
+    arrays["pte"][anon_pte(view)[0]] = view.nr_frames << at.PTE_PFN_SHIFT | at.PTE_PRESENT
+
+
+@breaks("rmap", "I13", "writable PTE is not exclusive")
+def shared_page_is_writable(arrays, view):
+    place, pfn = anon_pte(view)
+    arrays["pte"][place] &= ~at.PTE_EXCLUSIVE
+    return pfn
+
+
+@breaks("rmap", "I13", "KSM page is writable")
+def merged_page_is_writable(arrays, view):
+    _, pfn = anon_pte(view)
+    arrays["memdesc"][pfn] ^= at.T_ANON ^ at.T_KSM
+    return pfn
+
+
 @breaks("rmap", "I10", "does not belong at its address")
 def mapped_at_the_wrong_address(arrays, view):
     arrays["folio_index"][anon_folio(view)] += 1
@@ -47,6 +80,20 @@ def exclusive_page_shared(arrays, view):
 def migration_entry_left(arrays, view):
     place, pfn = anon_pte(view)
     arrays["pte"][place] = int(pfn) << at.PTE_PFN_SHIFT | at.PTE_MIGRATION
+    return pfn
+
+
+@breaks("migration_entries", "I14", "not present, not empty and not a migration entry")
+def entry_of_no_kind(arrays, view):
+    place, pfn = anon_pte(view)
+    arrays["pte"][place] &= ~at.PTE_PRESENT
+    return pfn
+
+
+@breaks("migration_entries", "I14", "present PTE has bits of a migration entry")
+def restored_with_a_migration_bit(arrays, view):
+    place, pfn = anon_pte(view)
+    arrays["pte"][place] |= at.PTE_MIG_DIRTY
     return pfn
 
 
@@ -69,6 +116,21 @@ def write_protected_without_a_flush(arrays, view):
     place, _ = anon_pte(view)
     fill_tlb(arrays, view, place, view["pte"][place] | at.PTE_DIRTY)
     arrays["pte"][place] &= ~at.PTE_WRITE
+
+
+@breaks("tlb", "I12", "generation above")
+def filled_in_a_later_generation(arrays, view):
+    place, _ = anon_pte(view)
+    fill_tlb(arrays, view, place, view["pte"][place])
+    arrays["tlb_filled"][5] += 1
+
+
+@breaks("contents_anon", "I13", "stray writes")
+def written_without_being_counted(arrays, view):
+    _, pfn = anon_pte(view)
+    arrays["contents"][stamp_at(view, pfn, at.STAMP_VERSION)] += 1
+    arrays["contents"][stamp_at(view, pfn + 1, -1)] += 1
+    return pfn
 
 
 @breaks("contents_anon", "I13", "lost writes")
@@ -100,6 +162,20 @@ def write_to_a_file_lost(arrays, view):
 @breaks("contents_file", "I13", "differs from the version on disk")
 def dirty_bit_lost(arrays, view):
     arrays["disk"][np.flatnonzero(view.cache_desc == cached_folio(view))[0]] += 1
+
+
+@breaks("contents_file", "I13", "another page's stamp")
+def cached_page_of_another_file(arrays, view):
+    pfn = view["folio_pfn"][cached_folio(view)]
+    arrays["contents"][stamp_at(view, pfn, at.STAMP_OWNER)] += 1 << 33
+    return pfn
+
+
+@breaks("contents_file", "I13", "torn")
+def read_of_half_a_page(arrays, view):
+    pfn = view["folio_pfn"][cached_folio(view)]
+    arrays["contents"][stamp_at(view, pfn + 1, -1)] += 1
+    return pfn
 
 
 @breaks("contents_file", "I13", "not cached, and its version on disk")
