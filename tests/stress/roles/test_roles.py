@@ -57,8 +57,13 @@ def offline_frames(view):
     return np.count_nonzero(view.is_misc & (view.subtype == at.M_OFFLINE))
 
 
+def writes(oracle):
+    """The writes that an oracle counts, without the incarnations of its pages."""
+    return int((oracle & (1 << at.INCARNATION_SHIFT) - 1).sum())
+
+
 def writes_are_counted(m, before):
-    assert m["oracle"].sum() > before["oracle"].sum()
+    assert writes(m["oracle"]) > 0
     assert len(now(m).mapped) > 0
 
 
@@ -97,7 +102,7 @@ def ranges_are_contiguous(m, before):
 
 
 def files_were_written_back(m, before):
-    assert m["file_oracle"].sum() > before["file_oracle"].sum()
+    assert writes(m["file_oracle"]) > 0
     assert m["disk"].sum() > before["disk"].sum()
     assert (now(m).cache_desc >= 0).any()
 
@@ -168,7 +173,7 @@ def references_ended_one_way(m, before):
 def tables_are_what_was_populated(m, before):
     populated = raised(m, before, "pgtable_alloc") - raised(m, before, "pgtable_free")
     assert words_gained(m, before, at.T_PAGETABLE) == np.count_nonzero(m["upper"]) == populated > 0
-    assert m["upper_oracle"].any(), "no table was written"
+    assert writes(m["upper_oracle"]) > 0, "no table was written"
 
 
 def objects_share_zspages(m, before):
