@@ -1,4 +1,6 @@
-"""One checker a file; each reads a machine at rest with plain numpy and doubts it. They import the layout and nothing else of kernels."""
+"""Checkers at rest, one per file: each reads a machine whose workers are parked, with plain numpy, and verifies some of the invariants
+of docs/invariants.md. Of the kernels they import only the layout.
+"""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -23,7 +25,7 @@ def param(arrays: Arrays, name: str) -> int:
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken invariant: where, who was involved, and the words that prove it."""
+    """One broken invariant: its frame and CPUs if there are any, a message, and the words that prove it."""
 
     invariant: str
     checker: str
@@ -45,7 +47,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Checker:
-    """One record a file of this folder."""
+    """The record that each file of this folder has."""
 
     name: str
     invariants: tuple[str, ...]
@@ -55,11 +57,11 @@ class Checker:
 
 @cache  # of modules, which do not change
 def all_checkers() -> dict[str, Checker]:
-    """Every checker, by file name."""
+    """Every checker by its file's name."""
     return registry.scan(sys.modules[__name__], Checker)
 
 
 def check_all(mem: Any) -> list[Violation]:
-    """Every checker's violations of a Memory at rest: all workers parked, or gone."""
+    """The violations that all checkers find in a Memory at rest: all workers are parked or have exited."""
     view = View(mem.arrays)  # decoded once for all of them
     return [violation for checker in all_checkers().values() for violation in checker.check(view)]
