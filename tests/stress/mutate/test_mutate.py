@@ -80,18 +80,20 @@ def test_results_belong_to_the_sources(tmp_path):
 
 
 def test_a_models_results_belong_to_the_model(tmp_path):
-    for name in ("kernels", "stress/explore/models", "stress/mutate"):
+    for name in ("kernels", "stress/explore/models/family", "stress/mutate"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("nets", "operators", "syntax", "woven"):
         (tmp_path / f"stress/mutate/{name}.py").write_text("")
-    for name in ("a_b", "c", "_shared"):
+    for name in ("family/a_b", "family/c", "family/_shared", "_shared"):
         (tmp_path / f"stress/explore/models/{name}.py").write_text("")
     all_of_them, first, second = source_key(tmp_path), model_key("a-b", tmp_path), model_key("c", tmp_path)
-    (tmp_path / "stress/explore/models/a_b.py").write_text("x = 1\n")
+    (tmp_path / "stress/explore/models/family/a_b.py").write_text("x = 1\n")
     assert (source_key(tmp_path), model_key("c", tmp_path)) == (all_of_them, second)
     assert model_key("a-b", tmp_path) != first
-    (tmp_path / "stress/explore/models/_shared.py").write_text("x = 1\n")
-    assert model_key("c", tmp_path) != second
+    for name in ("family/_shared", "_shared"):
+        before = model_key("c", tmp_path)
+        (tmp_path / f"stress/explore/models/{name}.py").write_text("x = 1\n")
+        assert model_key("c", tmp_path) != before
 
 
 def test_what_another_version_of_a_model_said_does_not_count(tmp_path):

@@ -11,7 +11,7 @@ from kernels.map.pagecache import filemap_get_entry, folio_contains
 from kernels.migrate.split import split_folio
 from kernels.page.folio import folio_lock, folio_unlock
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._pagecache_split import HEAD, LAST, check, prepare
+from stress.explore.models.pagecache._split import HEAD, LAST, check, prepare
 
 
 @kernel

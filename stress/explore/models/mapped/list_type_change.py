@@ -3,7 +3,7 @@
 from kernels.base.layout import REFCOUNT_FROZEN_BIT
 from kernels.migrate.window import MIGRATION_LIST
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.range_type_change import check, prepare, steps
+from stress.explore.models.mapped.range_type_change import check, prepare, steps
 
 MODEL = Model(
     "list-type-change",

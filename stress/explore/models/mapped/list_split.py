@@ -2,7 +2,7 @@
 
 from kernels.migrate.window import MIGRATION_LIST
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.range_split import FRAMES, SPARSE, check, prepare, steps
+from stress.explore.models.mapped.range_split import FRAMES, SPARSE, check, prepare, steps
 
 MODEL = Model(
     "list-split",

@@ -11,7 +11,7 @@ from kernels.base.jit import kernel
 from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE, OFFLINE_ZERO
 from kernels.types.balloon import balloon_page_dequeue, balloon_page_enqueue
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.balloon_counted import move
+from stress.explore.models.uncounted.balloon_counted import move
 
 
 @kernel

@@ -9,7 +9,7 @@ from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
 from kernels.types.pagetable import table_populate, table_walk, table_write, table_zap
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.table_migration import SLOT, move, use_again
+from stress.explore.models.uncounted.table_migration import SLOT, move, use_again
 
 
 @kernel

@@ -10,7 +10,7 @@ from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
 from kernels.types.zspage import zs_access, zs_free, zs_malloc, zs_malloc_new
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.zspage_migration import FIRST, SECOND, move
+from stress.explore.models.uncounted.zspage_migration import FIRST, SECOND, move
 
 
 @kernel

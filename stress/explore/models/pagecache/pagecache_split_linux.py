@@ -6,7 +6,7 @@ slot is still the sibling, so that looking at it again proves nothing; and VM_BU
 
 from kernels.base.jit import kernel
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._pagecache_split import check, look_up_last, prepare, split
+from stress.explore.models.pagecache._split import check, look_up_last, prepare, split
 
 
 @kernel

@@ -11,8 +11,8 @@ from kernels.policy.fault import do_wp_page
 from kernels.policy.ksm import ksm_merge
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import fault_in, read_and_unmap
-from stress.explore.models.gup_migration import VPAGE
-from stress.explore.models.ksm_merge import prepare as prepare_pages
+from stress.explore.models.mapped.gup_migration import VPAGE
+from stress.explore.models.mapped.ksm_merge import prepare as prepare_pages
 
 
 @kernel

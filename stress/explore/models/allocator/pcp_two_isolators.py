@@ -10,7 +10,7 @@ from kernels.base.bug import bug
 from kernels.base.jit import kernel
 from kernels.base.layout import BUG_ISOLATED_ALLOC, MT_MOVABLE
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.pcp_isolation import check, check_lists_empty, prepare
+from stress.explore.models.allocator.pcp_isolation import check, check_lists_empty, prepare
 
 
 @kernel

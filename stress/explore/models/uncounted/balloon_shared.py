@@ -9,7 +9,7 @@ from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE, OFFLINE_ZERO
 from kernels.types.balloon import balloon_page_dequeue, balloon_page_enqueue
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.balloon_counted import check, move, prepare
+from stress.explore.models.uncounted.balloon_counted import check, move, prepare
 
 
 @kernel

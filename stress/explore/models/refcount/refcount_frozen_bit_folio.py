@@ -5,7 +5,7 @@ What refcount-frozen-bit leaves to a shadow word is the real thing here: words, 
 
 from kernels.base.layout import REFCOUNT_FROZEN_BIT
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.refcount_cas import check, prepare, steps
+from stress.explore.models.refcount.refcount_cas import check, prepare, steps
 
 MODEL = Model(
     "refcount-frozen-bit-folio",

@@ -11,7 +11,7 @@ from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.hugetlb_dissolve import dissolve
+from stress.explore.models.allocator.hugetlb_dissolve import dissolve
 
 
 @kernel

@@ -8,7 +8,7 @@ from kernels.map.access import task_access
 from kernels.policy.fault import fork_range
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import migrate_one, read_and_unmap
-from stress.explore.models.gup_migration import VPAGE, prepare, write_through_pin
+from stress.explore.models.mapped.gup_migration import VPAGE, prepare, write_through_pin
 
 
 @kernel

@@ -15,7 +15,7 @@ from kernels.page.udesc import udesc_move, udesc_word
 from kernels.types.objects import object_give
 from kernels.types.zspage import zs_find, zs_malloc_new, zs_object_words, zspage_of
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.zspage_migration import FIRST, check, move
+from stress.explore.models.uncounted.zspage_migration import FIRST, check, move
 
 CLASS = 1  # one object a frame: a full zspage, which is on no list
 

@@ -14,7 +14,7 @@ from kernels.policy.fault import do_anonymous_page
 from kernels.policy.numa import clear_hint, do_numa_page, task_numa_work
 from stress.explore.model import PARAMS, Model, small_geometry
 from stress.explore.models._folios import drain_all, read_if_mapped
-from stress.explore.models.numa_compaction import VPAGE, hint
+from stress.explore.models.mapped.numa_compaction import VPAGE, hint
 
 ALL_PAGES = PARAMS["anon_pages"]
 

@@ -10,7 +10,7 @@ from kernels.map.access import anon_mapping, check_stamp, gup_fast, owner_stamp
 from kernels.map.rmap import zap_range
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import new_page
-from stress.explore.models.gup_migration import VPAGE, check, prepare, write_through_pin
+from stress.explore.models.mapped.gup_migration import VPAGE, check, prepare, write_through_pin
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 from kernels.base.layout import REFCOUNT_FROZEN_BIT
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.pagecache_removal import check, prepare, steps
+from stress.explore.models.pagecache.pagecache_removal import check, prepare, steps
 
 MODEL = Model(
     "pagecache-removal-frozen-bit",

@@ -6,7 +6,7 @@ As balloon-counted; what holds a frame here is its place in the inventory and no
 from kernels.base.jit import kernel
 from kernels.base.layout import OFFLINE_ZERO
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.balloon_counted import check, deflate_and_inflate, move, prepare
+from stress.explore.models.uncounted.balloon_counted import check, deflate_and_inflate, move, prepare
 
 
 @kernel

@@ -9,7 +9,7 @@ from kernels.base.jit import kernel
 from kernels.base.layout import MT_RECLAIMABLE
 from kernels.types.slab import slab_alloc, slab_alloc_new, slab_free, slab_shrink
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.slab_shrink import drop, hold
+from stress.explore.models.uncounted.slab_shrink import drop, hold
 
 
 @kernel

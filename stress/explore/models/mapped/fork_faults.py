@@ -10,7 +10,7 @@ from kernels.map.access import task_access
 from kernels.policy.fault import do_wp_page, fork_range
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import fault_in, read_and_unmap
-from stress.explore.models.gup_migration import VPAGE, prepare, write_through_pin
+from stress.explore.models.mapped.gup_migration import VPAGE, prepare, write_through_pin
 
 
 @kernel

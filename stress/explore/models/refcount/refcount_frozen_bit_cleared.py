@@ -10,7 +10,7 @@ from kernels.base.layout import REFCOUNT_FROZEN_BIT
 from kernels.page.folio import folio_publish
 from kernels.page.refcount import ref_put_testzero
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.refcount_frozen_bit import add_late, prepare, retire
+from stress.explore.models.refcount.refcount_frozen_bit import add_late, prepare, retire
 
 
 @kernel

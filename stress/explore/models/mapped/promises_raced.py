@@ -16,7 +16,7 @@ from kernels.policy.numa import clear_hint, task_numa_work
 from stress.explore.model import PARAMS, Model, small_geometry
 from stress.explore.models._folios import drain_all, migrate_one, new_page
 from stress.explore.models._promises import expect
-from stress.explore.models.numa_compaction import hint
+from stress.explore.models.mapped.numa_compaction import hint
 
 HINTED, MOVED, UNMAPPED = 2, 4, 6
 ALL_PAGES = PARAMS["anon_pages"]

@@ -5,7 +5,7 @@ All else as in pagecache-split-linux.
 
 from kernels.base.jit import kernel
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._pagecache_split import check, look_up_last, prepare, split
+from stress.explore.models.pagecache._split import check, look_up_last, prepare, split
 
 
 @kernel

@@ -14,7 +14,7 @@ from kernels.page.memdesc import word_type
 from kernels.policy.ksm import ksm_merge
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import new_page, read_and_unmap
-from stress.explore.models.gup_migration import VPAGE, write_through_pin
+from stress.explore.models.mapped.gup_migration import VPAGE, write_through_pin
 
 
 @kernel
