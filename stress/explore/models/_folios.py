@@ -1,7 +1,7 @@
 """What several models do with folios: map a new page; migrate one as compaction does; empty the LRU batches; read or unmap a page."""
 
-from kernels.alloc.pages import alloc_frozen_pages
-from kernels.alloc.release import folio_put, folio_put_refs, lru_add_drain
+from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.alloc.release import folio_put, folio_put_refs, lru_add_drain, try_get_pfn
 from kernels.base.atomics import load_acquire
 from kernels.base.bug import bug
 from kernels.base.jit import kernel
@@ -23,10 +23,47 @@ from kernels.map.rmap import map_page, ptl_of, zap_range
 from kernels.map.tlb import current_pte, flush_deferred
 from kernels.migrate.folio import folio_migrate_move, folio_migrate_unmap, folio_putback, freed_under_us
 from kernels.migrate.targets import FROM_ALLOCATOR, alloc_target_folio, free_target_folio
+from kernels.migrate.window import migrate_window
 from kernels.page.folio import folio_prepare, folio_publish
 from kernels.page.lru import lru_add
 from kernels.page.memdesc import is_folio
 from kernels.types.folios import isolate_folio
+
+
+@kernel
+def no_check(mem, cpu):
+    """The check of a model whose final states only the checkers at rest, or its oracle, judge."""
+    return 0
+
+
+@kernel
+def stock_list(mem, cpu):
+    """Put a free frame on a CPU's list."""
+    free_frozen_pages(mem, cpu, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0)
+
+
+@kernel
+def speculate(mem, cpu, pfn):
+    """Take a reference through the word at a pfn, as a pfn walker does, and put it.
+
+    Returns     0: refused; 1: put; 2: put, and it was the last
+    """
+    desc = try_get_pfn(mem, cpu, pfn)
+    if desc < 0:
+        return 0
+    return 2 if folio_put(mem, cpu, desc) else 1
+
+
+@kernel
+def new_lru_folio(mem, cpu, pfn, order):
+    """Make a folio of an allocated block: on the LRU, without a mapping, with one reference.
+
+    Returns     its descriptor
+    """
+    desc = folio_prepare(mem, cpu, T_ANON, pfn, order, 0, 0)
+    folio_publish(mem, cpu, desc, 1)
+    lru_add(mem, cpu, desc)
+    return desc
 
 
 @kernel
@@ -119,3 +156,21 @@ def read_and_unmap(mem, cpu, nr_spaces, vpage):
     for space in range(nr_spaces):
         read_if_mapped(mem, cpu, space, vpage)
         zap_range(mem, cpu, space, vpage, 1)
+
+
+@kernel
+def unmap_everything(mem, cpu):
+    """Unmap all anonymous pages of task 0, so that a wrong reference count is seen."""
+    drain_all(mem)
+    zap_range(mem, cpu, 0, 0, mem.anon_pages)
+    return 0
+
+
+@kernel
+def migrate_pageblock(mem, cpu, pfn, mode):
+    """Scan the pageblock of a frame and migrate what is movable in it.
+
+    Returns     candidates that are left
+    """
+    base_pfn = pfn & ~((1 << mem.pageblock_order) - 1)
+    return migrate_window(mem, cpu, base_pfn, 1 << mem.pageblock_order, mode, MR_COMPACTION, FROM_ALLOCATOR)

@@ -133,8 +133,8 @@ def test_an_access_out_of_bounds_is_named(engine_of, tmp_path):
     engine.begin("random", 1)
     engine.explore(0, 100)
     found = engine.found()
-    nr_words = len(engine.mem.arrays["gang_pfn"])
-    assert describe(found) == f"out-of-bounds: cpu 1 asks for store_relaxed gang_pfn[{nr_words}], and gang_pfn has {nr_words}"
+    nr_words = len(engine.mem.arrays["scratch"])
+    assert describe(found) == f"out-of-bounds: cpu 1 asks for store_relaxed scratch[{nr_words}], and scratch has {nr_words}"
     failure = failure_of(engine, shrink(engine, engine.choices(), found), found, "random", 1, 0)
     assert failure.schedule == ()  # it is over before the first step
     save_failure(failure, tmp_path / "failure.json")
@@ -235,7 +235,7 @@ def test_a_failure_is_refused_when_kernels_or_words_do_not_fit(engine_of, tmp_pa
 def explore_variant(engine, variant, strategy, nr_schedules, nr_tasks=2):
     """Explore one variant of livelock_model, from the first schedule on."""
     engine.put_back()
-    engine.mem.arrays["gang_pfn"][0] = variant
+    engine.mem.arrays["scratch"][0] = variant
     engine.set_tasks(nr_tasks)
     engine.begin(strategy, 1)
     engine.explore(0, nr_schedules)
@@ -254,7 +254,7 @@ def test_a_livelock_is_told_with_its_loop_shrinks_and_replays(engine_of, memory,
         found = explore_variant(engine, variant, strategy, 1)
         assert found.verdict == "livelock", variant
         assert "times back in" in found.message
-        assert found.message.count("gang_word") == 2
+        assert found.message.count("scratch") == 2
         choices = engine.choices()
         assert engine.replay(choices) == found
         if variant == UNDO:

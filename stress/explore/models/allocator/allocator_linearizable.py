@@ -9,9 +9,11 @@ from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
 from stress.explore.linearizability import ALLOCATOR, ALLOCATOR_NAMES
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import no_check
 from stress.explore.models._history import invoke, record
 
 ALLOC, FREE = range(len(ALLOCATOR_NAMES))
+FRAME = 0  # scratch: the frame that CPU 0 owns
 
 
 @kernel
@@ -37,7 +39,7 @@ def free(mem, cpu, pfn):
 @kernel
 def prepare(mem, cpu):
     """CPU 0 owns a frame."""
-    mem.gang_pfn[0] = alloc(mem, cpu)
+    mem.scratch[FRAME] = alloc(mem, cpu)
     return 0
 
 
@@ -48,19 +50,13 @@ def steps(mem, cpu):
     Returns     the frame
     """
     if cpu == 0:
-        free(mem, cpu, mem.gang_pfn[0])
+        free(mem, cpu, mem.scratch[FRAME])
         return alloc(mem, cpu)
     drain_all_pages(mem, cpu, 0)
     pfn = alloc(mem, cpu)
     if pfn >= 0:
         free(mem, cpu, pfn)
     return pfn
-
-
-@kernel
-def check(mem, cpu):
-    """The oracle says what holds."""
-    return 0
 
 
 MODEL = Model(
@@ -70,7 +66,7 @@ MODEL = Model(
     small_geometry(2),
     prepare,
     steps,
-    check,
+    no_check,
     meetings=("pcp_drain", "met_pcp_lock_contended"),
     at_rest=False,  # CPU 0 keeps a frame
     oracle=ALLOCATOR,

@@ -9,6 +9,7 @@ from kernels.page.folio import desc_alloc, desc_free
 from stress.explore.model import Model, small_geometry
 
 TAKER, TAKEN = 2, DESC_CACHE // 2 + 1
+GIVEN, HELD = 0, TAKER  # scratch: what each giver gives back; from HELD on, what the taker takes
 
 
 @kernel
@@ -17,7 +18,7 @@ def prepare(mem, cpu):
     for giver in range(TAKER):
         while mem.desc_cached[giver] < DESC_CACHE:
             desc_free(mem, giver, desc_alloc(mem, TAKER))
-        mem.gang_desc[giver] = desc_alloc(mem, TAKER)
+        mem.scratch[GIVEN + giver] = desc_alloc(mem, TAKER)
     return 0
 
 
@@ -29,9 +30,9 @@ def steps(mem, cpu):
     """
     if cpu == TAKER:
         for k in range(TAKEN):
-            mem.folio_list[k] = desc_alloc(mem, cpu)
+            mem.scratch[HELD + k] = desc_alloc(mem, cpu)
     else:
-        desc_free(mem, cpu, mem.gang_desc[cpu])
+        desc_free(mem, cpu, mem.scratch[GIVEN + cpu])
     return 0
 
 
@@ -39,7 +40,7 @@ def steps(mem, cpu):
 def check(mem, cpu):
     """All are given back; that none is lost or free twice is for the checkers to say."""
     for k in range(TAKEN):
-        desc_free(mem, TAKER, mem.folio_list[k])
+        desc_free(mem, TAKER, mem.scratch[HELD + k])
     return 0
 
 

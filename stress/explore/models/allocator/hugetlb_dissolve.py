@@ -6,28 +6,29 @@ frees its pageblock. CPU 2 takes a reference through the word, and may be the on
 
 from kernels.alloc.hugetlb import huge_add_surplus, huge_dissolve
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
-from kernels.alloc.release import folio_put, try_get_pfn
+from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import speculate
+
+FRAME, DESC = range(2)  # scratch: the first frame and the descriptor of the huge folio
 
 
 @kernel
 def prepare(mem, cpu):
     """CPU 0 holds a huge folio."""
     pfn = alloc_frozen_pages(mem, cpu, 0, mem.pageblock_order, MT_MOVABLE)
-    mem.gang_pfn[0] = pfn
-    mem.gang_desc[0] = huge_add_surplus(mem, cpu, 0, pfn)
+    mem.scratch[FRAME], mem.scratch[DESC] = pfn, huge_add_surplus(mem, cpu, 0, pfn)
     return 0
 
 
 @kernel
-def dissolve(mem, cpu):
+def dissolve(mem, cpu, pfn):
     """Dissolve what is free, and free it.
 
     Returns     whether it was
     """
-    pfn = mem.gang_pfn[0]
     if not huge_dissolve(mem, cpu, 0, pfn):
         return 0
     free_frozen_pages(mem, cpu, pfn, mem.pageblock_order)
@@ -41,19 +42,16 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        return 1 if folio_put(mem, cpu, mem.gang_desc[0]) else 0
+        return 1 if folio_put(mem, cpu, mem.scratch[DESC]) else 0
     if cpu == 1:
-        return dissolve(mem, cpu)
-    desc = try_get_pfn(mem, cpu, mem.gang_pfn[0])
-    if desc < 0:
-        return 0
-    return 2 if folio_put(mem, cpu, desc) else 1
+        return dissolve(mem, cpu, mem.scratch[FRAME])
+    return speculate(mem, cpu, mem.scratch[FRAME])
 
 
 @kernel
 def check(mem, cpu):
     """What is still in the pool is dissolved now."""
-    dissolve(mem, cpu)
+    dissolve(mem, cpu, mem.scratch[FRAME])
     return 0
 
 

@@ -5,13 +5,15 @@ does CPU 2, which then makes a surplus one of its pageblock, mostly with the des
 puts last finds a full pool and gives its pageblock back. Then it dissolves the first one again.
 """
 
-from kernels.alloc.hugetlb import huge_add_surplus, huge_dequeue, huge_dissolve
-from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.alloc.hugetlb import huge_add_surplus, huge_dequeue
+from kernels.alloc.pages import alloc_frozen_pages
 from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
 from stress.explore.model import Model, small_geometry
 from stress.explore.models.allocator.hugetlb_dissolve import dissolve
+
+POOLED, SURPLUS = range(2)  # scratch: first frames, of the folio that the pool begins with and of CPU 2's pageblock
 
 
 @kernel
@@ -26,9 +28,9 @@ def add(mem, cpu, pfn):
 @kernel
 def prepare(mem, cpu):
     """One folio is in the pool, and CPU 2 has a pageblock."""
-    mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, mem.pageblock_order, MT_MOVABLE)
-    mem.gang_pfn[1] = alloc_frozen_pages(mem, cpu, 0, mem.pageblock_order, MT_MOVABLE)
-    add(mem, cpu, mem.gang_pfn[0])
+    mem.scratch[POOLED] = alloc_frozen_pages(mem, cpu, 0, mem.pageblock_order, MT_MOVABLE)
+    mem.scratch[SURPLUS] = alloc_frozen_pages(mem, cpu, 0, mem.pageblock_order, MT_MOVABLE)
+    add(mem, cpu, mem.scratch[POOLED])
     return 0
 
 
@@ -39,11 +41,11 @@ def steps(mem, cpu):
     Returns     what there was
     """
     if cpu == 1:
-        return dissolve(mem, cpu)
+        return dissolve(mem, cpu, mem.scratch[POOLED])
     if cpu == 2:
-        dissolved = dissolve(mem, cpu)
-        add(mem, cpu, mem.gang_pfn[1])
-        return dissolved * 2 + dissolve(mem, cpu)
+        dissolved = dissolve(mem, cpu, mem.scratch[POOLED])
+        add(mem, cpu, mem.scratch[SURPLUS])
+        return dissolved * 2 + dissolve(mem, cpu, mem.scratch[POOLED])
     desc = huge_dequeue(mem, cpu, 0)
     if desc < 0:
         return 0
@@ -54,10 +56,8 @@ def steps(mem, cpu):
 @kernel
 def check(mem, cpu):
     """What is still in the pool is dissolved now."""
-    for k in range(2):
-        pfn = mem.gang_pfn[k]
-        if huge_dissolve(mem, cpu, 0, pfn):
-            free_frozen_pages(mem, cpu, pfn, mem.pageblock_order)
+    dissolve(mem, cpu, mem.scratch[POOLED])
+    dissolve(mem, cpu, mem.scratch[SURPLUS])
     return 0
 
 

@@ -13,6 +13,8 @@ from kernels.page.folio import folio_prepare, folio_publish
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all
 
+DESCS = 0  # scratch: the descriptors of the two folios
+
 
 @kernel
 def prepare(mem, cpu):
@@ -20,7 +22,7 @@ def prepare(mem, cpu):
     for k in range(2):
         desc = folio_prepare(mem, cpu, T_ANON, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0, anon_mapping(0), k)
         folio_publish(mem, cpu, desc, 1)
-        mem.gang_desc[k] = desc
+        mem.scratch[DESCS + k] = desc
     return 0
 
 
@@ -32,7 +34,7 @@ def steps(mem, cpu):
     """
     if cpu == 0:
         for k in range(2):
-            folio_add_lru(mem, cpu, mem.gang_desc[k])
+            folio_add_lru(mem, cpu, mem.scratch[DESCS + k])
     elif cpu == 1:
         lru_cache_disable(mem, cpu)
         lru_cache_enable(mem)
@@ -46,7 +48,7 @@ def check(mem, cpu):
     """Both are put for the last time, so that a reference too many or too few is seen."""
     drain_all(mem)
     for k in range(2):
-        folio_put(mem, cpu, mem.gang_desc[k])
+        folio_put(mem, cpu, mem.scratch[DESCS + k])
     return 0
 
 

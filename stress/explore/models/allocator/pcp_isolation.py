@@ -11,12 +11,15 @@ from kernels.base.jit import kernel
 from kernels.base.layout import BUG_ISOLATED_ALLOC, LC_PCP, MT_MOVABLE, PCP_STRIDE, PCP_TOTAL
 from kernels.base.lock import spin_lock, spin_unlock
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import no_check
+
+FRAME = 0  # scratch: the frame that is freed
 
 
 @kernel
 def prepare(mem, cpu):
     """CPU 0 owns a frame."""
-    mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    mem.scratch[FRAME] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     return 0
 
 
@@ -28,7 +31,31 @@ def check_lists_empty(mem, cpu):
         held = mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL]
         spin_unlock(mem, cpu, mem.lock_pcp + pcp)
         if held != 0:
-            bug(mem, cpu, BUG_ISOLATED_ALLOC, mem.gang_pfn[0], held, 0)
+            bug(mem, cpu, BUG_ISOLATED_ALLOC, mem.scratch[FRAME], held, 0)
+
+
+@kernel
+def use_frames(mem, cpu):
+    """Free the frame; allocate one, and free it."""
+    free_frozen_pages(mem, cpu, mem.scratch[FRAME], 0)
+    taken = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    if taken >= 0:
+        free_frozen_pages(mem, cpu, taken, 0)
+
+
+@kernel
+def isolate(mem, cpu, block):
+    """Isolate a pageblock, and give it back.
+
+    Returns     frames of it that were not free when it was isolated
+    """
+    isolate_pageblock(mem, cpu, block)
+    allocated = mem.block_allocated[block]
+    check_lists_empty(mem, cpu)
+    unisolate_pageblock(mem, cpu, block)
+    if allocated > 1:
+        bug(mem, cpu, BUG_ISOLATED_ALLOC, block << mem.pageblock_order, allocated, 1)
+    return allocated
 
 
 @kernel
@@ -37,27 +64,10 @@ def steps(mem, cpu):
 
     Returns     frames of the block that were not free when it was isolated
     """
-    pfn = mem.gang_pfn[0]
-    block = pfn >> mem.pageblock_order
     if cpu == 0:
-        free_frozen_pages(mem, cpu, pfn, 0)
-        taken = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-        if taken >= 0:
-            free_frozen_pages(mem, cpu, taken, 0)
+        use_frames(mem, cpu)
         return 0
-    isolate_pageblock(mem, cpu, block)
-    allocated = mem.block_allocated[block]
-    check_lists_empty(mem, cpu)
-    unisolate_pageblock(mem, cpu, block)
-    if allocated > 1:
-        bug(mem, cpu, BUG_ISOLATED_ALLOC, pfn, allocated, 1)
-    return allocated
-
-
-@kernel
-def check(mem, cpu):
-    """The checkers at rest say the rest."""
-    return 0
+    return isolate(mem, cpu, mem.scratch[FRAME] >> mem.pageblock_order)
 
 
 MODEL = Model(
@@ -67,6 +77,6 @@ MODEL = Model(
     small_geometry(2, frames_per_node=32, pageblock_order=2),
     prepare,
     steps,
-    check,
+    no_check,
     meetings=("pcp_drain", "met_pcp_lock_contended"),
 )

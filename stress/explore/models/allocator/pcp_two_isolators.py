@@ -4,13 +4,10 @@ CPUs 0 and 1 isolate a pageblock each and give it back: per-CPU lists are to sta
 the first pageblock and allocates one.
 """
 
-from kernels.alloc.isolation import isolate_pageblock, unisolate_pageblock
-from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
-from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import BUG_ISOLATED_ALLOC, MT_MOVABLE
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.allocator.pcp_isolation import check, check_lists_empty, prepare
+from stress.explore.models._folios import no_check
+from stress.explore.models.allocator.pcp_isolation import FRAME, isolate, prepare, use_frames
 
 
 @kernel
@@ -19,21 +16,11 @@ def steps(mem, cpu):
 
     Returns     frames of the block that were not free when it was isolated
     """
-    block = mem.gang_pfn[0] >> mem.pageblock_order
     if cpu == 2:
-        free_frozen_pages(mem, cpu, mem.gang_pfn[0], 0)
-        taken = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-        if taken >= 0:
-            free_frozen_pages(mem, cpu, taken, 0)
+        use_frames(mem, cpu)
         return 0
-    block = block if cpu == 0 else block ^ 1
-    isolate_pageblock(mem, cpu, block)
-    allocated = mem.block_allocated[block]
-    check_lists_empty(mem, cpu)
-    unisolate_pageblock(mem, cpu, block)
-    if allocated > 1:
-        bug(mem, cpu, BUG_ISOLATED_ALLOC, mem.gang_pfn[0], allocated, 1)
-    return allocated
+    block = mem.scratch[FRAME] >> mem.pageblock_order
+    return isolate(mem, cpu, block if cpu == 0 else block ^ 1)
 
 
 MODEL = Model(
@@ -43,6 +30,6 @@ MODEL = Model(
     small_geometry(3, frames_per_node=32, pageblock_order=2),
     prepare,
     steps,
-    check,
+    no_check,
     meetings=("pcp_drain", "met_pcp_lock_contended"),
 )

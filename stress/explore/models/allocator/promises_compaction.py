@@ -11,7 +11,7 @@ from kernels.map.rmap import zap_range
 from kernels.migrate.targets import CLUSTER_MAX, cc_release, isolate_freepages, want_targets
 from kernels.policy.compaction import COMPACT_COMPLETE, compact_block, compact_zone
 from stress.explore.model import PARAMS, Model, small_geometry
-from stress.explore.models._folios import drain_all, new_page
+from stress.explore.models._folios import drain_all, new_page, unmap_everything
 from stress.explore.models._promises import counted, expect
 
 PAGES = PARAMS["anon_pages"]
@@ -49,14 +49,6 @@ def steps(mem, cpu):
     return load_relaxed(mem.zone_free_pfn, 0)
 
 
-@kernel
-def check(mem, cpu):
-    """All is unmapped, so that a reference too many or too few is seen."""
-    drain_all(mem)
-    zap_range(mem, cpu, 0, 0, PAGES)
-    return 0
-
-
 MODEL = Model(
     "promises-compaction",
     "compaction alone: it goes on for what was asked for, with the targets that it has",
@@ -64,7 +56,7 @@ MODEL = Model(
     small_geometry(1, nr_tasks=4, pageblock_order=2),
     prepare,
     steps,
-    check,
+    unmap_everything,
     params={"pcp_high": 0},
     meetings=("pgmigrate_success",),
 )

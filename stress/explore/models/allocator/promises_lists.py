@@ -12,20 +12,21 @@ from kernels.base.layout import MT_MOVABLE, PCP_TOTAL
 from kernels.map.rmap import zap_range
 from kernels.policy.fault import do_anonymous_page
 from stress.explore.model import PARAMS, Model, small_geometry
-from stress.explore.models._folios import drain_all
+from stress.explore.models._folios import drain_all, no_check
 from stress.explore.models._promises import expect
 
 HIGH, BATCH = PARAMS["pcp_high"], PARAMS["pcp_batch"]
-SINGLE, PAIR, LAST = 2 * HIGH, 2 * HIGH, 2 * HIGH + 1  # where the pair and the last frame stand in gang_pfn, after the single ones
+SINGLES = 2 * HIGH
+SINGLE, PAIR, LAST = 0, SINGLES, SINGLES + 1  # scratch: the single frames, the first of the pair, the one to be freed last
 
 
 @kernel
 def prepare(mem, cpu):
     """Single frames, a pair, and one to be freed last; the lists are empty."""
-    for k in range(SINGLE):
-        mem.gang_pfn[k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-    mem.gang_pfn[PAIR] = alloc_frozen_pages(mem, cpu, 0, 1, MT_MOVABLE)
-    mem.gang_pfn[LAST] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    for k in range(SINGLES):
+        mem.scratch[SINGLE + k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    mem.scratch[PAIR] = alloc_frozen_pages(mem, cpu, 0, 1, MT_MOVABLE)
+    mem.scratch[LAST] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     drain_all_pages(mem, cpu, 0)
     return 0
 
@@ -43,32 +44,26 @@ def steps(mem, cpu):
     Returns     0
     """
     for k in range(HIGH):
-        free_frozen_pages(mem, cpu, mem.gang_pfn[k], 0)
+        free_frozen_pages(mem, cpu, mem.scratch[SINGLE + k], 0)
     expect(mem, cpu, frames_listed(mem), HIGH)
     drain_all_pages(mem, cpu, 0)
-    free_frozen_pages(mem, cpu, mem.gang_pfn[PAIR], 1)
+    free_frozen_pages(mem, cpu, mem.scratch[PAIR], 1)
     for k in range(HIGH, 2 * HIGH - 1):
-        free_frozen_pages(mem, cpu, mem.gang_pfn[k], 0)
+        free_frozen_pages(mem, cpu, mem.scratch[SINGLE + k], 0)
     expect(mem, cpu, frames_listed(mem), HIGH - BATCH + 1)  # the pair made room
-    free_frozen_pages(mem, cpu, mem.gang_pfn[SINGLE - 1], 0)
+    free_frozen_pages(mem, cpu, mem.scratch[SINGLE + SINGLES - 1], 0)
     drain_all_pages(mem, cpu, 0)
     do_anonymous_page(mem, cpu, 0, 0, 0)
     expect(mem, cpu, mem.lru_batched[cpu], 1)
     zap_range(mem, cpu, 0, 0, 1)
     drain_all(mem)
-    block = mem.gang_pfn[LAST] >> mem.pageblock_order
+    block = mem.scratch[LAST] >> mem.pageblock_order
     isolate_pageblock(mem, cpu, block)
     isolate_pageblock(mem, cpu, block ^ 1)
-    free_frozen_pages(mem, cpu, mem.gang_pfn[LAST], 0)
+    free_frozen_pages(mem, cpu, mem.scratch[LAST], 0)
     expect(mem, cpu, 1 if is_buddy_block(mem, (block & ~1) << mem.pageblock_order, mem.pageblock_order + 1) else 0, 1)
     unisolate_pageblock(mem, cpu, block)
     unisolate_pageblock(mem, cpu, block ^ 1)
-    return 0
-
-
-@kernel
-def check(mem, cpu):
-    """The checkers at rest say it all."""
     return 0
 
 
@@ -79,6 +74,6 @@ MODEL = Model(
     small_geometry(1),
     prepare,
     steps,
-    check,
+    no_check,
     meetings=("pcp_drain",),
 )

@@ -21,11 +21,11 @@ def prepare(mem, cpu):
     block_frames = 1 << mem.pageblock_order
     held = 0
     for k in range(MANY_FRAMES):
-        mem.gang_pfn[k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-        held += 1 if mem.gang_pfn[k] >= 0 else 0
+        mem.scratch[k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+        held += 1 if mem.scratch[k] >= 0 else 0
     for k in range(held):
-        if mem.gang_pfn[k] != 2 * block_frames - 1:
-            free_frozen_pages(mem, cpu, mem.gang_pfn[k], 0)
+        if mem.scratch[k] != 2 * block_frames - 1:
+            free_frozen_pages(mem, cpu, mem.scratch[k], 0)
     drain_all_pages(mem, cpu, 0)
     start_isolate_page_range(mem, cpu, 0, 2)
     return 0

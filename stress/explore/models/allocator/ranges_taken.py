@@ -23,10 +23,10 @@ VICTIM = 10  # in pageblock 2
 def prepare(mem, cpu):
     """CPU 2 holds a frame of pageblock 2, all others before it are free."""
     for k in range(12):
-        mem.gang_pfn[k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+        mem.scratch[k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     for k in range(12):
-        if mem.gang_pfn[k] != VICTIM - 1:
-            free_frozen_pages(mem, cpu, mem.gang_pfn[k], 0)
+        if mem.scratch[k] != VICTIM - 1:
+            free_frozen_pages(mem, cpu, mem.scratch[k], 0)
     return 0
 
 

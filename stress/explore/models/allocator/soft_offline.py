@@ -16,13 +16,14 @@ from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import fault_in, new_page, read_and_unmap
 
 VPAGE = 2
+VICTIMS = 0  # scratch: the frame that CPU 0 takes out of use, and, two words on, that of CPU 2
 
 
 @kernel
 def prepare(mem, cpu):
     """A page of task 0; every other frame is free."""
-    mem.gang_pfn[0] = new_page(mem, cpu, 0, VPAGE)
-    mem.gang_pfn[2] = mem.gang_pfn[0] ^ 1
+    used = new_page(mem, cpu, 0, VPAGE)
+    mem.scratch[VICTIMS], mem.scratch[VICTIMS + 2] = used, used ^ 1
     drain_all_pages(mem, cpu, 0)
     return 0
 
@@ -38,9 +39,9 @@ def steps(mem, cpu):
         zap_range(mem, cpu, 0, VPAGE, 1)
         fault_in(mem, cpu, 0, VPAGE)
         return missed * 2 + task_access(mem, cpu, 0, VPAGE, 1)
-    if soft_offline_page(mem, cpu, mem.gang_pfn[cpu]) < 0:
+    if soft_offline_page(mem, cpu, mem.scratch[VICTIMS + cpu]) < 0:
         return 0
-    unpoison_memory(mem, cpu, mem.gang_pfn[cpu])
+    unpoison_memory(mem, cpu, mem.scratch[VICTIMS + cpu])
     return 1
 
 
@@ -48,9 +49,9 @@ def steps(mem, cpu):
 def check(mem, cpu):
     """No frame is poisoned still, every write is found, and the page is unmapped, so that a reference too many or too few is seen."""
     for k in range(0, 3, 2):
-        word = load_relaxed(mem.memdesc, mem.gang_pfn[k])
+        word = load_relaxed(mem.memdesc, mem.scratch[VICTIMS + k])
         if word == T_HWPOISON:
-            bug(mem, cpu, BUG_WORD_CHANGED, mem.gang_pfn[k], word, 0)
+            bug(mem, cpu, BUG_WORD_CHANGED, mem.scratch[VICTIMS + k], word, 0)
     read_and_unmap(mem, cpu, 1, VPAGE)
     return 0
 

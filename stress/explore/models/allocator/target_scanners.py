@@ -19,7 +19,7 @@ def prepare(mem, cpu):
     """The first pageblock is in use, the next two have one frame in use, the last one is free."""
     for block in range(BLOCKS):
         pfn = alloc_frozen_pages(mem, cpu, 0, PAGEBLOCK_ORDER, MT_MOVABLE)
-        mem.gang_pfn[block] = pfn
+        mem.scratch[block] = pfn
         if block > 0:
             for k in range(1, 1 << PAGEBLOCK_ORDER):
                 free_frozen_pages(mem, cpu, pfn + k, 0)
@@ -34,7 +34,7 @@ def steps(mem, cpu):
     """
     if cpu < 2:
         want_targets(mem, cpu, 2)
-        taken = alloc_target_frames(mem, cpu, mem.gang_pfn[0], 0, FROM_SCANNER)
+        taken = alloc_target_frames(mem, cpu, mem.scratch[0], 0, FROM_SCANNER)
         if taken >= 0:
             free_target_frames(mem, cpu, taken, 0, FROM_SCANNER)
         cc_release(mem, cpu)
@@ -50,9 +50,9 @@ def steps(mem, cpu):
 @kernel
 def check(mem, cpu):
     """Everything is given back."""
-    free_frozen_pages(mem, cpu, mem.gang_pfn[0], PAGEBLOCK_ORDER)
+    free_frozen_pages(mem, cpu, mem.scratch[0], PAGEBLOCK_ORDER)
     for block in range(1, BLOCKS):
-        free_frozen_pages(mem, cpu, mem.gang_pfn[block], 0)
+        free_frozen_pages(mem, cpu, mem.scratch[block], 0)
     return 0
 
 

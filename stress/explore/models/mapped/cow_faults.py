@@ -8,20 +8,9 @@ CPU 3 writes it as task 0, if it may, and unmaps it there.
 from kernels.base.jit import kernel
 from kernels.map.access import task_access
 from kernels.map.rmap import zap_range
-from kernels.policy.fault import do_wp_page, fork_range
+from kernels.policy.fault import do_wp_page
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import new_page, read_and_unmap
-
-VPAGE = 2
-
-
-@kernel
-def prepare(mem, cpu):
-    """A page of task 0, shared with task 1, read by both."""
-    new_page(mem, cpu, 0, VPAGE)
-    task_access(mem, cpu, 0, VPAGE, 1)
-    fork_range(mem, cpu, 0, 1, VPAGE, 1)
-    return 0
+from stress.explore.models.mapped._pages import VPAGE, check_both, prepare_shared
 
 
 @kernel
@@ -48,20 +37,13 @@ def steps(mem, cpu):
     return missed + task_access(mem, cpu, 0, VPAGE, 1)
 
 
-@kernel
-def check(mem, cpu):
-    """Every write is found, and the page is unmapped, so that a reference too many or too few is seen."""
-    read_and_unmap(mem, cpu, 2, VPAGE)
-    return 0
-
-
 MODEL = Model(
     "cow-faults",
     "write faults on a shared page by two CPUs of one task and one of its child, while it is unmapped in both",
     "linux-mm.md 2.3-2.5; I12, I13, I14",
     small_geometry(4, nr_tasks=4),
-    prepare,
+    prepare_shared,
     steps,
-    check,
+    check_both,
     meetings=("cow_fault", "cow_reuse", "met_stale_tlb_met_flush"),
 )

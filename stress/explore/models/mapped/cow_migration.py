@@ -9,11 +9,11 @@ from kernels.base.jit import kernel
 from kernels.base.layout import FAMILY_TASKS
 from kernels.map.access import task_access
 from kernels.map.rmap import zap_range
-from kernels.policy.fault import do_wp_page, fork_range
+from kernels.policy.fault import do_wp_page
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import migrate_one, new_page, read_and_unmap, read_if_mapped
+from stress.explore.models.mapped._pages import FRAME, VPAGE, prepare_shared
 
-VPAGE = 2
 STRANGER, ITS_VPAGE = 1 + FAMILY_TASKS, VPAGE ^ FAMILY_TASKS  # in the place of task 1's translation: tlb.translate() says which
 READER = 2
 
@@ -21,9 +21,7 @@ READER = 2
 @kernel
 def prepare(mem, cpu):
     """A page of task 0, shared with task 1, known to the reader, and on the LRU."""
-    mem.gang_pfn[0] = new_page(mem, cpu, 0, VPAGE)
-    task_access(mem, cpu, 0, VPAGE, 1)
-    fork_range(mem, cpu, 0, 1, VPAGE, 1)
+    prepare_shared(mem, cpu)
     task_access(mem, READER, 1, VPAGE, 0)
     return 0
 
@@ -35,7 +33,7 @@ def steps(mem, cpu):
     Returns     whether it moved, or an access faulted
     """
     if cpu == 0:
-        moved = migrate_one(mem, cpu, mem.gang_pfn[0])
+        moved = migrate_one(mem, cpu, mem.scratch[FRAME])
         new_page(mem, cpu, STRANGER, ITS_VPAGE)
         return moved
     if cpu == 1:

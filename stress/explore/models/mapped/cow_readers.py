@@ -6,20 +6,17 @@ CPU 2 writes it as task 0, if it may.
 
 from kernels.base.jit import kernel
 from kernels.map.access import task_access
-from kernels.policy.fault import do_wp_page, fork_range
+from kernels.policy.fault import do_wp_page
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import new_page, read_and_unmap
+from stress.explore.models.mapped._pages import VPAGE, check_both, prepare_shared
 
-VPAGE = 2
 READER = 1
 
 
 @kernel
 def prepare(mem, cpu):
     """A page of task 0, shared with task 1, and known to the reader."""
-    new_page(mem, cpu, 0, VPAGE)
-    task_access(mem, cpu, 0, VPAGE, 1)
-    fork_range(mem, cpu, 0, 1, VPAGE, 1)
+    prepare_shared(mem, cpu)
     task_access(mem, READER, 0, VPAGE, 0)
     return 0
 
@@ -41,8 +38,7 @@ def steps(mem, cpu):
 def check(mem, cpu):
     """The reader finds what was written; both pages are unmapped, so that a reference too many or too few is seen."""
     task_access(mem, READER, 0, VPAGE, 0)
-    read_and_unmap(mem, cpu, 2, VPAGE)
-    return 0
+    return check_both(mem, cpu)
 
 
 MODEL = Model(

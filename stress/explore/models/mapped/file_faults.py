@@ -8,11 +8,9 @@ from kernels.base.jit import kernel
 from kernels.map.access import file_access
 from kernels.policy.fault import do_read_fault
 from kernels.policy.filemap import file_read, file_truncate, file_write
-from stress.explore.model import PARAMS, Model, small_geometry
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._files import INDEX, VPAGE, truncate_and_write
 from stress.explore.models._folios import drain_all
-
-INDEX = 2
-VPAGE = PARAMS["anon_pages"] + INDEX
 
 
 @kernel
@@ -34,9 +32,7 @@ def steps(mem, cpu):
         return file_access(mem, cpu, 0, VPAGE)
     if cpu == 1:
         return file_read(mem, cpu, 0, 0, INDEX, 0) * 2 + do_read_fault(mem, cpu, 0, VPAGE, 0)
-    dropped = file_truncate(mem, cpu, 0, INDEX)
-    file_write(mem, cpu, 0, 0, INDEX, 0)
-    return dropped
+    return truncate_and_write(mem, cpu, INDEX)
 
 
 @kernel

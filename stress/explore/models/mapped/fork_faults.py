@@ -9,8 +9,8 @@ from kernels.base.jit import kernel
 from kernels.map.access import task_access
 from kernels.policy.fault import do_wp_page, fork_range
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import fault_in, read_and_unmap
-from stress.explore.models.mapped.gup_migration import VPAGE, prepare, write_through_pin
+from stress.explore.models._folios import fault_in
+from stress.explore.models.mapped._pages import VPAGE, check_both, prepare_written, write_through_pin
 
 
 @kernel
@@ -29,20 +29,13 @@ def steps(mem, cpu):
     return write_through_pin(mem, cpu)
 
 
-@kernel
-def check(mem, cpu):
-    """Every write is found by both, and both are unmapped."""
-    read_and_unmap(mem, cpu, 2, VPAGE)
-    return 0
-
-
 MODEL = Model(
     "fork-faults",
     "a fork of a page that may be pinned against a fault of the child at the same place",
     "linux-mm.md 2.3-2.5; I13, I14",
     small_geometry(3, nr_tasks=4),
-    prepare,
+    prepare_written,
     steps,
-    check,
+    check_both,
     meetings=("met_cow_on_pinned", "fork", "cow_reuse", "cow_fault"),
 )

@@ -7,8 +7,8 @@ from kernels.base.jit import kernel
 from kernels.map.access import task_access
 from kernels.policy.fault import fork_range
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import migrate_one, read_and_unmap
-from stress.explore.models.mapped.gup_migration import VPAGE, prepare, write_through_pin
+from stress.explore.models._folios import migrate_one
+from stress.explore.models.mapped._pages import FRAME, VPAGE, check_both, prepare_written, write_through_pin
 
 
 @kernel
@@ -18,7 +18,7 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        return migrate_one(mem, cpu, mem.gang_pfn[0])
+        return migrate_one(mem, cpu, mem.scratch[FRAME])
     if cpu == 1:
         copied = fork_range(mem, cpu, 0, 1, VPAGE, 1)
         task_access(mem, cpu, 0, VPAGE, 1)
@@ -26,20 +26,13 @@ def steps(mem, cpu):
     return write_through_pin(mem, cpu)
 
 
-@kernel
-def check(mem, cpu):
-    """Every write is found by both, and both are unmapped."""
-    read_and_unmap(mem, cpu, 2, VPAGE)
-    return 0
-
-
 MODEL = Model(
     "fork-migration",
     "a fork against the migration of the page that it shares, and against a pin",
     "linux-mm.md 2.3-2.5; I13, I14",
     small_geometry(3, nr_tasks=4),
-    prepare,
+    prepare_written,
     steps,
-    check,
+    check_both,
     meetings=("pgmigrate_success", "met_cow_on_pinned", "met_count_unexpected", "fork"),
 )

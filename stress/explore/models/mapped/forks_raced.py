@@ -8,18 +8,10 @@ from kernels.base.jit import kernel
 from kernels.map.access import task_access
 from kernels.policy.fault import do_wp_page, fork_range
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import new_page, read_and_unmap
+from stress.explore.models._folios import read_and_unmap
+from stress.explore.models.mapped._pages import VPAGE, prepare_written
 
-VPAGE = 2
-WRITER = 2
-
-
-@kernel
-def prepare(mem, cpu):
-    """A page of task 0 that CPU 2 has written."""
-    new_page(mem, cpu, 0, VPAGE)
-    task_access(mem, WRITER, 0, VPAGE, 1)
-    return 0
+WRITER = 2  # of prepare_written()
 
 
 @kernel
@@ -50,7 +42,7 @@ MODEL = Model(
     "two forks of one page at once, while its task writes and copies it",
     "linux-mm.md 2.3-2.5; I12, I13, I14",
     small_geometry(3, nr_tasks=4),
-    prepare,
+    prepare_written,
     steps,
     check,
     meetings=("fork", "cow_fault", "cow_reuse", "met_stale_tlb_met_flush"),

@@ -10,7 +10,7 @@ from kernels.map.access import anon_mapping, check_stamp, gup_fast, owner_stamp
 from kernels.map.rmap import zap_range
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import new_page
-from stress.explore.models.mapped.gup_migration import VPAGE, check, prepare, write_through_pin
+from stress.explore.models.mapped._pages import VPAGE, check_one, prepare_written, write_through_pin
 
 
 @kernel
@@ -38,8 +38,8 @@ MODEL = Model(
     "GUP-fast against the unmapping of its page and the next use of its frame",
     "linux-mm.md 2.3; B1, B2, I5, I10",
     small_geometry(3, nr_tasks=4),
-    prepare,
+    prepare_written,
     steps,
-    check,
+    check_one,
     meetings=("met_gup_pte_changed", "spec_kept", "met_shootdown_waited"),
 )

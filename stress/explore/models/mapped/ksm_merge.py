@@ -13,8 +13,10 @@ from kernels.map.tlb import current_pte
 from kernels.page.memdesc import word_type
 from kernels.policy.ksm import ksm_merge
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import new_page, read_and_unmap
-from stress.explore.models.mapped.gup_migration import VPAGE, write_through_pin
+from stress.explore.models._folios import new_page
+from stress.explore.models.mapped._pages import VPAGE, check_both, write_through_pin
+
+MERGED = 0  # scratch: how many pages ksm_merge() says it merged
 
 
 @kernel
@@ -32,8 +34,9 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        mem.gang_pfn[0] = ksm_merge(mem, cpu, 0, 1, VPAGE)
-        return mem.gang_pfn[0]
+        merged = ksm_merge(mem, cpu, 0, 1, VPAGE)
+        mem.scratch[MERGED] = merged
+        return merged
     if cpu == 1:
         return write_through_pin(mem, cpu)
     return task_access(mem, cpu, 1, VPAGE, 0)
@@ -46,10 +49,9 @@ def check(mem, cpu):
     for space in range(2):
         word = load_relaxed(mem.memdesc, current_pte(mem, space, VPAGE) >> PTE_PFN_SHIFT)
         merged += 1 if word_type(word) == T_KSM else 0
-    if merged != mem.gang_pfn[0]:
-        bug(mem, cpu, BUG_STRANGER, -1, merged, mem.gang_pfn[0])
-    read_and_unmap(mem, cpu, 2, VPAGE)
-    return 0
+    if merged != mem.scratch[MERGED]:
+        bug(mem, cpu, BUG_STRANGER, -1, merged, mem.scratch[MERGED])
+    return check_both(mem, cpu)
 
 
 MODEL = Model(

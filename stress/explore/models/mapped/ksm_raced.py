@@ -10,8 +10,8 @@ from kernels.map.rmap import zap_range
 from kernels.policy.fault import do_wp_page
 from kernels.policy.ksm import ksm_merge
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import fault_in, read_and_unmap
-from stress.explore.models.mapped.gup_migration import VPAGE
+from stress.explore.models._folios import fault_in
+from stress.explore.models.mapped._pages import VPAGE, check_both
 from stress.explore.models.mapped.ksm_merge import prepare as prepare_pages
 
 
@@ -43,13 +43,6 @@ def steps(mem, cpu):
     return missed
 
 
-@kernel
-def check(mem, cpu):
-    """Every write is found, and both are unmapped, so that a reference too many or too few is seen."""
-    read_and_unmap(mem, cpu, 2, VPAGE)
-    return 0
-
-
 MODEL = Model(
     "ksm-raced",
     "two pages of the same contents are merged while one is unmapped and replaced and the other is written and unmapped",
@@ -57,6 +50,6 @@ MODEL = Model(
     small_geometry(3, nr_tasks=4),
     prepare,
     steps,
-    check,
+    check_both,
     meetings=("ksm_merged", "met_ksm_broken_by_write", "met_stale_tlb_met_flush"),
 )

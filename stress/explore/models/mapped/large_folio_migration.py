@@ -4,25 +4,22 @@ CPU 0 migrates it. CPU 1 reclaims, and reads both pages, without a lock; CPU 2 w
 what they find.
 """
 
-from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
-from kernels.policy.filemap import create_folio, file_read, file_truncate, file_write
+from kernels.policy.filemap import file_read, file_truncate, file_write
 from kernels.policy.reclaim import reclaim_one
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._files import FILE_LRU, cache_folio
 from stress.explore.models._folios import drain_all, migrate_one
 
 HEAD, ORDER = 2, 1
 LAST = HEAD + 1
-FILE_LRU = 1  # the list of node 0
+FRAME = 0  # scratch: the first frame of the folio
 
 
 @kernel
 def prepare(mem, cpu):
     """The folio is cached and on the LRU."""
-    desc = create_folio(mem, cpu, 0, 0, HEAD, ORDER)
-    mem.gang_pfn[0] = mem.folio_pfn[desc]
-    drain_all(mem)
-    folio_put(mem, cpu, desc)
+    mem.scratch[FRAME] = cache_folio(mem, cpu, HEAD, ORDER)
     return 0
 
 
@@ -33,7 +30,7 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        return migrate_one(mem, cpu, mem.gang_pfn[0])
+        return migrate_one(mem, cpu, mem.scratch[FRAME])
     if cpu == 1:
         freed = reclaim_one(mem, cpu, FILE_LRU)
         file_read(mem, cpu, 0, 0, HEAD, ORDER)

@@ -7,22 +7,20 @@ from kernels.base.jit import kernel
 from kernels.base.layout import PTE_PFN_SHIFT
 from kernels.map.access import file_access
 from kernels.map.tlb import current_pte
-from kernels.policy.fault import do_read_fault
-from kernels.policy.filemap import file_truncate, file_write
-from stress.explore.model import PARAMS, Model, small_geometry
-from stress.explore.models._folios import drain_all, migrate_one
+from kernels.policy.filemap import file_write
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._files import INDEX, VPAGE, check_mapped, map_page_of_file, truncate_and_write
+from stress.explore.models._folios import migrate_one
 
-INDEX = 2
-VPAGE = PARAMS["anon_pages"] + INDEX
+FRAME = 0  # scratch: the frame of the page
 
 
 @kernel
 def prepare(mem, cpu):
     """The page is cached, written once, mapped, and on the LRU."""
     file_write(mem, cpu, 0, 0, INDEX, 0)
-    do_read_fault(mem, cpu, 0, VPAGE, 0)
-    mem.gang_pfn[0] = current_pte(mem, 0, VPAGE) >> PTE_PFN_SHIFT
-    drain_all(mem)
+    map_page_of_file(mem, cpu, VPAGE)
+    mem.scratch[FRAME] = current_pte(mem, 0, VPAGE) >> PTE_PFN_SHIFT
     return 0
 
 
@@ -33,21 +31,10 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        return migrate_one(mem, cpu, mem.gang_pfn[0])
+        return migrate_one(mem, cpu, mem.scratch[FRAME])
     if cpu == 1:
-        dropped = file_truncate(mem, cpu, 0, INDEX)
-        file_write(mem, cpu, 0, 0, INDEX, 0)
-        return dropped
+        return truncate_and_write(mem, cpu, INDEX)
     return file_access(mem, cpu, 0, VPAGE) * 2 + file_access(mem, cpu, 0, VPAGE)
-
-
-@kernel
-def check(mem, cpu):
-    """Nothing that was truncated is mapped still; all is dropped, so that a reference too many or too few is seen."""
-    drain_all(mem)
-    file_access(mem, cpu, 0, VPAGE)
-    file_truncate(mem, cpu, 0, INDEX)
-    return 0
 
 
 MODEL = Model(
@@ -57,6 +44,6 @@ MODEL = Model(
     small_geometry(3),
     prepare,
     steps,
-    check,
+    check_mapped,
     meetings=("pgmigrate_success", "pgmajfault", "met_stale_tlb_met_flush"),
 )

@@ -8,19 +8,14 @@ from kernels.base.jit import kernel
 from kernels.map.access import file_access
 from kernels.map.rmap import zap_range
 from kernels.policy.fault import do_read_fault
-from kernels.policy.filemap import file_truncate, file_write
-from stress.explore.model import PARAMS, Model, small_geometry
-from stress.explore.models._folios import drain_all
-
-INDEX = 2
-VPAGE = PARAMS["anon_pages"] + INDEX
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._files import INDEX, VPAGE, check_mapped, map_page_of_file, truncate_and_write
 
 
 @kernel
 def prepare(mem, cpu):
     """The page is cached, mapped, and on the LRU."""
-    do_read_fault(mem, cpu, 0, VPAGE, 0)
-    drain_all(mem)
+    map_page_of_file(mem, cpu, VPAGE)
     return 0
 
 
@@ -35,19 +30,8 @@ def steps(mem, cpu):
         do_read_fault(mem, cpu, 0, VPAGE, 0)
         return zapped
     if cpu == 1:
-        dropped = file_truncate(mem, cpu, 0, INDEX)
-        file_write(mem, cpu, 0, 0, INDEX, 0)
-        return dropped
+        return truncate_and_write(mem, cpu, INDEX)
     return file_access(mem, cpu, 0, VPAGE) * 2 + file_access(mem, cpu, 0, VPAGE)
-
-
-@kernel
-def check(mem, cpu):
-    """Nothing that was truncated is mapped still; all is dropped, so that a reference too many or too few is seen."""
-    drain_all(mem)
-    file_access(mem, cpu, 0, VPAGE)
-    file_truncate(mem, cpu, 0, INDEX)
-    return 0
 
 
 MODEL = Model(
@@ -57,6 +41,6 @@ MODEL = Model(
     small_geometry(3),
     prepare,
     steps,
-    check,
+    check_mapped,
     meetings=("pgmajfault", "met_stale_tlb_met_flush", "met_shootdown_waited"),
 )

@@ -16,6 +16,7 @@ from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all, migrate_one, new_page
 
 VPAGE = 2
+FRAME = 0  # scratch: the frame of the page
 
 
 @kernel
@@ -29,7 +30,7 @@ def hint(mem, vpage):
 @kernel
 def prepare(mem, cpu):
     """A page of node 0 on the LRU, hinted, and last asked for by node 1."""
-    mem.gang_pfn[0] = new_page(mem, cpu, 0, VPAGE)
+    mem.scratch[FRAME] = new_page(mem, cpu, 0, VPAGE)
     hint(mem, VPAGE)
     return 0
 
@@ -41,7 +42,7 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        return migrate_one(mem, cpu, mem.gang_pfn[0])
+        return migrate_one(mem, cpu, mem.scratch[FRAME])
     do_numa_page(mem, cpu, 0, VPAGE)
     return task_access(mem, cpu, 0, VPAGE, 1)
 

@@ -10,20 +10,19 @@ from kernels.base.jit import kernel
 from kernels.base.layout import BUG_FOLIO_RANGE
 from kernels.map.pagecache import filemap_get_entry
 from kernels.page.folio import folio_lock, folio_unlock
-from kernels.policy.filemap import create_folio, file_read, file_truncate, file_write, still_cached
+from kernels.policy.filemap import file_read, file_truncate, file_write, still_cached
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._files import cache_folio
 from stress.explore.models._folios import drain_all, migrate_one
 
 INDEX = 3
+FRAME = 0  # scratch: the frame of the page
 
 
 @kernel
 def prepare(mem, cpu):
     """The page is cached and on the LRU."""
-    desc = create_folio(mem, cpu, 0, 0, INDEX, 0)
-    mem.gang_pfn[0] = mem.folio_pfn[desc]
-    drain_all(mem)
-    folio_put(mem, cpu, desc)
+    mem.scratch[FRAME] = cache_folio(mem, cpu, INDEX, 0)
     return 0
 
 
@@ -46,7 +45,7 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        return migrate_one(mem, cpu, mem.gang_pfn[0])
+        return migrate_one(mem, cpu, mem.scratch[FRAME])
     if cpu == 1:
         return file_read(mem, cpu, 0, 0, INDEX, 0)
     lock_found(mem, cpu)

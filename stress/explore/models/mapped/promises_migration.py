@@ -20,7 +20,6 @@ from kernels.base.layout import (
     PTE_PFN_SHIFT,
     REFUSAL_MOVABLE,
 )
-from kernels.map.rmap import zap_range
 from kernels.map.tlb import current_pte
 from kernels.migrate.folio import folio_migrate_unmap, folio_putback
 from kernels.migrate.legacy import migrate_pages
@@ -31,12 +30,11 @@ from kernels.page.folio import folio_clear, folio_set, folio_trylock, folio_unlo
 from kernels.page.memdesc import word_desc
 from kernels.policy.fault import do_anonymous_page
 from kernels.types.folios import isolate_folio
-from stress.explore.model import PARAMS, Model, small_geometry
-from stress.explore.models._folios import drain_all, new_page
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import drain_all, new_page, unmap_everything
 from stress.explore.models._promises import counted, expect
 
 MOVABLE, OTHER, LARGE, BATCHED = 0, 1, 2, 4
-PAGES = PARAMS["anon_pages"]
 PASSES = 3  # NR_MAX_MIGRATE_ASYNC_RETRY
 NEVER = 1 << 40
 CAUSE = C_CAUSE + MR_COMPACTION * NR_CAUSES
@@ -133,14 +131,6 @@ def steps(mem, cpu):
     return 0
 
 
-@kernel
-def check(mem, cpu):
-    """All is unmapped, so that a reference too many or too few is seen."""
-    drain_all(mem)
-    zap_range(mem, cpu, 0, 0, PAGES)
-    return 0
-
-
 MODEL = Model(
     "promises-migration",
     "migration alone: what cannot move is left alone, tried as often as it says, and counted for what it is",
@@ -148,7 +138,7 @@ MODEL = Model(
     small_geometry(1, nr_tasks=4),
     prepare,
     steps,
-    check,
+    unmap_everything,
     params={"window_frames": 64},
     meetings=("cause_compaction_lock", "cause_compaction_nomem"),
 )

@@ -13,13 +13,13 @@ from kernels.map.rmap import zap_range
 from kernels.map.tlb import current_pte
 from kernels.policy.fault import do_anonymous_page, migration_entry_wait
 from kernels.policy.numa import clear_hint, task_numa_work
-from stress.explore.model import PARAMS, Model, small_geometry
-from stress.explore.models._folios import drain_all, migrate_one, new_page
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import migrate_one, new_page, unmap_everything
 from stress.explore.models._promises import expect
 from stress.explore.models.mapped.numa_compaction import hint
 
 HINTED, MOVED, UNMAPPED = 2, 4, 6
-ALL_PAGES = PARAMS["anon_pages"]
+HINTED_PTE, GENERATION = range(2)  # scratch: the entry that carries the hint; the flush generation of task 1
 
 
 @kernel
@@ -27,10 +27,10 @@ def prepare(mem, cpu):
     """A hinted page, whose frame the LRU batch keeps from being used again; one to be moved; and one of task 1."""
     do_anonymous_page(mem, cpu, 0, HINTED, 0)
     hint(mem, HINTED)
-    mem.gang_pfn[0] = current_pte(mem, 0, HINTED)
+    mem.scratch[HINTED_PTE] = current_pte(mem, 0, HINTED)
     new_page(mem, cpu, 0, MOVED)
     new_page(mem, cpu, 1, UNMAPPED)
-    mem.gang_pfn[1] = load_relaxed(mem.tlb_generation, 1)
+    mem.scratch[GENERATION] = load_relaxed(mem.tlb_generation, 1)
     return 0
 
 
@@ -47,7 +47,7 @@ def steps(mem, cpu):
         task_numa_work(mem, cpu, 0, HINTED + 1)
         seen = migrate_one(mem, cpu, current_pte(mem, 0, MOVED) >> PTE_PFN_SHIFT)
     else:
-        clear_hint(mem, cpu, 0, HINTED, mem.gang_pfn[0])
+        clear_hint(mem, cpu, 0, HINTED, mem.scratch[HINTED_PTE])
         entry = current_pte(mem, 0, MOVED)
         if entry & PTE_MIGRATION:
             migration_entry_wait(mem, cpu, 0, MOVED)
@@ -61,10 +61,8 @@ def steps(mem, cpu):
 def check(mem, cpu):
     """The page that was faulted in has its hint, and task 1 was flushed once. All is unmapped."""
     expect(mem, cpu, current_pte(mem, 0, HINTED) & PTE_PROTNONE, PTE_PROTNONE)
-    expect(mem, cpu, load_relaxed(mem.tlb_generation, 1), mem.gang_pfn[1] + 1)
-    drain_all(mem)
-    zap_range(mem, cpu, 0, 0, ALL_PAGES)
-    return 0
+    expect(mem, cpu, load_relaxed(mem.tlb_generation, 1), mem.scratch[GENERATION] + 1)
+    return unmap_everything(mem, cpu)
 
 
 MODEL = Model(

@@ -6,21 +6,18 @@ second if the folio is whole still. list-split is the same with migration by lis
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
-from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
-from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE
+from kernels.base.layout import MIGRATE_ASYNC, MT_MOVABLE
 from kernels.map.access import file_access
 from kernels.map.rmap import zap_range
-from kernels.migrate.targets import FROM_ALLOCATOR
-from kernels.migrate.window import migrate_window
 from kernels.policy.fault import do_read_fault
-from kernels.policy.filemap import create_folio, file_truncate
-from stress.explore.model import PARAMS, Model, small_geometry
-from stress.explore.models._folios import drain_all
+from kernels.policy.filemap import file_truncate
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._files import INDEX, VPAGE, cache_folio
+from stress.explore.models._folios import drain_all, migrate_pageblock
 
-INDEX = 2
-VPAGE = PARAMS["anon_pages"] + INDEX
 FRAMES = 16
+FRAME, TAKEN = range(2)  # scratch: the first frame of the folio; from TAKEN on, the frames that are taken
 #: no per-CPU lists: what is freed counts as free at once, and the watermark decides who gets it
 SPARSE = {"pcp_high": 0, "window_frames": 64}
 
@@ -28,9 +25,7 @@ SPARSE = {"pcp_high": 0, "window_frames": 64}
 @kernel
 def prepare(mem, cpu):
     """The folio is cached and mapped, on the LRU; all frames are taken but those that the watermark keeps, and one."""
-    desc = create_folio(mem, cpu, 0, 0, INDEX, 1)
-    mem.gang_pfn[0] = mem.folio_pfn[desc] & ~((1 << mem.pageblock_order) - 1)
-    folio_put(mem, cpu, desc)
+    mem.scratch[FRAME] = cache_folio(mem, cpu, INDEX, 1)
     for k in range(2):
         do_read_fault(mem, cpu, 0, VPAGE + k, 0)
     drain_all(mem)
@@ -39,10 +34,10 @@ def prepare(mem, cpu):
         pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
         if pfn < 0:
             break
+        mem.scratch[TAKEN + taken] = pfn
         taken += 1
-        mem.gang_pfn[taken] = pfn
-    free_frozen_pages(mem, cpu, mem.gang_pfn[taken], 0)
-    mem.gang_pfn[taken] = 0
+    free_frozen_pages(mem, cpu, mem.scratch[TAKEN + taken - 1], 0)
+    mem.scratch[TAKEN + taken - 1] = 0
     return 0
 
 
@@ -53,7 +48,7 @@ def steps(mem, cpu):
     Returns     what was left, could not be read, or was dropped
     """
     if cpu == 0:
-        return migrate_window(mem, cpu, mem.gang_pfn[0], 1 << mem.pageblock_order, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
+        return migrate_pageblock(mem, cpu, mem.scratch[FRAME], MIGRATE_ASYNC)
     if cpu == 1:
         zap_range(mem, cpu, 0, VPAGE + 1, 1)
         do_read_fault(mem, cpu, 0, VPAGE + 1, 0)
@@ -68,9 +63,9 @@ def check(mem, cpu):
     for k in range(2):
         file_access(mem, cpu, 0, VPAGE + k)
         file_truncate(mem, cpu, 0, INDEX + k)
-    for k in range(1, FRAMES):
-        if mem.gang_pfn[k] != 0:
-            free_frozen_pages(mem, cpu, mem.gang_pfn[k], 0)
+    for k in range(FRAMES):
+        if mem.scratch[TAKEN + k] != 0:
+            free_frozen_pages(mem, cpu, mem.scratch[TAKEN + k], 0)
     return 0
 
 

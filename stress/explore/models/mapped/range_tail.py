@@ -7,33 +7,21 @@ which makes a free block of both frames, and makes a folio of that block.
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
 from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
-from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, T_ANON
+from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE
 from kernels.migrate.targets import FROM_ALLOCATOR
 from kernels.migrate.window import migrate_window
-from kernels.page.folio import folio_prepare, folio_publish
-from kernels.page.lru import lru_add
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import drain_all
+from stress.explore.models._folios import drain_all, new_lru_folio
 
-
-@kernel
-def new_folio(mem, cpu, pfn, order):
-    """A folio on the LRU, without a mapping, with one reference.
-
-    Returns     its descriptor
-    """
-    desc = folio_prepare(mem, cpu, T_ANON, pfn, order, 0, 0)
-    folio_publish(mem, cpu, desc, 1)
-    lru_add(mem, cpu, desc)
-    return desc
+BASE, OLD, NEW = range(3)  # scratch: the first of the four frames; the folio of one frame, and the larger one
 
 
 @kernel
 def prepare(mem, cpu):
     """The second frame of four is a folio, the first one is free, and the others are not."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 2, MT_MOVABLE)
-    mem.gang_pfn[0] = pfn
-    mem.gang_desc[0] = new_folio(mem, cpu, pfn + 1, 0)
+    mem.scratch[BASE] = pfn
+    mem.scratch[OLD] = new_lru_folio(mem, cpu, pfn + 1, 0)
     free_frozen_pages(mem, cpu, pfn, 0)
     return 0
 
@@ -45,9 +33,9 @@ def steps(mem, cpu):
     Returns     what was left
     """
     if cpu == 0:
-        return migrate_window(mem, cpu, mem.gang_pfn[0], 4, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
-    folio_put(mem, cpu, mem.gang_desc[0])
-    mem.gang_desc[1] = new_folio(mem, cpu, alloc_frozen_pages(mem, cpu, 0, 1, MT_MOVABLE), 1)
+        return migrate_window(mem, cpu, mem.scratch[BASE], 4, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
+    folio_put(mem, cpu, mem.scratch[OLD])
+    mem.scratch[NEW] = new_lru_folio(mem, cpu, alloc_frozen_pages(mem, cpu, 0, 1, MT_MOVABLE), 1)
     return 0
 
 
@@ -55,8 +43,8 @@ def steps(mem, cpu):
 def check(mem, cpu):
     """Everything is given back."""
     drain_all(mem)
-    folio_put(mem, cpu, mem.gang_desc[1])
-    free_frozen_pages(mem, cpu, mem.gang_pfn[0] + 2, 1)
+    folio_put(mem, cpu, mem.scratch[NEW])
+    free_frozen_pages(mem, cpu, mem.scratch[BASE] + 2, 1)
     return 0
 
 

@@ -5,17 +5,15 @@ frame, mostly the one that it has just got back; CPU 2 deflates the balloon's bl
 same with migration by lists.
 """
 
-from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.alloc.pages import alloc_frozen_pages
 from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
-from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, T_ANON
-from kernels.migrate.targets import FROM_ALLOCATOR
-from kernels.migrate.window import migrate_window
-from kernels.page.folio import folio_prepare, folio_publish
-from kernels.page.lru import lru_add
+from kernels.base.layout import MIGRATE_ASYNC, MT_MOVABLE
 from kernels.types.offline import balloon_deflate, balloon_inflate
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import drain_all
+from stress.explore.models._folios import drain_all, migrate_pageblock, new_lru_folio, stock_list
+
+FRAME, OLD, NEW = range(3)  # scratch: the frame of the first folio, its descriptor, and that of the folio made in its place
 
 
 @kernel
@@ -24,21 +22,16 @@ def new_folio(mem, cpu):
 
     Returns     its descriptor
     """
-    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-    desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, 0, 0)
-    folio_publish(mem, cpu, desc, 1)
-    lru_add(mem, cpu, desc)
-    return desc
+    return new_lru_folio(mem, cpu, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0)
 
 
 @kernel
 def prepare(mem, cpu):
     """A folio of CPU 1, a block in the balloon of CPU 2, and a free frame on CPU 0's list."""
     desc = new_folio(mem, 1)
-    mem.gang_desc[0] = desc
-    mem.gang_pfn[0] = mem.folio_pfn[desc] & ~((1 << mem.pageblock_order) - 1)
+    mem.scratch[OLD], mem.scratch[FRAME] = desc, mem.folio_pfn[desc]
     balloon_inflate(mem, 2, 2, alloc_frozen_pages(mem, 2, 0, 0, MT_MOVABLE), 0)
-    free_frozen_pages(mem, cpu, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0)
+    stock_list(mem, cpu)
     return 0
 
 
@@ -49,13 +42,13 @@ def steps(mem, cpu):
     Returns     what was left, or given back
     """
     if cpu == 0:
-        return migrate_window(mem, cpu, mem.gang_pfn[0], 1 << mem.pageblock_order, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
+        return migrate_pageblock(mem, cpu, mem.scratch[FRAME], MIGRATE_ASYNC)
     if cpu == 1:
-        folio_put(mem, cpu, mem.gang_desc[0])
+        folio_put(mem, cpu, mem.scratch[OLD])
         balloon_inflate(mem, cpu, cpu, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0)
         return 0
     deflated = balloon_deflate(mem, cpu, cpu, 0)
-    mem.gang_desc[1] = new_folio(mem, cpu)
+    mem.scratch[NEW] = new_folio(mem, cpu)
     return deflated
 
 
@@ -63,7 +56,7 @@ def steps(mem, cpu):
 def check(mem, cpu):
     """Everything is given back."""
     drain_all(mem)
-    folio_put(mem, cpu, mem.gang_desc[1])
+    folio_put(mem, cpu, mem.scratch[NEW])
     for owner in range(1, 3):
         while balloon_deflate(mem, cpu, owner, 0) > 0:
             pass

@@ -9,22 +9,22 @@ from kernels.base.jit import kernel
 from kernels.map.access import file_access
 from kernels.migrate.split import split_folio
 from kernels.page.folio import folio_lock, folio_unlock
-from kernels.policy.fault import do_read_fault
-from kernels.policy.filemap import create_folio, file_truncate, file_write, still_cached
+from kernels.policy.filemap import create_folio, file_truncate, still_cached
 from stress.explore.model import PARAMS, Model, small_geometry
+from stress.explore.models._files import map_page_of_file, truncate_and_write
 from stress.explore.models._folios import drain_all
 
 HEAD, ORDER = 2, 1
 LAST = HEAD + 1
 VPAGE = PARAMS["anon_pages"] + LAST
+DESC = 0  # scratch: the descriptor of the folio
 
 
 @kernel
 def prepare(mem, cpu):
     """A folio of two pages is cached, its second page mapped; CPU 0 keeps the reference that a split needs."""
-    mem.gang_desc[0] = create_folio(mem, cpu, 0, 0, HEAD, ORDER)
-    do_read_fault(mem, cpu, 0, VPAGE, 0)
-    drain_all(mem)
+    mem.scratch[DESC] = create_folio(mem, cpu, 0, 0, HEAD, ORDER)
+    map_page_of_file(mem, cpu, VPAGE)
     return 0
 
 
@@ -35,7 +35,7 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        desc, result = mem.gang_desc[0], -1
+        desc, result = mem.scratch[DESC], -1
         folio_lock(mem, cpu, desc)
         if still_cached(mem, desc, 0):
             result = split_folio(mem, cpu, desc)
@@ -43,9 +43,7 @@ def steps(mem, cpu):
         folio_put(mem, cpu, desc)
         return 1 if result == 0 else 0
     if cpu == 1:
-        dropped = file_truncate(mem, cpu, 0, LAST)
-        file_write(mem, cpu, 0, 0, LAST, 0)
-        return dropped
+        return truncate_and_write(mem, cpu, LAST)
     return file_access(mem, cpu, 0, VPAGE)
 
 

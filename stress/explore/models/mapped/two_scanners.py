@@ -18,13 +18,14 @@ from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all, migrate_one, new_page
 
 PAGES = 2
+FRAMES = 0  # scratch: the frames of the two pages
 
 
 @kernel
 def prepare(mem, cpu):
     """Two pages of task 0, on the LRU."""
     for vpage in range(PAGES):
-        mem.gang_pfn[vpage] = new_page(mem, cpu, 0, vpage)
+        mem.scratch[FRAMES + vpage] = new_page(mem, cpu, 0, vpage)
     return 0
 
 
@@ -34,10 +35,10 @@ def steps(mem, cpu):
 
     Returns     what moved, or was left
     """
-    block = mem.gang_pfn[0] >> mem.pageblock_order
+    block = mem.scratch[FRAMES] >> mem.pageblock_order
     base_pfn, nr_frames = block << mem.pageblock_order, 1 << mem.pageblock_order
     if not claim_block(mem, cpu, block):
-        moved = migrate_one(mem, cpu, mem.gang_pfn[1])
+        moved = migrate_one(mem, cpu, mem.scratch[FRAMES + 1])
         task_access(mem, cpu, 0, 1, 1)
         zap_range(mem, cpu, 0, 0, 1)
         return moved

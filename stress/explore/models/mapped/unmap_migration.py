@@ -15,16 +15,17 @@ from stress.explore.models._folios import drain_all, fault_in, migrate_one, new_
 
 VPAGE = 2
 WRITES_AFTERWARDS = 2  # of CPU 0, and of CPU 2
+FRAME, INCARNATION = range(2)  # scratch: the frame of the page, and which incarnation of the virtual page it is
 
 
 @kernel
 def prepare(mem, cpu):
     """A page of task 0, written more often than another one that comes in its place can be, in frame 0, as an empty entry seems to be."""
     new_page(mem, cpu, 0, VPAGE + 1)
-    mem.gang_pfn[0] = new_page(mem, cpu, 0, VPAGE)
+    mem.scratch[FRAME] = new_page(mem, cpu, 0, VPAGE)
     for _ in range(WRITES_AFTERWARDS + 1):
         task_access(mem, cpu, 0, VPAGE, 1)
-    mem.gang_pfn[1] = load_relaxed(mem.oracle, VPAGE) >> INCARNATION_SHIFT
+    mem.scratch[INCARNATION] = load_relaxed(mem.oracle, VPAGE) >> INCARNATION_SHIFT
     return 0
 
 
@@ -35,7 +36,7 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 0:
-        moved = migrate_one(mem, cpu, mem.gang_pfn[0])
+        moved = migrate_one(mem, cpu, mem.scratch[FRAME])
         fault_in(mem, cpu, 0, VPAGE)
         task_access(mem, cpu, 0, VPAGE, 1)
         return moved
@@ -50,7 +51,7 @@ def check(mem, cpu):
     drain_all(mem)
     task_access(mem, cpu, 0, VPAGE, 0)
     pte = current_pte(mem, 0, VPAGE)
-    if pte & PTE_PRESENT != 0 and load_relaxed(mem.oracle, VPAGE) >> INCARNATION_SHIFT != mem.gang_pfn[1]:
+    if pte & PTE_PRESENT != 0 and load_relaxed(mem.oracle, VPAGE) >> INCARNATION_SHIFT != mem.scratch[INCARNATION]:
         found = load_relaxed(mem.contents, (pte >> PTE_PFN_SHIFT) * mem.words_per_frame + STAMP_VERSION)
         if found > WRITES_AFTERWARDS:
             bug(mem, cpu, BUG_STRANGER, pte >> PTE_PFN_SHIFT, found, WRITES_AFTERWARDS)

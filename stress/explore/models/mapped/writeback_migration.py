@@ -4,25 +4,21 @@ The folio is cached and dirty. CPU 0 migrates its pageblock in SYNC mode, and wa
 back, writes it, and writes it back again.
 """
 
-from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
-from kernels.base.layout import MIGRATE_SYNC, MR_COMPACTION
-from kernels.migrate.targets import FROM_ALLOCATOR
-from kernels.migrate.window import migrate_window
-from kernels.policy.filemap import create_folio, file_read, file_write, file_writeback
+from kernels.base.layout import MIGRATE_SYNC
+from kernels.policy.filemap import file_read, file_write, file_writeback
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import drain_all
+from stress.explore.models._files import cache_folio
+from stress.explore.models._folios import drain_all, migrate_pageblock
 
 INDEX = 3
+FRAME = 0  # scratch: the frame of the folio
 
 
 @kernel
 def prepare(mem, cpu):
     """The folio is written once, and on the LRU."""
-    desc = create_folio(mem, cpu, 0, 0, INDEX, 0)
-    mem.gang_pfn[0] = mem.folio_pfn[desc] & ~((1 << mem.pageblock_order) - 1)
-    folio_put(mem, cpu, desc)
-    drain_all(mem)
+    mem.scratch[FRAME] = cache_folio(mem, cpu, INDEX, 0)
     file_write(mem, cpu, 0, 0, INDEX, 0)
     return 0
 
@@ -34,7 +30,7 @@ def steps(mem, cpu):
     Returns     what was left, or how much was written back
     """
     if cpu == 0:
-        return migrate_window(mem, cpu, mem.gang_pfn[0], 1 << mem.pageblock_order, MIGRATE_SYNC, MR_COMPACTION, FROM_ALLOCATOR)
+        return migrate_pageblock(mem, cpu, mem.scratch[FRAME], MIGRATE_SYNC)
     written = file_writeback(mem, cpu, 0, INDEX)
     file_write(mem, cpu, 0, 0, INDEX, 0)
     return written + 2 * file_writeback(mem, cpu, 0, INDEX)

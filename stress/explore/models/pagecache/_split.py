@@ -18,16 +18,18 @@ from kernels.migrate.split import make_piece, settle_pieces, unlock_pieces
 from kernels.page.folio import folio_lock, folio_unlock
 from kernels.page.refcount import ref_freeze, ref_try_get, ref_unfreeze
 from kernels.policy.filemap import create_folio, file_truncate
+from stress.explore.models.pagecache._lookup import rely_on
 
 HEAD, ORDER = 4, 2
 LAST = HEAD + (1 << ORDER) - 1
+DESC = 0  # scratch: the descriptor of the folio
 TRIES = 3  # of a lookup: each is explored against every step of the split
 
 
 @kernel
 def prepare(mem, cpu):
     """A folio of 2^ORDER pages is cached; CPU 0 keeps the reference that a split needs."""
-    mem.gang_desc[0] = create_folio(mem, cpu, 0, 0, HEAD, ORDER)
+    mem.scratch[DESC] = create_folio(mem, cpu, 0, 0, HEAD, ORDER)
     lru_add_drain(mem, cpu)
     return 0
 
@@ -59,13 +61,7 @@ def look_up_last(mem, cpu, check_range):
 
     Returns     whether it was found
     """
-    desc = lookup(mem, cpu, LAST, check_range)
-    if desc < 0:
-        return 0
-    if not folio_contains(mem, desc, LAST):  # VM_BUG_ON_FOLIO(!folio_contains(folio, index), folio)
-        bug(mem, cpu, BUG_FOLIO_RANGE, mem.folio_pfn[desc], mem.folio_index[desc], LAST)
-    folio_put(mem, cpu, desc)
-    return 1
+    return rely_on(mem, cpu, lookup(mem, cpu, LAST, check_range), LAST)
 
 
 @kernel
@@ -74,7 +70,7 @@ def split(mem, cpu, head_first):
 
     Returns     whether it was split
     """
-    desc = mem.gang_desc[0]
+    desc = mem.scratch[DESC]
     order, pfn, file = mem.folio_order[desc], mem.folio_pfn[desc], 0
     folio_lock(mem, cpu, desc)
     spin_lock(mem, cpu, mem.lock_i_pages + file, LC_I_PAGES)

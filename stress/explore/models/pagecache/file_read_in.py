@@ -4,9 +4,9 @@ What the frame held before is nobody's stamp, so that who uses the page before i
 """
 
 from kernels.base.jit import kernel
-from kernels.policy.filemap import file_read, file_truncate
+from kernels.policy.filemap import file_read
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._folios import drain_all
+from stress.explore.models._files import read_and_drop
 
 INDEX = 3
 
@@ -29,9 +29,7 @@ def steps(mem, cpu):
 @kernel
 def check(mem, cpu):
     """The page is found, and dropped, so that a reference too many or too few is seen."""
-    file_read(mem, cpu, 0, 0, INDEX, 0)
-    drain_all(mem)
-    file_truncate(mem, cpu, 0, INDEX)
+    read_and_drop(mem, cpu, INDEX)
     return 0
 
 

@@ -7,23 +7,20 @@ task, reads it through the cache and truncates it, too.
 
 from kernels.base.jit import kernel
 from kernels.map.rmap import zap_range
-from kernels.policy.fault import do_read_fault
 from kernels.policy.filemap import file_read, file_truncate
 from kernels.policy.reclaim import reclaim_one
-from stress.explore.model import PARAMS, Model, small_geometry
+from stress.explore.model import Model, small_geometry
+from stress.explore.models._files import FILE_LRU, INDEX, VPAGE, map_page_of_file, read_and_drop
 from stress.explore.models._folios import drain_all
 
-INDEX, OTHER = 2, 5
-VPAGE = PARAMS["anon_pages"] + INDEX
-FILE_LRU = 1  # the list of node 0
+OTHER = 5  # the index of the other page
 
 
 @kernel
 def prepare(mem, cpu):
     """Another page is cached and was read, the page is cached and mapped, and both are on the LRU."""
     file_read(mem, cpu, 0, 0, OTHER, 0)
-    do_read_fault(mem, cpu, 0, VPAGE, 0)
-    drain_all(mem)
+    map_page_of_file(mem, cpu, VPAGE)
     return 0
 
 
@@ -46,9 +43,7 @@ def steps(mem, cpu):
 def check(mem, cpu):
     """The page can be read; all is dropped, so that a reference too many or too few is seen."""
     drain_all(mem)
-    file_read(mem, cpu, 0, 0, INDEX, 0)
-    drain_all(mem)
-    file_truncate(mem, cpu, 0, INDEX)
+    read_and_drop(mem, cpu, INDEX)
     file_truncate(mem, cpu, 0, OTHER)
     return 0
 

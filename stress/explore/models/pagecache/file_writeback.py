@@ -4,21 +4,19 @@ The page is cached and dirty. CPU 0 writes it back. CPU 1 writes it, reading it 
 the folio at the end of the LRU.
 """
 
-from kernels.alloc.release import lru_add_drain
 from kernels.base.jit import kernel
 from kernels.policy.filemap import file_read, file_truncate, file_write, file_writeback
 from kernels.policy.reclaim import reclaim_one
 from stress.explore.model import Model, small_geometry
-
-INDEX = 2
-LRUVEC = 1  # the files' of node 0
+from stress.explore.models._files import FILE_LRU, INDEX
+from stress.explore.models._folios import drain_all
 
 
 @kernel
 def prepare(mem, cpu):
     """Two pages in one folio are cached, and the second was written."""
     file_write(mem, cpu, 0, 0, INDEX + 1, 1)
-    lru_add_drain(mem, cpu)
+    drain_all(mem)
     return 0
 
 
@@ -34,14 +32,13 @@ def steps(mem, cpu):
         return file_write(mem, cpu, 0, 0, INDEX, 0)
     if cpu == 2:
         return file_truncate(mem, cpu, 0, INDEX)
-    return reclaim_one(mem, cpu, LRUVEC)
+    return reclaim_one(mem, cpu, FILE_LRU)
 
 
 @kernel
 def check(mem, cpu):
     """What was written is found, and written back when it is clean; nobody has a reference, so that all can be dropped."""
-    for other in range(mem.nr_cpus):
-        lru_add_drain(mem, other)
+    drain_all(mem)
     file_read(mem, cpu, 0, 0, INDEX, 0)
     file_writeback(mem, cpu, 0, INDEX)
     file_writeback(mem, cpu, 0, INDEX)

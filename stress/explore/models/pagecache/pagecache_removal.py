@@ -5,12 +5,10 @@ index anew. CPUs 1 and 2 look the first index up, and may be those that put last
 """
 
 from kernels.alloc.release import folio_put, lru_add_drain
-from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import BUG_FOLIO_RANGE
-from kernels.map.pagecache import filemap_get_entry, folio_contains
 from kernels.policy.filemap import create_folio, file_truncate
 from stress.explore.model import Model, small_geometry
+from stress.explore.models.pagecache._lookup import look_up
 
 INDEX, OTHER = 3, 5
 
@@ -44,13 +42,7 @@ def steps(mem, cpu):
     if cpu == 0:
         dropped = file_truncate(mem, cpu, 0, INDEX)
         return dropped * 4 + read_in(mem, cpu, OTHER) * 2 + read_in(mem, cpu, INDEX)
-    desc = filemap_get_entry(mem, cpu, 0, INDEX)
-    if desc < 0:
-        return 0
-    if not folio_contains(mem, desc, INDEX):
-        bug(mem, cpu, BUG_FOLIO_RANGE, mem.folio_pfn[desc], mem.folio_index[desc], INDEX)
-    folio_put(mem, cpu, desc)
-    return 1
+    return look_up(mem, cpu, INDEX)
 
 
 @kernel

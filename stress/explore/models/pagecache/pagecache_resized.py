@@ -8,13 +8,15 @@ from kernels.alloc.release import folio_put
 from kernels.base.bug import bug
 from kernels.base.jit import kernel
 from kernels.base.layout import BUG_FOLIO_RANGE
-from kernels.map.pagecache import filemap_get_entry, folio_contains, load_entry
+from kernels.map.pagecache import load_entry
 from kernels.policy.filemap import create_folio, file_truncate
 from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all
+from stress.explore.models.pagecache._lookup import look_up
 
 LAST = 7
 SMALL, LARGE = 1, 2  # orders; their heads are 6 and 4
+SMALL_DESC, LARGE_DESC, LOADED = range(3)  # scratch: the descriptors of both folios, and the entry that CPU 1 loaded
 
 
 @kernel
@@ -32,8 +34,8 @@ def read_in(mem, cpu, order):
 @kernel
 def prepare(mem, cpu):
     """A folio of two pages is cached."""
-    mem.gang_desc[0] = read_in(mem, cpu, SMALL)
-    mem.gang_desc[1] = -1
+    mem.scratch[SMALL_DESC] = read_in(mem, cpu, SMALL)
+    mem.scratch[LARGE_DESC] = -1
     drain_all(mem)
     return 0
 
@@ -46,25 +48,20 @@ def steps(mem, cpu):
     """
     if cpu == 0:
         file_truncate(mem, cpu, 0, LAST)
-        mem.gang_desc[1] = read_in(mem, cpu, LARGE)
+        mem.scratch[LARGE_DESC] = read_in(mem, cpu, LARGE)
     elif cpu == 1:
-        mem.gang_word[0] = load_entry(mem, 0, LAST)
+        mem.scratch[LOADED] = load_entry(mem, 0, LAST)
     else:
-        desc = filemap_get_entry(mem, cpu, 0, LAST)
-        if desc < 0:
-            return 0
-        if not folio_contains(mem, desc, LAST):
-            bug(mem, cpu, BUG_FOLIO_RANGE, mem.folio_pfn[desc], mem.folio_index[desc], LAST)
-        folio_put(mem, cpu, desc)
+        return look_up(mem, cpu, LAST)
     return 1
 
 
 @kernel
 def check(mem, cpu):
     """What was loaded is nothing, or one of the two folios; all is dropped, so that a reference too many or too few is seen."""
-    desc = mem.gang_word[0] - 1
-    if desc >= 0 and desc != mem.gang_desc[0] and desc != mem.gang_desc[1]:
-        bug(mem, cpu, BUG_FOLIO_RANGE, -1, desc, mem.gang_desc[1])
+    desc = mem.scratch[LOADED] - 1
+    if desc >= 0 and desc != mem.scratch[SMALL_DESC] and desc != mem.scratch[LARGE_DESC]:
+        bug(mem, cpu, BUG_FOLIO_RANGE, -1, desc, mem.scratch[LARGE_DESC])
     drain_all(mem)
     file_truncate(mem, cpu, 0, LAST)
     return 0

@@ -4,14 +4,12 @@ CPU 0 splits a cached folio of two pages. CPU 1 looks its second page up, CPU 2 
 """
 
 from kernels.alloc.release import folio_put
-from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import BUG_FOLIO_RANGE
-from kernels.map.pagecache import filemap_get_entry, folio_contains
 from kernels.migrate.split import split_folio
 from kernels.page.folio import folio_lock, folio_unlock
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.pagecache._split import HEAD, LAST, check, prepare
+from stress.explore.models.pagecache._lookup import look_up
+from stress.explore.models.pagecache._split import DESC, LAST, check, prepare
 
 
 @kernel
@@ -21,20 +19,13 @@ def steps(mem, cpu):
     Returns     whether it was split, or found
     """
     if cpu == 0:
-        desc = mem.gang_desc[0]
+        desc = mem.scratch[DESC]
         folio_lock(mem, cpu, desc)
         result = split_folio(mem, cpu, desc)
         folio_unlock(mem, cpu, desc)
         folio_put(mem, cpu, desc)
         return 1 if result == 0 else 0
-    index = LAST if cpu == 1 else HEAD
-    desc = filemap_get_entry(mem, cpu, 0, index)
-    if desc < 0:
-        return 0
-    if not folio_contains(mem, desc, index):
-        bug(mem, cpu, BUG_FOLIO_RANGE, mem.folio_pfn[desc], mem.folio_index[desc], index)
-    folio_put(mem, cpu, desc)
-    return 1
+    return look_up(mem, cpu, LAST)
 
 
 MODEL = Model(

@@ -5,7 +5,6 @@ Afterwards a page that was read is passed over once by reclaim, and then taken; 
 often as it says.
 """
 
-from kernels.alloc.release import folio_put
 from kernels.base import counter
 from kernels.base.jit import kernel
 from kernels.base.layout import FL_WRITEBACK, MIGRATE_SYNC, MR_COMPACTION
@@ -14,28 +13,27 @@ from kernels.migrate.folio import folio_migrate_move, folio_migrate_unmap
 from kernels.migrate.targets import FROM_ALLOCATOR, alloc_target_folio
 from kernels.page.folio import folio_clear, folio_set, folio_test
 from kernels.page.refcount import ref_freeze, ref_unfreeze
-from kernels.policy.filemap import create_folio, file_read, file_truncate, file_write, file_writeback
+from kernels.policy.filemap import file_read, file_truncate, file_write, file_writeback
 from kernels.policy.reclaim import reclaim_one
 from kernels.types.folios import isolate_folio
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._files import FILE_LRU, cache_folio
 from stress.explore.models._folios import drain_all
 from stress.explore.models._promises import counted, expect
 
 INDEX, MOVED, TRIES = 3, 5, 64
-FILE_LIST = 1  # the lruvec of node 0's files
+MOVING, WRITTEN = range(2)  # scratch: the isolated folio; from WRITTEN on, how many pages each CPU wrote back
 
 
 @kernel
 def prepare(mem, cpu):
     """A dirty page, on the LRU, and one that is isolated and under writeback."""
-    folio_put(mem, cpu, create_folio(mem, cpu, 0, 0, INDEX, 0))
-    moved = create_folio(mem, cpu, 0, 0, MOVED, 0)
-    pfn = mem.folio_pfn[moved]
-    folio_put(mem, cpu, moved)
-    drain_all(mem)
+    cache_folio(mem, cpu, INDEX, 0)
+    pfn = cache_folio(mem, cpu, MOVED, 0)
     file_write(mem, cpu, 0, 0, INDEX, 0)
-    mem.gang_desc[0] = isolate_folio(mem, cpu, pfn, mem.memdesc[pfn], MR_COMPACTION)
+    moved = isolate_folio(mem, cpu, pfn, mem.memdesc[pfn], MR_COMPACTION)
     folio_set(mem, moved, FL_WRITEBACK)
+    mem.scratch[MOVING] = moved
     return 0
 
 
@@ -54,22 +52,23 @@ def steps(mem, cpu):
 
     Returns     pages written
     """
-    mem.gang_pfn[cpu] = file_writeback(mem, cpu, 0, INDEX)
+    written = file_writeback(mem, cpu, 0, INDEX)
+    mem.scratch[WRITTEN + cpu] = written
     if cpu == 0:
-        move_after_writeback(mem, cpu, mem.gang_desc[0])
+        move_after_writeback(mem, cpu, mem.scratch[MOVING])
     else:
-        folio_clear(mem, mem.gang_desc[0], FL_WRITEBACK)
-    return mem.gang_pfn[cpu]
+        folio_clear(mem, mem.scratch[MOVING], FL_WRITEBACK)
+    return written
 
 
 @kernel
 def check(mem, cpu):
     """It was written once. It is used, so reclaim passes it over once. While it is frozen, a lookup tries, and gives up."""
-    expect(mem, cpu, mem.gang_pfn[0] + mem.gang_pfn[1], 1)
+    expect(mem, cpu, mem.scratch[WRITTEN] + mem.scratch[WRITTEN + 1], 1)
     drain_all(mem)
     file_truncate(mem, cpu, 0, MOVED)
     file_read(mem, cpu, 0, 0, INDEX, 0)
-    expect(mem, cpu, reclaim_one(mem, cpu, FILE_LIST), 0)
+    expect(mem, cpu, reclaim_one(mem, cpu, FILE_LRU), 0)
     drain_all(mem)
     desc = (mem.cache[cache_slot(mem, 0, INDEX)] >> 1) - 1
     expect(mem, cpu, 1 if ref_freeze(mem, cpu, desc, 1) else 0, 1)
@@ -77,7 +76,7 @@ def check(mem, cpu):
     expect(mem, cpu, filemap_get_entry(mem, cpu, 0, INDEX), -1)
     expect(mem, cpu, counted(mem, cpu, counter.SPEC_TRIED) - before, TRIES)
     ref_unfreeze(mem, cpu, desc, 1)
-    expect(mem, cpu, reclaim_one(mem, cpu, FILE_LIST), 1)
+    expect(mem, cpu, reclaim_one(mem, cpu, FILE_LRU), 1)
     file_truncate(mem, cpu, 0, INDEX)
     return 0
 

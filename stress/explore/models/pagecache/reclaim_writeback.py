@@ -5,13 +5,11 @@ clean, and reads it.
 """
 
 from kernels.base.jit import kernel
-from kernels.policy.filemap import file_read, file_truncate, file_write, file_writeback
+from kernels.policy.filemap import file_read, file_write, file_writeback
 from kernels.policy.reclaim import reclaim_one
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._files import FILE_LRU, INDEX, read_and_drop
 from stress.explore.models._folios import drain_all
-
-INDEX = 2
-FILE_LRU = 1  # the list of node 0
 
 
 @kernel
@@ -45,9 +43,7 @@ def check(mem, cpu):
     for _ in range(2):  # who has read it has marked it as used
         reclaim_one(mem, cpu, FILE_LRU)
         drain_all(mem)
-    file_read(mem, cpu, 0, 0, INDEX, 0)
-    drain_all(mem)
-    file_truncate(mem, cpu, 0, INDEX)
+    read_and_drop(mem, cpu, INDEX)
     return 0
 
 

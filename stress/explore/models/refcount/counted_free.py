@@ -4,19 +4,21 @@ CPU 0 frees two frames that have one count on the first of them. CPUs 1 and 2 wa
 of them may put last, and frees that frame alone.
 """
 
-from kernels.alloc.release import alloc_counted_pages, folio_put, free_counted_pages, try_get_pfn
+from kernels.alloc.release import alloc_counted_pages, free_counted_pages
 from kernels.base.jit import kernel
 from kernels.base.layout import MT_UNMOVABLE
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import no_check, speculate
 
 ORDER = 1
+DESC, FRAME = range(2)  # scratch: the descriptor, and the first of the two frames
 
 
 @kernel
 def prepare(mem, cpu):
     """CPU 0 owns two frames."""
-    mem.gang_desc[0] = alloc_counted_pages(mem, cpu, 0, ORDER, MT_UNMOVABLE)
-    mem.gang_pfn[0] = mem.folio_pfn[mem.gang_desc[0]]
+    desc = alloc_counted_pages(mem, cpu, 0, ORDER, MT_UNMOVABLE)
+    mem.scratch[DESC], mem.scratch[FRAME] = desc, mem.folio_pfn[desc]
     return 0
 
 
@@ -27,19 +29,9 @@ def steps(mem, cpu):
     Returns     whether there was a reference to be had
     """
     if cpu == 0:
-        free_counted_pages(mem, cpu, mem.gang_desc[0], ORDER)
+        free_counted_pages(mem, cpu, mem.scratch[DESC], ORDER)
         return 0
-    desc = try_get_pfn(mem, cpu, mem.gang_pfn[0])
-    if desc < 0:
-        return 0
-    folio_put(mem, cpu, desc)
-    return 1
-
-
-@kernel
-def check(mem, cpu):
-    """The checkers at rest count the frames."""
-    return 0
+    return min(speculate(mem, cpu, mem.scratch[FRAME]), 1)
 
 
 MODEL = Model(
@@ -49,6 +41,6 @@ MODEL = Model(
     small_geometry(3),
     prepare,
     steps,
-    check,
+    no_check,
     meetings=("met_speculation_on_free_pages", "spec_kept"),
 )

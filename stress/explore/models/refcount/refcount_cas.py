@@ -15,6 +15,7 @@ from kernels.page.folio import folio_covers, folio_prepare, folio_publish
 from stress.explore.model import Model, small_geometry
 
 MAPPING = 3
+DESC, FRAME = range(2)  # scratch: the descriptor and the frame of the folio that CPU 0 begins with
 
 
 @kernel
@@ -33,8 +34,7 @@ def new_folio(mem, cpu):
 def prepare(mem, cpu):
     """CPU 0 owns a folio."""
     desc = new_folio(mem, cpu)
-    mem.gang_desc[0] = desc
-    mem.gang_pfn[0] = mem.folio_pfn[desc]
+    mem.scratch[DESC], mem.scratch[FRAME] = desc, mem.folio_pfn[desc]
     return 0
 
 
@@ -45,12 +45,12 @@ def steps(mem, cpu):
     Returns     whether the reference held
     """
     if cpu == 0:
-        folio_put(mem, cpu, mem.gang_desc[0])
+        folio_put(mem, cpu, mem.scratch[DESC])
         pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
         folio_put(mem, cpu, new_folio(mem, cpu))
         free_frozen_pages(mem, cpu, pfn, 0)
         return 0
-    pfn = mem.gang_pfn[0]
+    pfn = mem.scratch[FRAME]
     desc = try_get_pfn(mem, cpu, pfn)
     if desc < 0:
         return 0
@@ -63,9 +63,9 @@ def steps(mem, cpu):
 @kernel
 def check(mem, cpu):
     """Nobody has the frame any more."""
-    word = load_relaxed(mem.memdesc, mem.gang_pfn[0])
+    word = load_relaxed(mem.memdesc, mem.scratch[FRAME])
     if word != NONE_WORD:
-        bug(mem, cpu, BUG_WORD_CHANGED, mem.gang_pfn[0], word, NONE_WORD)
+        bug(mem, cpu, BUG_WORD_CHANGED, mem.scratch[FRAME], word, NONE_WORD)
     return 0
 
 

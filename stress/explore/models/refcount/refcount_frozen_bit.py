@@ -21,7 +21,7 @@ from kernels.page.refcount import ref_put_testzero, ref_try_get
 from kernels.page.shadow import shadow_move
 from stress.explore.model import Model, small_geometry
 
-LIVES = 1  # the word of gang_desc that counts lives that are still to come
+DESC, FRAME, LIVES = range(3)  # scratch: the descriptor, its frame, and how many lives are still to come
 
 
 @kernel
@@ -30,7 +30,7 @@ def prepare(mem, cpu):
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, 3, 0)
     folio_publish(mem, cpu, desc, 1)
-    mem.gang_desc[0], mem.gang_pfn[0], mem.gang_desc[LIVES] = desc, pfn, 1
+    mem.scratch[DESC], mem.scratch[FRAME], mem.scratch[LIVES] = desc, pfn, 1
     return 0
 
 
@@ -40,13 +40,13 @@ def retire(mem, cpu, desc):
 
     Returns     whether the frame has another life
     """
-    shadow_move(mem, cpu, mem.gang_pfn[0], 0, SH_OWNED, SH_PCP)
+    shadow_move(mem, cpu, mem.scratch[FRAME], 0, SH_OWNED, SH_PCP)
     folio_retire_words(mem, cpu, desc)
-    lives = mem.gang_desc[LIVES]
+    lives = mem.scratch[LIVES]
     if lives == 0:
         return False
-    mem.gang_desc[LIVES] = lives - 1
-    shadow_move(mem, cpu, mem.gang_pfn[0], 0, SH_PCP, SH_OWNED)
+    mem.scratch[LIVES] = lives - 1
+    shadow_move(mem, cpu, mem.scratch[FRAME], 0, SH_PCP, SH_OWNED)
     return True
 
 
@@ -84,7 +84,7 @@ def steps(mem, cpu):
 
     Returns     lives that ended here
     """
-    desc = mem.gang_desc[0]
+    desc = mem.scratch[DESC]
     if cpu == 0:
         return put(mem, cpu, desc)
     ended = 0
@@ -99,8 +99,8 @@ def steps(mem, cpu):
 @kernel
 def check(mem, cpu):
     """Both lives have ended, no word leads to the folio, and no addition is left in its count."""
-    desc, pfn = mem.gang_desc[0], mem.gang_pfn[0]
-    if mem.gang_desc[LIVES] != 0 or load_relaxed(mem.refcount, desc) != FROZEN:
+    desc, pfn = mem.scratch[DESC], mem.scratch[FRAME]
+    if mem.scratch[LIVES] != 0 or load_relaxed(mem.refcount, desc) != FROZEN:
         bug(mem, cpu, BUG_WORD_CHANGED, pfn, load_relaxed(mem.refcount, desc), FROZEN)
     if load_relaxed(mem.memdesc, pfn) != NONE_WORD:
         bug(mem, cpu, BUG_WORD_CHANGED, pfn, load_relaxed(mem.memdesc, pfn), NONE_WORD)

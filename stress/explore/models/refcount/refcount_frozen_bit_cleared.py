@@ -10,7 +10,7 @@ from kernels.base.layout import REFCOUNT_FROZEN_BIT
 from kernels.page.folio import folio_publish
 from kernels.page.refcount import ref_put_testzero
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.refcount.refcount_frozen_bit import add_late, prepare, retire
+from stress.explore.models.refcount.refcount_frozen_bit import DESC, add_late, prepare, retire
 
 
 @kernel
@@ -35,7 +35,7 @@ def steps(mem, cpu):
 
     Returns     lives that ended here
     """
-    desc = mem.gang_desc[0]
+    desc = mem.scratch[DESC]
     if cpu != 0 and not add_late(mem, cpu, desc):
         return 0
     return put(mem, cpu, desc)
@@ -47,7 +47,7 @@ def check(mem, cpu):
 
     Returns     the count
     """
-    return load_relaxed(mem.refcount, mem.gang_desc[0])
+    return load_relaxed(mem.refcount, mem.scratch[DESC])
 
 
 MODEL = Model(

@@ -3,7 +3,8 @@
 from kernels.base.layout import REFCOUNT_FROZEN_BIT
 from stress.explore.linearizability import REFCOUNT
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.refcount.refcount_linearizable import check, prepare, steps
+from stress.explore.models._folios import no_check
+from stress.explore.models.refcount.refcount_linearizable import prepare, steps
 
 MODEL = Model(
     "refcount-frozen-bit-linearizable",
@@ -12,7 +13,7 @@ MODEL = Model(
     small_geometry(3),
     prepare,
     steps,
-    check,
+    no_check,
     params={"policy_refcount": REFCOUNT_FROZEN_BIT},
     meetings=("spec_failed_on_zero", "spec_kept", "met_put_lost_to_a_get"),
     at_rest=False,

@@ -14,9 +14,11 @@ from kernels.page.folio import folio_prepare, folio_publish
 from kernels.page.refcount import ref_freeze, ref_put_testzero, ref_try_get, ref_unfreeze
 from stress.explore.linearizability import REFCOUNT, REFCOUNT_NAMES
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import no_check
 from stress.explore.models._history import invoke, record
 
 TRY_GET, PUT, FREEZE, UNFREEZE = range(len(REFCOUNT_NAMES))
+DESC = 0  # scratch: the descriptor
 
 
 @kernel
@@ -27,7 +29,7 @@ def prepare(mem, cpu):
     begin = invoke(mem)
     folio_publish(mem, cpu, desc, 1)
     record(mem, cpu, begin, UNFREEZE, desc, 1)
-    mem.gang_pfn[0] = desc
+    mem.scratch[DESC] = desc
     return 0
 
 
@@ -44,7 +46,7 @@ def steps(mem, cpu):
 
     Returns     whether it was frozen, or there was a reference to be had
     """
-    desc = mem.gang_pfn[0]
+    desc = mem.scratch[DESC]
     begin = invoke(mem)
     if cpu == 0:
         frozen = ref_freeze(mem, cpu, desc, 1)
@@ -65,12 +67,6 @@ def steps(mem, cpu):
     return 1
 
 
-@kernel
-def check(mem, cpu):
-    """The oracle says what holds."""
-    return 0
-
-
 MODEL = Model(
     "refcount-linearizable",
     "gets, puts and a freeze of one count against an oracle: every result is that of one at a time",
@@ -78,7 +74,7 @@ MODEL = Model(
     small_geometry(3),
     prepare,
     steps,
-    check,
+    no_check,
     meetings=("spec_failed_on_zero", "spec_kept"),
     at_rest=False,  # the count ends at 0, and nobody has freed the folio
     oracle=REFCOUNT,

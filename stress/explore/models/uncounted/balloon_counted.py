@@ -5,60 +5,11 @@ reference on the first page through its word, and may be the one that puts last.
 life.
 """
 
-from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
-from kernels.alloc.release import folio_put, try_get_pfn
-from kernels.base.atomics import load_acquire
-from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE, OFFLINE_COUNTED
-from kernels.types.balloon import (
-    balloon_page_dequeue,
-    balloon_page_enqueue,
-    is_balloon_page,
-    isolate_balloon_page,
-    migrate_balloon_page,
-    putback_balloon_page,
-)
+from kernels.base.layout import OFFLINE_COUNTED
 from stress.explore.model import Model, small_geometry
-
-
-@kernel
-def prepare(mem, cpu):
-    """Two pages in the balloon of CPU 0, and a free frame on CPU 1's list."""
-    for place in range(2):
-        pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-        mem.gang_pfn[place] = pfn
-        balloon_page_enqueue(mem, cpu, 0, pfn)
-    free_frozen_pages(mem, 1, alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE), 0)
-    return 0
-
-
-@kernel
-def move(mem, cpu, pfn, migrate):
-    """Compaction: isolate a page, and migrate it or put it back.
-
-    Returns     1 if it was isolated
-    """
-    # ORDER: acquire, pairs with the publication of the word; what decides stands under the balloon's lock
-    word = load_acquire(mem.memdesc, pfn)
-    if not is_balloon_page(mem, word) or not isolate_balloon_page(mem, cpu, pfn, word):
-        return 0
-    if migrate:
-        migrate_balloon_page(mem, cpu, pfn, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), word)
-    else:
-        putback_balloon_page(mem, cpu, word)
-    return 1
-
-
-@kernel
-def deflate_and_inflate(mem, cpu):
-    """The owner: both pages back, and one in.
-
-    Returns     what it could give back
-    """
-    deflated = balloon_page_dequeue(mem, cpu, 0, 0) + 2 * balloon_page_dequeue(mem, cpu, 0, 0)
-    balloon_page_enqueue(mem, cpu, 0, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE))
-    return deflated
+from stress.explore.models._folios import speculate
+from stress.explore.models.uncounted._balloons import FIRST, check, deflate_and_inflate, move, prepare
 
 
 @kernel
@@ -70,22 +21,8 @@ def steps(mem, cpu):
     if cpu == 0:
         return deflate_and_inflate(mem, cpu)
     if cpu == 1:
-        return move(mem, cpu, mem.gang_pfn[0], True)
-    desc = try_get_pfn(mem, cpu, mem.gang_pfn[0])
-    if desc < 0:
-        return 0
-    folio_put(mem, cpu, desc)
-    return 1
-
-
-@kernel
-def check(mem, cpu):
-    """The owner asks again for what it could not have, and the balloon is empty then."""
-    while balloon_page_dequeue(mem, cpu, 0, 0) > 0:
-        pass
-    if mem.balloon_pages[0] != 0:
-        bug(mem, cpu, BUG_BALLOON_LOST, -1, mem.balloon_pages[0], 0)
-    return 0
+        return move(mem, cpu, mem.scratch[FIRST], True)
+    return min(speculate(mem, cpu, mem.scratch[FIRST]), 1)
 
 
 MODEL = Model(

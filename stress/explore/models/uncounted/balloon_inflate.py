@@ -13,13 +13,14 @@ from kernels.types.offline import balloon_deflate, balloon_inflate, is_offline_h
 from stress.explore.model import Model, small_geometry
 
 BALLOON, ORDER = 0, 1
+BLOCKS, GIVEN_BACK = 0, 3  # scratch: the block of CPU 0, CPU 1's target, the block of CPU 2; frames that CPU 2 gave back
 
 
 @kernel
 def prepare(mem, cpu):
     """Three blocks: to inflate, to move it to, and to inflate."""
     for k in range(3):
-        mem.gang_pfn[k] = alloc_frozen_pages(mem, cpu, 0, ORDER, MT_MOVABLE)
+        mem.scratch[BLOCKS + k] = alloc_frozen_pages(mem, cpu, 0, ORDER, MT_MOVABLE)
     return 0
 
 
@@ -46,18 +47,19 @@ def steps(mem, cpu):
     Returns     what became of it
     """
     if cpu == 1:
-        return move(mem, cpu, mem.gang_pfn[0], mem.gang_pfn[1])
-    balloon_inflate(mem, cpu, BALLOON, mem.gang_pfn[cpu], ORDER)
+        return move(mem, cpu, mem.scratch[BLOCKS], mem.scratch[BLOCKS + 1])
+    balloon_inflate(mem, cpu, BALLOON, mem.scratch[BLOCKS + cpu], ORDER)
     if cpu == 2:
-        mem.gang_pfn[3] = balloon_deflate(mem, cpu, BALLOON, 0)
-        return mem.gang_pfn[3]
+        given_back = balloon_deflate(mem, cpu, BALLOON, 0)
+        mem.scratch[GIVEN_BACK] = given_back
+        return given_back
     return 0
 
 
 @kernel
 def check(mem, cpu):
     """The balloon gives back what is left, and no more than it was given."""
-    given_back = mem.gang_pfn[3]
+    given_back = mem.scratch[GIVEN_BACK]
     for _ in range(3):
         given_back += balloon_deflate(mem, cpu, BALLOON, 0)
     if given_back != 2 << ORDER:

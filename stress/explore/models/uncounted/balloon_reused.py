@@ -6,12 +6,13 @@ CPU 1 isolates the first page and migrates it, CPU 2 the second one.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
-from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE, OFFLINE_ZERO
+from kernels.base.layout import MT_MOVABLE, OFFLINE_ZERO
 from kernels.types.balloon import balloon_page_dequeue, balloon_page_enqueue
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.uncounted.balloon_counted import move
+from stress.explore.models.uncounted._balloons import FIRST, SECOND, empty_balloon, move
+
+FRAME = SECOND + 1  # scratch: the frame that replaces the first page
 
 
 @kernel
@@ -19,7 +20,7 @@ def prepare(mem, cpu):
     """Two pages in balloon 0, and a frame for it."""
     for place in range(3):
         pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-        mem.gang_pfn[place] = pfn
+        mem.scratch[FIRST + place] = pfn
         if place < 2:
             balloon_page_enqueue(mem, cpu, 0, pfn)
     return 0
@@ -32,9 +33,9 @@ def steps(mem, cpu):
     Returns     what could be given back, or was isolated
     """
     if cpu > 0:
-        return move(mem, cpu, mem.gang_pfn[cpu - 1], True)
+        return move(mem, cpu, mem.scratch[FIRST + cpu - 1], True)
     deflated = balloon_page_dequeue(mem, cpu, 0, 0)
-    balloon_page_enqueue(mem, cpu, 0, mem.gang_pfn[2])
+    balloon_page_enqueue(mem, cpu, 0, mem.scratch[FRAME])
     deflated += 2 * balloon_page_dequeue(mem, cpu, 0, 0)
     balloon_page_enqueue(mem, cpu, 1, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE))
     return deflated + 4 * balloon_page_dequeue(mem, cpu, 1, 0)
@@ -44,10 +45,7 @@ def steps(mem, cpu):
 def check(mem, cpu):
     """The owner asks again for what it could not have, and both balloons are empty then."""
     for balloon in range(2):
-        while balloon_page_dequeue(mem, cpu, balloon, 0) > 0:
-            pass
-        if mem.balloon_pages[balloon] != 0:
-            bug(mem, cpu, BUG_BALLOON_LOST, -1, mem.balloon_pages[balloon], 0)
+        empty_balloon(mem, cpu, balloon)
     return 0
 
 

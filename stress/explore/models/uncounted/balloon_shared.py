@@ -9,7 +9,7 @@ from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE, OFFLINE_ZERO
 from kernels.types.balloon import balloon_page_dequeue, balloon_page_enqueue
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.uncounted.balloon_counted import check, move, prepare
+from stress.explore.models.uncounted._balloons import FIRST, SECOND, check, move, prepare
 
 
 @kernel
@@ -19,7 +19,7 @@ def steps(mem, cpu):
     Returns     pages that were isolated, or given back
     """
     if cpu == 1:
-        return move(mem, cpu, mem.gang_pfn[0], False) + 2 * move(mem, cpu, mem.gang_pfn[1], True)
+        return move(mem, cpu, mem.scratch[FIRST], False) + 2 * move(mem, cpu, mem.scratch[SECOND], True)
     balloon_page_enqueue(mem, cpu, 0, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE))
     return balloon_page_dequeue(mem, cpu, 0, 0) + balloon_page_dequeue(mem, cpu, 0, 0)
 

@@ -6,7 +6,7 @@ As balloon-counted; what holds a frame here is its place in the inventory and no
 from kernels.base.jit import kernel
 from kernels.base.layout import OFFLINE_ZERO
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.uncounted.balloon_counted import check, deflate_and_inflate, move, prepare
+from stress.explore.models.uncounted._balloons import FIRST, check, deflate_and_inflate, move, prepare
 
 
 @kernel
@@ -17,7 +17,7 @@ def steps(mem, cpu):
     """
     if cpu == 0:
         return deflate_and_inflate(mem, cpu)
-    return move(mem, cpu, mem.gang_pfn[cpu - 1], cpu == 1)
+    return move(mem, cpu, mem.scratch[FIRST + cpu - 1], cpu == 1)
 
 
 MODEL = Model(

@@ -11,6 +11,7 @@ from kernels.types.netpool import netpool_add, netpool_cached, netpool_consume, 
 from stress.explore.model import Model, small_geometry
 
 FRAGMENTS = 2
+FRAME = 0  # scratch: the frame that CPU 0 receives
 
 
 @kernel
@@ -28,7 +29,7 @@ def new_frame(mem, cpu):
 def prepare(mem, cpu):
     """One frame is on its way, its fragment in slot 1; CPU 0 has another."""
     netpool_receive(mem, cpu, new_frame(mem, cpu), 1, 1)
-    mem.gang_pfn[0] = new_frame(mem, cpu)
+    mem.scratch[FRAME] = new_frame(mem, cpu)
     return 0
 
 
@@ -39,7 +40,7 @@ def steps(mem, cpu):
     Returns     fragments consumed
     """
     if cpu == 0:
-        netpool_receive(mem, cpu, mem.gang_pfn[0], FRAGMENTS, 0)
+        netpool_receive(mem, cpu, mem.scratch[FRAME], FRAGMENTS, 0)
         return 0
     consumed = netpool_consume(mem, cpu, 1) + netpool_consume(mem, cpu, 0)
     pfn = netpool_cached(mem, cpu)

@@ -8,12 +8,12 @@ one of the zone's at once.
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
 from kernels.base.atomics import load_relaxed
-from kernels.base.bug import bug
 from kernels.base.jit import kernel
-from kernels.base.layout import BUG_BALLOON_LOST, MT_MOVABLE
+from kernels.base.layout import MT_MOVABLE
 from kernels.page.memdesc import is_offline_head
 from kernels.types.offline import balloon_deflate, balloon_inflate, isolate_offline, migrate_offline, putback_offline
 from stress.explore.model import Model, small_geometry
+from stress.explore.models.uncounted._balloons import FIRST, SECOND, check_empty
 
 
 @kernel
@@ -21,7 +21,7 @@ def prepare(mem, cpu):
     """Two blocks in the balloon of CPU 0, and a free frame on CPU 1's list."""
     for place in range(2):
         pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-        mem.gang_pfn[place] = pfn
+        mem.scratch[FIRST + place] = pfn
         balloon_inflate(mem, cpu, 0, pfn, 0)
     return 0
 
@@ -48,16 +48,16 @@ def steps(mem, cpu):
         balloon_inflate(mem, cpu, 0, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0)
         return deflated
     if cpu == 1:
-        if not scan(mem, cpu, mem.gang_pfn[0]):
+        if not scan(mem, cpu, mem.scratch[FIRST]):
             return 0
         target = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-        moved = migrate_offline(mem, cpu, mem.gang_pfn[0], target)
+        moved = migrate_offline(mem, cpu, mem.scratch[FIRST], target)
         if not moved:
             free_frozen_pages(mem, cpu, target, 0)
         return 1 + moved
-    if not scan(mem, cpu, mem.gang_pfn[1]):
+    if not scan(mem, cpu, mem.scratch[SECOND]):
         return 0
-    return 2 if putback_offline(mem, cpu, mem.gang_pfn[1]) else 1
+    return 2 if putback_offline(mem, cpu, mem.scratch[SECOND]) else 1
 
 
 @kernel
@@ -65,8 +65,7 @@ def check(mem, cpu):
     """The owner asks again for what it could not have, and the balloon is empty then."""
     while balloon_deflate(mem, cpu, 0, 0) > 0:
         pass
-    if mem.balloon_pages[0] != 0:
-        bug(mem, cpu, BUG_BALLOON_LOST, -1, mem.balloon_pages[0], 0)
+    check_empty(mem, cpu, 0)
     return 0
 
 

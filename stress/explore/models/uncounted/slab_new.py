@@ -11,11 +11,13 @@ from kernels.types.slab import slab_alloc, slab_alloc_new, slab_free, slab_shrin
 from stress.explore.model import Model, small_geometry
 from stress.explore.models.uncounted.slab_shrink import drop, hold
 
+FRAME = 0  # scratch: the frame of which CPU 0 makes a slab
+
 
 @kernel
 def prepare(mem, cpu):
     """CPU 0 has a frame; CPUs 1 and 2 have an object each of one slab, which is full."""
-    mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, 0, MT_RECLAIMABLE)
+    mem.scratch[FRAME] = alloc_frozen_pages(mem, cpu, 0, 0, MT_RECLAIMABLE)
     hold(mem, 1, slab_alloc_new(mem, cpu, alloc_frozen_pages(mem, cpu, 0, 0, MT_RECLAIMABLE), 1))
     hold(mem, 2, slab_alloc(mem, cpu, 0, 2))
     return 0
@@ -42,7 +44,7 @@ def steps(mem, cpu):
     Returns     how often there was something to take, or frames that were freed
     """
     if cpu == 0:
-        slab_free(mem, cpu, slab_alloc_new(mem, cpu, mem.gang_pfn[0], cpu), cpu)
+        slab_free(mem, cpu, slab_alloc_new(mem, cpu, mem.scratch[FRAME], cpu), cpu)
         return 0
     drop(mem, cpu, cpu)
     if cpu == 2:

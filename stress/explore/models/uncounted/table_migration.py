@@ -12,17 +12,19 @@ from kernels.map.access import stamp_frame
 from kernels.page.memdesc import word_type
 from kernels.types.pagetable import isolate_pagetable, migrate_pagetable, table_populate, table_walk, table_write, table_zap
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import no_check, stock_list
 
 SLOT = 3
+FRAME = 0  # scratch: the frame of the table
 
 
 @kernel
 def prepare(mem, cpu):
     """A table behind one upper entry, and a free frame on CPU 1's list."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-    mem.gang_pfn[0] = pfn
+    mem.scratch[FRAME] = pfn
     table_populate(mem, cpu, SLOT, pfn)
-    free_frozen_pages(mem, 1, alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE), 0)
+    stock_list(mem, 1)
     return 0
 
 
@@ -67,15 +69,9 @@ def steps(mem, cpu):
         table_write(mem, cpu, SLOT)
         table_zap(mem, cpu, SLOT)
     else:
-        moved = move(mem, cpu, mem.gang_pfn[0])
+        moved = move(mem, cpu, mem.scratch[FRAME])
     use_again(mem, cpu)
     return moved
-
-
-@kernel
-def check(mem, cpu):
-    """The checkers at rest say it all: no table is left."""
-    return 0
 
 
 MODEL = Model(
@@ -85,6 +81,6 @@ MODEL = Model(
     small_geometry(3),
     prepare,
     steps,
-    check,
+    no_check,
     meetings=("pgtable_migrate", "met_table_moved_under_walker", "met_table_gone_while_isolated", "met_rcu_waited_for_reader"),
 )

@@ -11,12 +11,14 @@ from kernels.types.pagetable import table_populate, table_walk, table_write, tab
 from stress.explore.model import Model, small_geometry
 from stress.explore.models.uncounted.table_migration import SLOT, move, use_again
 
+FRAMES = 0  # scratch: the frames of CPU 0 and of CPU 1
+
 
 @kernel
 def prepare(mem, cpu):
     """Two frames."""
     for k in range(2):
-        mem.gang_pfn[k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+        mem.scratch[FRAMES + k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     return 0
 
 
@@ -28,9 +30,9 @@ def steps(mem, cpu):
     """
     if cpu == 2:
         seen = table_walk(mem, cpu, SLOT, 1)
-        moved = move(mem, cpu, mem.gang_pfn[0])
+        moved = move(mem, cpu, mem.scratch[FRAMES])
         return moved * 4 + seen * 2 + table_walk(mem, cpu, SLOT, 1)
-    pfn = mem.gang_pfn[cpu]
+    pfn = mem.scratch[FRAMES + cpu]
     installed = table_populate(mem, cpu, SLOT, pfn)
     if not installed:
         free_frozen_pages(mem, cpu, pfn, 0)

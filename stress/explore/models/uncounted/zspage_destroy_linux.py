@@ -5,7 +5,7 @@ lock is temporarily dropped after zs_page_isolate()". There a reference keeps th
 count has neither. As zspage-migration, with one object and its own end of zs_free().
 """
 
-from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.alloc.pages import alloc_frozen_pages
 from kernels.alloc.release import free_uncounted
 from kernels.base.atomics import load_relaxed, store_relaxed
 from kernels.base.jit import kernel
@@ -15,7 +15,8 @@ from kernels.page.udesc import udesc_move, udesc_word
 from kernels.types.objects import object_give
 from kernels.types.zspage import zs_find, zs_malloc_new, zs_object_words, zspage_of
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.uncounted.zspage_migration import FIRST, check, move
+from stress.explore.models._folios import no_check, stock_list
+from stress.explore.models.uncounted.zspage_migration import FIRST, FRAME, move
 
 CLASS = 1  # one object a frame: a full zspage, which is on no list
 
@@ -24,9 +25,9 @@ CLASS = 1  # one object a frame: a full zspage, which is on no list
 def prepare(mem, cpu):
     """One zspage with one object, and a frame on CPU 1's list."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-    mem.gang_pfn[0] = pfn
+    mem.scratch[FRAME] = pfn
     zs_malloc_new(mem, cpu, CLASS, FIRST, pfn)
-    free_frozen_pages(mem, 1, alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE), 0)
+    stock_list(mem, 1)
     return 0
 
 
@@ -55,7 +56,7 @@ def steps(mem, cpu):
 
     Returns     what became of the migration
     """
-    return destroy(mem, cpu, FIRST) if cpu == 0 else move(mem, cpu, mem.gang_pfn[0])
+    return destroy(mem, cpu, FIRST) if cpu == 0 else move(mem, cpu, mem.scratch[FRAME])
 
 
 MODEL = Model(
@@ -65,7 +66,7 @@ MODEL = Model(
     small_geometry(2, words_per_frame=4),
     prepare,
     steps,
-    check,
+    no_check,
     meetings=("zspage_migrate",),
     breaks="a zspage is destroyed while it is isolated (F5)",
 )

@@ -5,20 +5,22 @@ descriptor, writes the object that it has taken of it, and frees it. CPU 1 isola
 and migrates it. CPU 2 takes an object, if there is room, writes it and frees it, and may be who ends the zspage.
 """
 
-from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
+from kernels.alloc.pages import alloc_frozen_pages
 from kernels.base.jit import kernel
 from kernels.base.layout import MT_MOVABLE
 from kernels.types.zspage import zs_access, zs_free, zs_malloc, zs_malloc_new
 from stress.explore.model import Model, small_geometry
-from stress.explore.models.uncounted.zspage_migration import FIRST, SECOND, move
+from stress.explore.models._folios import no_check, stock_list
+from stress.explore.models.uncounted.zspage_migration import FIRST, FRAME, SECOND, move
 
 
 @kernel
 def prepare(mem, cpu):
     """A zspage with one object, and a frame on CPU 1's list."""
-    mem.gang_pfn[0] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-    zs_malloc_new(mem, cpu, 0, FIRST, mem.gang_pfn[0])
-    free_frozen_pages(mem, 1, alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE), 0)
+    pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
+    mem.scratch[FRAME] = pfn
+    zs_malloc_new(mem, cpu, 0, FIRST, pfn)
+    stock_list(mem, 1)
     return 0
 
 
@@ -29,7 +31,7 @@ def steps(mem, cpu):
     Returns     what became of the migration; whether there was room
     """
     if cpu == 1:
-        return move(mem, cpu, mem.gang_pfn[0])
+        return move(mem, cpu, mem.scratch[FRAME])
     handle, had = (FIRST if cpu == 0 else SECOND), True
     if cpu == 0:
         zs_free(mem, cpu, handle)
@@ -42,12 +44,6 @@ def steps(mem, cpu):
     return 1 if had else 0
 
 
-@kernel
-def check(mem, cpu):
-    """The checkers at rest say it all: no zspage is left."""
-    return 0
-
-
 MODEL = Model(
     "zspage-publish",
     "a zspage is ended, made anew and used while compaction isolates and migrates it",
@@ -55,6 +51,6 @@ MODEL = Model(
     small_geometry(3, words_per_frame=8),
     prepare,
     steps,
-    check,
+    no_check,
     meetings=("zspage_migrate",),
 )

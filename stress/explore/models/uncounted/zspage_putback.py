@@ -13,13 +13,14 @@ from kernels.types.zspage import isolate_zspage, putback_zspage, zs_access, zs_f
 from stress.explore.model import Model, small_geometry
 
 FIRST, SECOND = 0, ZS_HANDLES  # handles of CPU 0 and of CPU 1
+FRAME = 0  # scratch: the frame of the zspage
 
 
 @kernel
 def prepare(mem, cpu):
     """One zspage of the class with two objects a frame, one of them in use."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
-    mem.gang_pfn[0] = pfn
+    mem.scratch[FRAME] = pfn
     zs_malloc_new(mem, cpu, 0, FIRST, pfn)
     return 0
 
@@ -46,7 +47,7 @@ def steps(mem, cpu):
     if cpu == 0:
         zs_free(mem, cpu, FIRST)
         return 0
-    back = isolate_and_put_back(mem, cpu, mem.gang_pfn[0])
+    back = isolate_and_put_back(mem, cpu, mem.scratch[FRAME])
     zs_malloc_new(mem, cpu, 0, SECOND, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE))
     zs_access(mem, cpu, SECOND, 1)
     return back

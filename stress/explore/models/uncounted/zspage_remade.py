@@ -6,20 +6,20 @@ zspage, takes the frame that it has got back for another zspage with another obj
 
 from kernels.alloc.pages import alloc_frozen_pages
 from kernels.base.jit import kernel
-from kernels.base.layout import MIGRATE_ASYNC, MR_COMPACTION, MT_MOVABLE, ZS_HANDLES
-from kernels.migrate.targets import FROM_ALLOCATOR
-from kernels.migrate.window import migrate_window
+from kernels.base.layout import MIGRATE_ASYNC, MT_MOVABLE, ZS_HANDLES
 from kernels.types.zspage import zs_access, zs_free, zs_malloc_new
 from stress.explore.model import Model, small_geometry
+from stress.explore.models._folios import migrate_pageblock
 
 FIRST, SECOND = ZS_HANDLES, ZS_HANDLES + 1  # handles of CPU 1
+FRAME = 0  # scratch: the frame of the zspage
 
 
 @kernel
 def prepare(mem, cpu):
     """One zspage, from CPU 1's list."""
     pfn = alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE)
-    mem.gang_pfn[0] = pfn & ~((1 << mem.pageblock_order) - 1)
+    mem.scratch[FRAME] = pfn
     zs_malloc_new(mem, 1, 0, FIRST, pfn)
     return 0
 
@@ -31,7 +31,7 @@ def steps(mem, cpu):
     Returns     what was left
     """
     if cpu == 0:
-        return migrate_window(mem, cpu, mem.gang_pfn[0], 1 << mem.pageblock_order, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
+        return migrate_pageblock(mem, cpu, mem.scratch[FRAME], MIGRATE_ASYNC)
     zs_free(mem, cpu, FIRST)
     zs_malloc_new(mem, cpu, 0, SECOND, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE))
     zs_access(mem, cpu, SECOND, 1)
