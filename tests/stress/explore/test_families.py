@@ -8,6 +8,7 @@ A round gives each model of a family the same time. Once each has had its share,
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -22,6 +23,9 @@ pytestmark = pytest.mark.skipif(os.environ.get("PFNSTORM_FLAVOUR", "fast") != "f
 
 #: the models of each family that must hold, by name
 FAMILIES = {family: [name for name, model in models.items() if not model.breaks] for family, models in families().items()}
+#: sections of docs/protocols.md, then ids of docs/invariants.md: "P6-P8, P17; B4, I13"
+SECTION, ID = r"P\d+(?:-P\d+)?", r"(?:I\d+|L[12]|F-[1-4]|[A-H]\d+|promise)"
+PROTOCOL = re.compile(rf"{SECTION}(?:, {SECTION})*(?:; {ID}(?:, {ID})*)?")
 STRATEGIES = ("random", "pos", "pct-3")
 WANTED = 100_000_000
 #: schedules of a family after which only its fastest models continue, and how many of those
@@ -56,6 +60,14 @@ def test_every_family_says_what_it_is():
         package = importlib.import_module(f"stress.explore.models.{family}")
         assert package.__doc__
         assert "\n" not in package.__doc__
+
+
+@pytest.mark.parametrize("model", known_models().values(), ids=lambda model: model.name)
+def test_a_model_cites_sections_and_ids(model):
+    assert PROTOCOL.fullmatch(model.protocol)
+    sections, _, ids = model.protocol.partition(";")
+    assert {int(number) for number in re.findall(r"P(\d+)", sections)} <= set(range(1, 22))
+    assert {int(number) for number in re.findall(r"I(\d+)", ids)} <= set(range(1, 19))
 
 
 @pytest.mark.nightly

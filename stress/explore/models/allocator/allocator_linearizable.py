@@ -1,7 +1,7 @@
-"""The page allocator against an oracle of each frame: handed out once, and never refused while there are frames to spare.
+"""The page allocator against an oracle of each frame: a frame is handed out once, and no allocation fails while frames are free.
 
-CPU 0 frees a frame and allocates one, through its list. CPU 1 drains all lists, as whoever isolates or offlines does, then allocates a
-frame and frees it: perhaps the one that CPU 0 has freed. While it drains, CPU 0 cannot have its list, and must go to the zone.
+CPU 0 frees a frame and allocates one, through its list. CPU 1 drains all lists, as isolation and offlining do, then allocates a frame and
+frees it; that may be the frame that CPU 0 has freed. While CPU 1 drains CPU 0's list, CPU 0 must go to the zone.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, drain_all_pages, free_frozen_pages
@@ -18,7 +18,7 @@ FRAME = 0  # scratch: the frame that CPU 0 owns
 
 @kernel
 def alloc(mem, cpu):
-    """Allocate a frame; one that was refused is recorded as frame 0, which boot keeps.
+    """Allocate a frame; a refusal is recorded as frame 0, which boot keeps.
 
     Returns     pfn or -1
     """
@@ -61,8 +61,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "allocator-linearizable",
-    "frees and allocations against a drain of all lists, and an oracle of each frame: every result is that of one at a time",
-    "linux-mm.md 2.1; I1",
+    "frees and allocations against a drain of all lists, with an oracle of each frame: every result is that of some sequential order",
+    "P12; I1",
     small_geometry(2),
     prepare,
     steps,

@@ -1,6 +1,6 @@
-"""The machine's pool of descriptors: two CPUs whose caches are full give one back each while a third one refills its cache.
+"""The machine's pool of descriptors: two CPUs with full caches give one descriptor each back while a third CPU refills its cache.
 
-CPU 2 takes as many as a refill brings, and one more.
+CPU 2 takes one descriptor more than a refill brings. No descriptor may be lost or free twice.
 """
 
 from kernels.base.jit import kernel
@@ -38,7 +38,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """All are given back; that none is lost or free twice is for the checkers to say."""
+    """All are given back; the checkers at rest find one that is lost or free twice."""
     for k in range(TAKEN):
         desc_free(mem, TAKER, mem.scratch[HELD + k])
     return 0
@@ -46,8 +46,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "descriptor-pool",
-    "two CPUs whose caches of descriptors are full give some back to the pool while a third one takes some",
-    "linux-mm.md 1.1; I1, I2",
+    "two CPUs with full caches of descriptors give some back to the pool while a third takes some",
+    "P3; I1, I2",
     small_geometry(3),
     prepare,
     steps,

@@ -1,7 +1,7 @@
-"""A huge folio is put, by its holder or by a speculator, while somebody dissolves the free huge folio of its pageblock.
+"""A huge folio is put, by its holder or by a pfn walker, while the free huge folio of its pageblock is dissolved.
 
-CPU 0 puts the last reference but those of others: the folio goes to the pool. CPU 1 takes it out of the pool for good if it is there, and
-frees its pageblock. CPU 2 takes a reference through the word, and may be the one that puts last.
+CPU 0 puts the holder's reference; the last put returns the folio to the pool. CPU 1 removes the folio from the pool if it is there, and
+frees its pageblock. CPU 2 takes a reference through the word, and may put last. The pageblock must be in the pool or free, never both.
 """
 
 from kernels.alloc.hugetlb import huge_add_surplus, huge_dissolve
@@ -25,9 +25,9 @@ def prepare(mem, cpu):
 
 @kernel
 def dissolve(mem, cpu, pfn):
-    """Dissolve what is free, and free it.
+    """Dissolve a huge folio if it is free, and free its pageblock.
 
-    Returns     whether it was
+    Returns     whether it was free
     """
     if not huge_dissolve(mem, cpu, 0, pfn):
         return 0
@@ -37,9 +37,9 @@ def dissolve(mem, cpu, pfn):
 
 @kernel
 def steps(mem, cpu):
-    """Put; dissolve; speculate.
+    """Put; dissolve; take a reference and put it.
 
-    Returns     what became of it
+    Returns     what the call did
     """
     if cpu == 0:
         return 1 if folio_put(mem, cpu, mem.scratch[DESC]) else 0
@@ -50,15 +50,15 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What is still in the pool is dissolved now."""
+    """A folio that is still in the pool is dissolved now."""
     dissolve(mem, cpu, mem.scratch[FRAME])
     return 0
 
 
 MODEL = Model(
     "hugetlb-dissolve",
-    "a huge folio is put, by its holder or a speculator, while its pageblock's free huge folio is dissolved",
-    "linux-mm.md 2.9; C16, I2, I5",
+    "a huge folio is put, by its holder or by a pfn walker, while it is dissolved",
+    "P19; C16, I2, I5",
     small_geometry(3, pageblock_order=2),
     prepare,
     steps,

@@ -1,8 +1,8 @@
-"""The pool of free huge folios: taken from and put back, added to and dissolved, while a third puts one more than the pool wants.
+"""The pool of free huge folios: one CPU takes and puts, one dissolves, one adds a folio more than the pool wants.
 
-The pool wants one folio and has it. CPU 0 takes a free one, if there is, and puts it. CPU 1 dissolves the first one, if that is free. So
-does CPU 2, which then makes a surplus one of its pageblock, mostly with the descriptor that it has just given back, and puts it: whoever
-puts last finds a full pool and gives its pageblock back. Then it dissolves the first one again.
+The pool wants one folio and has it. CPU 0 takes a free folio, if there is one, and puts it. CPU 1 dissolves the first folio if it is free.
+CPU 2 does so, too, then makes a surplus folio of its pageblock, mostly with the descriptor that it has just given back, and puts it; the
+put that finds a full pool frees the pageblock. Then CPU 2 dissolves the first folio again.
 """
 
 from kernels.alloc.hugetlb import huge_add_surplus, huge_dequeue
@@ -20,7 +20,7 @@ POOLED, SURPLUS = range(2)  # scratch: first frames, of the folio that the pool 
 def add(mem, cpu, pfn):
     """Make a pageblock a huge folio, and put it.
 
-    Returns     whether it was the last reference
+    Returns     whether that was the last reference
     """
     return folio_put(mem, cpu, huge_add_surplus(mem, cpu, 0, pfn))
 
@@ -38,7 +38,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Take and put; dissolve; dissolve, add and put, and dissolve.
 
-    Returns     what there was
+    Returns     which folios were there
     """
     if cpu == 1:
         return dissolve(mem, cpu, mem.scratch[POOLED])
@@ -55,7 +55,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What is still in the pool is dissolved now."""
+    """Folios that are still in the pool are dissolved now."""
     dissolve(mem, cpu, mem.scratch[POOLED])
     dissolve(mem, cpu, mem.scratch[SURPLUS])
     return 0
@@ -63,8 +63,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "hugetlb-pool",
-    "free huge folios are taken from the pool and put back, one more than it wants",
-    "linux-mm.md 2.9; C16, I2, I5",
+    "free huge folios are taken from the pool and put back, one more than it wants, while one is dissolved",
+    "P19; C16, I2, I5",
     small_geometry(3, pageblock_order=2),
     prepare,
     steps,

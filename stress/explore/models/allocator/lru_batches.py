@@ -1,7 +1,7 @@
-"""LRU batches: filled by their CPU while others empty them, and kept empty for a while.
+"""LRU batches: one is filled by its CPU while others drain it, and all are kept empty for a while.
 
-CPU 0 queues two new folios for the LRU. CPU 1 empties all batches and keeps them empty, as who evacuates a range does. CPU 2 empties
-CPU 0's batch.
+CPU 0 queues two new folios for the LRU. CPU 1 drains all batches and keeps them empty, as a CPU that evacuates a range does. CPU 2 drains
+CPU 0's batch. Each folio must reach the LRU once.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -18,7 +18,7 @@ DESCS = 0  # scratch: the descriptors of the two folios
 
 @kernel
 def prepare(mem, cpu):
-    """Two folios that nobody maps."""
+    """Two folios without a mapping."""
     for k in range(2):
         desc = folio_prepare(mem, cpu, T_ANON, alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE), 0, anon_mapping(0), k)
         folio_publish(mem, cpu, desc, 1)
@@ -28,7 +28,7 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Queue two folios; empty all batches; empty one.
+    """Queue two folios; drain all batches and keep them empty; drain one.
 
     Returns     0
     """
@@ -45,7 +45,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Both are put for the last time, so that a reference too many or too few is seen."""
+    """Both folios are put for the last time, so that a wrong reference count is seen."""
     drain_all(mem)
     for k in range(2):
         folio_put(mem, cpu, mem.scratch[DESCS + k])
@@ -54,8 +54,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "lru-batches",
-    "an LRU batch is filled by its CPU while two others empty it, and one keeps it empty",
-    "linux-mm.md 1.3; D1, I3",
+    "an LRU batch is filled by its CPU while two others drain it, one of which keeps it empty",
+    "P16; I3",
     small_geometry(3),
     prepare,
     steps,

@@ -1,7 +1,7 @@
 """Per-CPU lists against the isolation of a pageblock: frees, allocations, drains.
 
-CPU 0 frees a frame of a pageblock and allocates one. CPU 1 isolates that pageblock, which disables and drains all per-CPU lists, and
-gives it back. Nothing may be taken from the block, or stay on a list, while it is isolated.
+CPU 0 frees a frame of a pageblock and allocates one. CPU 1 isolates that pageblock, which disables and drains all per-CPU lists, and gives
+it back. While it is isolated, no frame of it may be allocated or be on a list.
 """
 
 from kernels.alloc.isolation import isolate_pageblock, unisolate_pageblock
@@ -25,7 +25,7 @@ def prepare(mem, cpu):
 
 @kernel
 def check_lists_empty(mem, cpu):
-    """A bug if there is something on a per-CPU list, while they are disabled."""
+    """A bug if a frame is on a per-CPU list while the lists are disabled."""
     for pcp in range(mem.nr_cpus * mem.nr_nodes):
         spin_lock(mem, cpu, mem.lock_pcp + pcp, LC_PCP)
         held = mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL]
@@ -47,7 +47,7 @@ def use_frames(mem, cpu):
 def isolate(mem, cpu, block):
     """Isolate a pageblock, and give it back.
 
-    Returns     frames of it that were not free when it was isolated
+    Returns     its frames that were not free when it was isolated
     """
     isolate_pageblock(mem, cpu, block)
     allocated = mem.block_allocated[block]
@@ -60,9 +60,9 @@ def isolate(mem, cpu, block):
 
 @kernel
 def steps(mem, cpu):
-    """A user of frames, and an isolator.
+    """Use frames; isolate.
 
-    Returns     frames of the block that were not free when it was isolated
+    Returns     frames of the pageblock that were not free when it was isolated
     """
     if cpu == 0:
         use_frames(mem, cpu)
@@ -72,8 +72,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "pcp-isolation",
-    "frees and allocations through per-CPU lists against isolation and drain of their pageblock",
-    "linux-mm.md 2.1; E4, I17, I18",
+    "frees and allocations through per-CPU lists against the isolation of their pageblock and its drain",
+    "P12; E2, E4, I17, I18",
     small_geometry(2, frames_per_node=32, pageblock_order=2),
     prepare,
     steps,

@@ -1,6 +1,6 @@
-"""Two pageblocks isolated at once, which disables the per-CPU lists twice, under a CPU that frees and allocates.
+"""Two CPUs isolate a pageblock each, which disables the per-CPU lists twice, while a third frees and allocates.
 
-CPUs 0 and 1 isolate a pageblock each and give it back: per-CPU lists are to stay disabled until the second is done. CPU 2 frees a frame of
+CPUs 0 and 1 isolate a pageblock each and give it back; the lists must stay disabled until the second one is done. CPU 2 frees a frame of
 the first pageblock and allocates one.
 """
 
@@ -14,7 +14,7 @@ from stress.explore.models.allocator.pcp_isolation import FRAME, isolate, prepar
 def steps(mem, cpu):
     """Isolate; use frames.
 
-    Returns     frames of the block that were not free when it was isolated
+    Returns     frames of the pageblock that were not free when it was isolated
     """
     if cpu == 2:
         use_frames(mem, cpu)
@@ -25,8 +25,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "pcp-two-isolators",
-    "two isolations at once, which disable per-CPU lists twice, against frees and allocations",
-    "linux-mm.md 2.1; E4, I17, I18",
+    "two isolations at the same time, which disable per-CPU lists twice, against frees and allocations",
+    "P12; E4, I17, I18",
     small_geometry(3, frames_per_node=32, pageblock_order=2),
     prepare,
     steps,

@@ -1,6 +1,6 @@
-"""What compaction promises: it goes on until it has what was asked for, and takes no more targets while it has some.
+"""What compaction promises: it continues until it has what was asked for, and takes no more targets while it has some.
 
-CPU 0 compacts pageblocks with holes, first for a block that there will never be, then block by block.
+CPU 0 compacts pageblocks with holes, first for a block of an order that is never reached, then pageblock by pageblock.
 """
 
 from kernels.base import counter
@@ -31,7 +31,7 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Compact the zone, and a block with targets at hand.
+    """Compact the zone, then a pageblock with targets at hand.
 
     Returns     0
     """
@@ -51,8 +51,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "promises-compaction",
-    "compaction alone: it goes on for what was asked for, with the targets that it has",
-    "linux-mm.md 2.8; D3, L1",
+    "compaction alone: it continues until it has what was asked for, and uses the targets that it has",
+    "P11; D3, L1, promise",
     small_geometry(1, nr_tasks=4, pageblock_order=2),
     prepare,
     steps,

@@ -1,7 +1,7 @@
-"""What per-CPU lists, LRU batches and free lists promise: they fill before they are emptied, and free neighbours become one block.
+"""What per-CPU lists, LRU batches and free lists promise: they fill before they are emptied, and free neighbours merge.
 
-CPU 0 frees as much as a per-CPU list may hold, then one frame more with two lists in use; faults a page in; and frees the last
-frame of one of two neighbouring pageblocks that are both isolated.
+CPU 0 frees as many frames as a per-CPU list may hold, then one more with two lists in use; faults a page in; and frees the last frame of
+one of two neighbouring pageblocks that are both isolated.
 """
 
 from kernels.alloc.buddy import is_buddy_block
@@ -22,7 +22,7 @@ SINGLE, PAIR, LAST = 0, SINGLES, SINGLES + 1  # scratch: the single frames, the 
 
 @kernel
 def prepare(mem, cpu):
-    """Single frames, a pair, and one to be freed last; the lists are empty."""
+    """CPU 0 has single frames, a pair, and one to be freed last; the lists are empty."""
     for k in range(SINGLES):
         mem.scratch[SINGLE + k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     mem.scratch[PAIR] = alloc_frozen_pages(mem, cpu, 0, 1, MT_MOVABLE)
@@ -50,7 +50,7 @@ def steps(mem, cpu):
     free_frozen_pages(mem, cpu, mem.scratch[PAIR], 1)
     for k in range(HIGH, 2 * HIGH - 1):
         free_frozen_pages(mem, cpu, mem.scratch[SINGLE + k], 0)
-    expect(mem, cpu, frames_listed(mem), HIGH - BATCH + 1)  # the pair made room
+    expect(mem, cpu, frames_listed(mem), HIGH - BATCH + 1)  # the pair caused a drain
     free_frozen_pages(mem, cpu, mem.scratch[SINGLE + SINGLES - 1], 0)
     drain_all_pages(mem, cpu, 0)
     do_anonymous_page(mem, cpu, 0, 0, 0)
@@ -69,8 +69,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "promises-lists",
-    "per-CPU lists, LRU batches and free lists alone: they fill before they are emptied, and neighbours merge",
-    "linux-mm.md 1.3, 2.1; D1, I17",
+    "per-CPU lists, LRU batches and free lists alone: they fill before they are emptied, and free neighbours merge",
+    "P12, P16; I17, promise",
     small_geometry(1),
     prepare,
     steps,

@@ -1,7 +1,7 @@
-"""What a range of isolated pageblocks promises: what is free in it can be taken, whoever frees beside it.
+"""What a range of isolated pageblocks promises: its free frames can be taken while a neighbour is being freed.
 
-Two neighbouring pageblocks are isolated, the first one free. CPU 0 takes the first one, CPU 1 frees the last frame of the second,
-which merges with it.
+Two neighbouring pageblocks are isolated, and the first one is free. CPU 0 takes the first one. CPU 1 frees the last frame of the second,
+which merges with the first.
 """
 
 from kernels.alloc.isolation import take_isolated_range
@@ -17,7 +17,7 @@ MANY_FRAMES = 32
 
 @kernel
 def prepare(mem, cpu):
-    """Two isolated pageblocks, all free but the last frame of the second, which CPU 1 holds; their lists are disabled."""
+    """Two pageblocks are isolated and free, but for the last frame of the second, which CPU 1 holds; their lists are disabled."""
     block_frames = 1 << mem.pageblock_order
     held = 0
     for k in range(MANY_FRAMES):
@@ -35,7 +35,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Take the first pageblock; free the last frame of the second.
 
-    Returns     what was in the way
+    Returns     the first frame that could not be taken
     """
     block_frames = 1 << mem.pageblock_order
     if cpu == 1:
@@ -49,7 +49,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """All is free; the checkers at rest say it."""
+    """The isolation ends; the checkers at rest find a frame that is not free."""
     undo_isolate_page_range(mem, cpu, 0, 2)
     return 0
 
@@ -57,7 +57,7 @@ def check(mem, cpu):
 MODEL = Model(
     "promises-ranges",
     "a free range of isolated pageblocks is taken while a frame of its neighbour is freed",
-    "linux-mm.md 2.1, 2.11; I17",
+    "P12, P20; I17, promise",
     small_geometry(2, pageblock_order=2),
     prepare,
     steps,

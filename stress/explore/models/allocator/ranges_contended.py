@@ -1,7 +1,8 @@
-"""A contiguous allocation and a memory block that goes offline want a pageblock that somebody else has isolated.
+"""A contiguous allocation and a memory block that goes offline want a pageblock that another CPU isolates.
 
 CPU 0 allocates a pageblock as a contiguous range, gives it back, takes it offline and puts it online again. CPU 1 isolates and evacuates
-the same one, and gives it back. So does CPU 2, and then takes another one offline and puts it online again.
+the same pageblock, and gives it back. CPU 2 does so, too, and then takes another pageblock offline and puts it online again. A CPU that
+loses must leave nothing isolated.
 """
 
 from kernels.alloc.isolation import unisolate_pageblock
@@ -27,7 +28,7 @@ def prepare(mem, cpu):
 def allocate(mem, cpu):
     """Allocate the pageblock, and give it back.
 
-    Returns     whether it was to be had
+    Returns     whether it was available
     """
     start, nr_frames = BLOCK << mem.pageblock_order, 1 << mem.pageblock_order
     if alloc_contig_range(mem, cpu, start, start + nr_frames) >= 0:
@@ -40,7 +41,7 @@ def allocate(mem, cpu):
 def replug(mem, cpu, block):
     """Take a pageblock offline, and put it online again.
 
-    Returns     whether it was to be had
+    Returns     whether it was available
     """
     if offline_pages(mem, cpu, block, block + 1) < 0:
         return 0
@@ -52,7 +53,7 @@ def replug(mem, cpu, block):
 def steps(mem, cpu):
     """Allocate and replug; evacuate; evacuate and replug.
 
-    Returns     what was to be had
+    Returns     which calls succeeded
     """
     if cpu == 0:
         return allocate(mem, cpu) * 2 + replug(mem, cpu, BLOCK)
@@ -67,7 +68,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Nothing is isolated; the checkers at rest say that every frame is free."""
+    """Nothing is isolated; the checkers at rest find a frame that is not free."""
     if mem.zone_nr_isolate[0] != 0:
         bug(mem, cpu, BUG_ISOLATED_TYPE, -1, mem.zone_nr_isolate[0], 0)
     drain_all_pages(mem, cpu, 0)
@@ -76,8 +77,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "ranges-contended",
-    "a contiguous allocation and a memory block that goes offline want a pageblock that somebody else isolates",
-    "linux-mm.md 2.1, 2.11; E4, I15, I17, I18",
+    "a contiguous allocation and an offlining memory block want a pageblock that another CPU isolates",
+    "P12, P20; E4, I15, I17, I18",
     small_geometry(3, pageblock_order=2),
     prepare,
     steps,

@@ -1,8 +1,7 @@
-"""Ranges of pageblocks are isolated and taken whole, by two CPUs that want some of the same, while a frame of them is poisoned.
+"""Two CPUs isolate and take overlapping ranges of pageblocks while a frame in them is poisoned.
 
-CPU 0 wants pageblocks 0 to 2, CPU 1 wants 1 to 3, so that each has one that is the other's in the middle; who has them takes them offline
-and puts them online again. CPU 2 frees a frame of
-pageblock 2, and takes another one off the buddy as the victim of a memory error.
+CPU 0 wants pageblocks 0 to 2, CPU 1 wants 1 to 3, so each has one that the other wants in the middle. A CPU that gets its range takes it
+offline and puts it online again. CPU 2 frees a frame of pageblock 2, and takes another one from the buddy as the victim of a memory error.
 """
 
 from kernels.alloc.isolation import take_isolated_range
@@ -21,7 +20,7 @@ VICTIM = 10  # in pageblock 2
 
 @kernel
 def prepare(mem, cpu):
-    """CPU 2 holds a frame of pageblock 2, all others before it are free."""
+    """CPU 2 holds a frame of pageblock 2; all frames before it are free."""
     for k in range(12):
         mem.scratch[k] = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     for k in range(12):
@@ -32,7 +31,7 @@ def prepare(mem, cpu):
 
 @kernel
 def check_isolated(mem, cpu, first_block, end_block):
-    """A bug if a pageblock that this CPU has isolated is not: somebody else took it for its own."""
+    """A bug if a pageblock that this CPU has isolated is not: another CPU took it."""
     for block in range(first_block, end_block):
         migratetype = load_relaxed(mem.block_migratetype, block)
         if migratetype != MT_ISOLATE:
@@ -41,9 +40,9 @@ def check_isolated(mem, cpu, first_block, end_block):
 
 @kernel
 def take(mem, cpu, first_block, end_block):
-    """Isolate pageblocks, and take what is in them if all of it is free.
+    """Isolate pageblocks, and take their frames if all are free.
 
-    Returns     0: somebody has isolated one of them; 1: something is in use; 2: they are the caller's. Isolated still but for 0
+    Returns     0: one of them was isolated; 1: a frame was in use; 2: the frames are the caller's, still isolated
     """
     start, end = first_block << mem.pageblock_order, end_block << mem.pageblock_order
     if not start_isolate_page_range(mem, cpu, first_block, end_block):
@@ -61,7 +60,7 @@ def take(mem, cpu, first_block, end_block):
 def steps(mem, cpu):
     """Take offline and put online; free and poison.
 
-    Returns     what became of it
+    Returns     what the call did
     """
     if cpu < 2:
         taken = take(mem, cpu, cpu, cpu + 3)
@@ -79,15 +78,15 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The checkers at rest say it all: nothing is isolated, and every frame is free."""
+    """The checkers at rest find a pageblock that is isolated and a frame that is not free."""
     drain_all_pages(mem, cpu, 0)
     return 0
 
 
 MODEL = Model(
     "ranges-taken",
-    "two ranges of pageblocks that overlap are isolated, taken offline and put online, while a frame is freed and one poisoned",
-    "linux-mm.md 2.1; E4, I15, I17, I18",
+    "two overlapping ranges of pageblocks are isolated, taken offline and put online, while a frame is freed and one poisoned",
+    "P12, P20, P21; E4, I15, I17, I18",
     small_geometry(3, pageblock_order=2),
     prepare,
     steps,

@@ -1,7 +1,7 @@
-"""Frames with memory errors are taken out of use, one that a task uses and a free one, while the task writes, unmaps and faults anew.
+"""Two frames with memory errors are taken out of use, one that a task uses and a free one, while the task writes, unmaps and faults.
 
-CPU 0 takes the frame of a page of task 0 out of use, CPU 2 a free frame; who succeeds puts it into use again. CPU 1 writes the page,
-unmaps it, and faults another one in, whose frame may be either.
+CPU 0 takes the frame of a page of task 0 out of use, CPU 2 a free frame; a CPU that succeeds puts its frame into use again. CPU 1 writes
+the page, unmaps it, and faults another one in, perhaps in one of these frames. No write may be lost, and no frame may stay poisoned.
 """
 
 from kernels.alloc.pages import drain_all_pages
@@ -21,7 +21,7 @@ VICTIMS = 0  # scratch: the frame that CPU 0 takes out of use, and, two words on
 
 @kernel
 def prepare(mem, cpu):
-    """A page of task 0; every other frame is free."""
+    """Task 0 has a page; every other frame is free."""
     used = new_page(mem, cpu, 0, VPAGE)
     mem.scratch[VICTIMS], mem.scratch[VICTIMS + 2] = used, used ^ 1
     drain_all_pages(mem, cpu, 0)
@@ -30,9 +30,9 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Take out of use, and put into use; write, unmap, fault and write.
+    """Take out of use and put into use; write, unmap, fault and write.
 
-    Returns     whether it was to be had, or an access faulted
+    Returns     whether the frame was taken, or which accesses faulted
     """
     if cpu == 1:
         missed = task_access(mem, cpu, 0, VPAGE, 1)
@@ -47,7 +47,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """No frame is poisoned still, every write is found, and the page is unmapped, so that a reference too many or too few is seen."""
+    """No frame is poisoned, every write is found, and the page is unmapped, so that a wrong reference count is seen."""
     for k in range(0, 3, 2):
         word = load_relaxed(mem.memdesc, mem.scratch[VICTIMS + k])
         if word == T_HWPOISON:
@@ -58,8 +58,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "soft-offline",
-    "frames in use and free are taken out of use for memory errors, while a task writes, unmaps and faults anew",
-    "linux-mm.md 2.2-2.5; I1, I2, I12, I13",
+    "a used and a free frame are taken out of use for memory errors while a task writes, unmaps and faults",
+    "P7, P8, P21; I1, I2, I12, I13",
     small_geometry(3, nr_tasks=4),
     prepare,
     steps,

@@ -1,7 +1,8 @@
-"""Two free scanners capture targets in one zone, while somebody allocates and frees there.
+"""Two free scanners capture targets in one zone while a third CPU allocates and frees there.
 
-Of two pageblocks one frame each is in use, and the scanners look into these. CPU 0 and CPU 1 capture what they need to move two frames,
-take one of it, give it back as not needed, and release everything. CPU 2 allocates two frames and frees them again.
+In each of two pageblocks one frame is in use, and the scanners look into these. CPUs 0 and 1 capture what they need to move two frames,
+take one of them, give it back as not needed, and release everything. CPU 2 allocates two frames and frees them again. Every captured frame
+must be free at the end.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -11,7 +12,7 @@ from kernels.migrate.targets import FROM_SCANNER, alloc_target_frames, cc_releas
 from stress.explore.model import Model, small_geometry
 
 PAGEBLOCK_ORDER = 2
-BLOCKS = 3  # the first is what the scanners' frames come from
+BLOCKS = 3  # scratch: their first frames; the targets are for frames of the first one
 
 
 @kernel
@@ -30,7 +31,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Capture, take, and give back; or allocate and free.
 
-    Returns     what was taken
+    Returns     the frame that was taken
     """
     if cpu < 2:
         want_targets(mem, cpu, 2)
@@ -58,8 +59,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "target-scanners",
-    "two free scanners capture targets in one zone while somebody allocates and frees there",
-    "linux-mm.md 2.8; I1, I2, I15",
+    "two free scanners capture targets in one zone while a third CPU allocates and frees there",
+    "P11; I1, I2, I15",
     small_geometry(3, frames_per_node=16, pageblock_order=PAGEBLOCK_ORDER),
     prepare,
     steps,

@@ -1,8 +1,8 @@
 """Write faults on a page that a fork has shared: copied or reused, while others write, read and unmap it.
 
-Task 0 and its child, task 1, map one page read-only. CPU 0 faults on it as task 0 and writes. CPU 1 reads it as task 0, so that it has
-the translation, faults on it too, reads and writes. CPU 2 faults on it as task 1, writes, and unmaps it, so that task 0 may have it alone.
-CPU 3 writes it as task 0, if it may, and unmaps it there.
+Task 0 and its child, task 1, map one page read-only. CPU 0 faults on it as task 0 and writes. CPU 1 reads it as task 0, so that it has the
+translation, faults on it, reads and writes. CPU 2 faults on it as task 1, writes, and unmaps it, so that task 0 may become its only owner.
+CPU 3 writes it as task 0, if the entry allows, and unmaps it there. Each task must read its own writes only.
 """
 
 from kernels.base.jit import kernel
@@ -40,7 +40,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "cow-faults",
     "write faults on a shared page by two CPUs of one task and one of its child, while it is unmapped in both",
-    "linux-mm.md 2.3-2.5; I12, I13, I14",
+    "P14, P17; I12, I13",
     small_geometry(4, nr_tasks=4),
     prepare_shared,
     steps,

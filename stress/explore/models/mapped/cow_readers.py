@@ -1,7 +1,7 @@
-"""A write fault copies a shared page while other threads of the task read it through translations that they have, and write the copy.
+"""A write fault copies a shared page while other threads of the task read it through their translations, and write the copy.
 
-Tasks 0 and 1 share a page. CPU 0 faults on it as task 0, and writes. CPU 1, which knows the old translation, reads it as task 0, twice.
-CPU 2 writes it as task 0, if it may.
+Tasks 0 and 1 share a page. CPU 0 faults on it as task 0, and writes. CPU 1, which has the old translation, reads it as task 0, twice. CPU 2
+writes it as task 0, if the entry allows. No read of task 0 may be older than the reads before it.
 """
 
 from kernels.base.jit import kernel
@@ -15,7 +15,7 @@ READER = 1
 
 @kernel
 def prepare(mem, cpu):
-    """A page of task 0, shared with task 1, and known to the reader."""
+    """CPU 1 has task 0's translation of the shared page."""
     prepare_shared(mem, cpu)
     task_access(mem, READER, 0, VPAGE, 0)
     return 0
@@ -36,7 +36,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The reader finds what was written; both pages are unmapped, so that a reference too many or too few is seen."""
+    """CPU 1 finds what was written; both tasks unmap the page, so that a wrong reference count is seen."""
     task_access(mem, READER, 0, VPAGE, 0)
     return check_both(mem, cpu)
 
@@ -44,7 +44,7 @@ def check(mem, cpu):
 MODEL = Model(
     "cow-readers",
     "a write fault copies a shared page while other threads read it and write the copy",
-    "linux-mm.md 2.4-2.5; I12, I13",
+    "P14, P17; I12, I13",
     small_geometry(3, nr_tasks=4),
     prepare,
     steps,

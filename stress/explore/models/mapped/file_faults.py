@@ -1,7 +1,7 @@
-"""Read faults on a file's page, and reads through the cache, while it is truncated, written and read in anew.
+"""Read faults on a page of a file, and reads through the cache, while the page is truncated, written and read in again.
 
-The page is cached. CPU 0 faults on it and reads it through its translation. CPU 1 reads it without a lock and faults on it, in the same
-task. CPU 2 truncates it, which unmaps it, and writes it, which reads it in anew.
+The page is cached. CPU 0 faults on it and reads it through its translation. CPU 1 reads it through the cache without a lock and faults on
+it, in the same task. CPU 2 truncates it, which unmaps it, and writes it, which reads it in again. No CPU may read a truncated page.
 """
 
 from kernels.base.jit import kernel
@@ -25,7 +25,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Fault and read; read and fault; truncate and write.
 
-    Returns     whether the access faulted, or what was dropped
+    Returns     what the calls returned
     """
     if cpu == 0:
         do_read_fault(mem, cpu, 0, VPAGE, 0)
@@ -37,7 +37,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What was written is found, and all is dropped, so that a reference too many or too few is seen."""
+    """What was written is found; the page is dropped, so that a wrong reference count is seen."""
     drain_all(mem)
     file_access(mem, cpu, 0, VPAGE)
     file_read(mem, cpu, 0, 0, INDEX, 0)
@@ -47,8 +47,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "file-faults",
-    "read faults and reads of a page of a file against its truncation and reading in anew",
-    "linux-mm.md 2.2, 2.3; B1-B4, I10, I12, I13",
+    "read faults and reads of a page of a file against its truncation and reading in",
+    "P5, P14, P18; I10, I12, I13",
     small_geometry(3),
     prepare,
     steps,

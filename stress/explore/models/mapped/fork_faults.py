@@ -1,8 +1,8 @@
-"""A task forks a page, which may be pinned, while its child faults one in at the same place.
+"""A task forks a page, which may be pinned, while its child faults a page in at the same place.
 
-CPU 0 forks a page of task 0 to task 1, faults on it as task 0, and writes: if the child had one already, the page is still task 0's alone,
-and is not copied, since it may be pinned. CPU 1 faults a page in for task 1, if it has none, and writes it. CPU 2 pins task 0's page by
-GUP-fast for writing, and writes through the pin.
+CPU 0 forks a page of task 0 to task 1, faults on it as task 0, and writes. If the child already had a page, the page is still task 0's
+alone and is not copied, since it may be pinned. CPU 1 faults a page in for task 1, if it has none, and writes it. CPU 2 pins task 0's page
+by GUP-fast for writing, and writes through the pin. Task 0 must find what was written through the pin.
 """
 
 from kernels.base.jit import kernel
@@ -17,7 +17,7 @@ from stress.explore.models.mapped._pages import VPAGE, check_both, prepare_writt
 def steps(mem, cpu):
     """Fork, fault and write; fault as the child, and write; write through a pin.
 
-    Returns     what became of it
+    Returns     what the calls returned
     """
     if cpu == 0:
         copied = fork_range(mem, cpu, 0, 1, VPAGE, 1)
@@ -32,7 +32,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "fork-faults",
     "a fork of a page that may be pinned against a fault of the child at the same place",
-    "linux-mm.md 2.3-2.5; I13, I14",
+    "P6, P17; I13",
     small_geometry(3, nr_tasks=4),
     prepare_written,
     steps,

@@ -1,6 +1,7 @@
 """A task forks while the page that it shares is migrated, and pinned.
 
-CPU 0 migrates a page of task 0. CPU 1 forks it to task 1, and then writes it as task 0, if it may. CPU 2 pins it by GUP-fast for writing.
+CPU 0 migrates a page of task 0. CPU 1 forks it to task 1, and then writes it as task 0, if the entry allows. CPU 2 pins it by GUP-fast for
+writing. Both tasks must find their writes.
 """
 
 from kernels.base.jit import kernel
@@ -15,7 +16,7 @@ from stress.explore.models.mapped._pages import FRAME, VPAGE, check_both, prepar
 def steps(mem, cpu):
     """Migrate; fork, and write; write through a pin.
 
-    Returns     what became of it
+    Returns     what the calls returned
     """
     if cpu == 0:
         return migrate_one(mem, cpu, mem.scratch[FRAME])
@@ -29,7 +30,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "fork-migration",
     "a fork against the migration of the page that it shares, and against a pin",
-    "linux-mm.md 2.3-2.5; I13, I14",
+    "P6-P8, P17; I13, I14",
     small_geometry(3, nr_tasks=4),
     prepare_written,
     steps,

@@ -1,7 +1,8 @@
-"""Two forks of one page at once, while the task writes it and copies it for itself.
+"""Two forks of one page at the same time, while the task writes the page and copies it.
 
 CPU 0 forks a page of task 0 to task 1, and as task 1 copies it and writes. CPU 1 forks it to task 2, faults on it as task 0, and writes.
-CPU 2, which has a translation that may write, writes it as task 0, faults on it and writes again.
+CPU 2, which has a translation with write permission, writes it as task 0, faults on it and writes again. Each task must find its own
+writes.
 """
 
 from kernels.base.jit import kernel
@@ -18,7 +19,7 @@ WRITER = 2  # of prepare_written()
 def steps(mem, cpu):
     """Fork, fault and write as the child; fork, fault and write; write, fault and write.
 
-    Returns     which accesses faulted, and whether the child has got the page
+    Returns     which accesses faulted, and whether the child got the page
     """
     copied, space = 0, 0
     if cpu == WRITER:
@@ -32,15 +33,15 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Every write is found by its task, and the page is unmapped in all of them, so that a reference too many or too few is seen."""
+    """Each task finds its writes and unmaps the page, so that a wrong reference count is seen."""
     read_and_unmap(mem, cpu, 3, VPAGE)
     return 0
 
 
 MODEL = Model(
     "forks-raced",
-    "two forks of one page at once, while its task writes and copies it",
-    "linux-mm.md 2.3-2.5; I12, I13, I14",
+    "two forks of one page at the same time, while its task writes and copies it",
+    "P14, P17; I12, I13",
     small_geometry(3, nr_tasks=4),
     prepare_written,
     steps,

@@ -1,7 +1,7 @@
 """GUP-fast for writing, and a task that writes, against the migration of their page.
 
-CPU 0 migrates a mapped anonymous page. CPU 1 pins it by GUP-fast, writes through the pin as a device does, and takes the pin back. CPU 2 is
-the task: it writes through its translation, or finds that it has to wait for the migration, and leaves it at that.
+CPU 0 migrates a mapped anonymous page. CPU 1 pins it by GUP-fast, writes through the pin as a device does, and unpins it. CPU 2 is the
+task: it writes through its translation, or meets the migration and gives up. No write may be lost.
 """
 
 from kernels.base.jit import kernel
@@ -15,7 +15,7 @@ from stress.explore.models.mapped._pages import FRAME, VPAGE, check_one, prepare
 def steps(mem, cpu):
     """Migrate; write through a pin; write through a translation.
 
-    Returns     what became of it
+    Returns     what the call returned
     """
     if cpu == 0:
         return migrate_one(mem, cpu, mem.scratch[FRAME])
@@ -27,7 +27,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "gup-migration",
     "GUP-fast for writing and a writing task against the migration of their page",
-    "linux-mm.md 2.3-2.5; B4, I12, I13",
+    "P6-P8, P14; B4, I12, I13",
     small_geometry(3, nr_tasks=4),
     prepare_written,
     steps,

@@ -1,7 +1,7 @@
-"""GUP-fast against the unmapping of its page, whose frame is used again at once.
+"""GUP-fast against the unmapping of its page and the immediate reuse of the frame.
 
-CPU 0 unmaps a page and maps a new one there, mostly of the same frame. CPU 1 pins it by GUP-fast and writes through the pin, CPU 2
-takes a reference for reading; either may be the one that puts last.
+CPU 0 unmaps a page and maps a new one there, mostly in the same frame. CPU 1 pins it by GUP-fast and writes through the pin, CPU 2 takes a
+reference for reading; either may put last. A pin or reference must be on the page that was mapped.
 """
 
 from kernels.alloc.release import folio_put
@@ -15,9 +15,9 @@ from stress.explore.models.mapped._pages import VPAGE, check_one, prepare_writte
 
 @kernel
 def steps(mem, cpu):
-    """Unmap, map anew; write through a pin; read through a reference.
+    """Unmap and map a new page; write through a pin; read through a reference.
 
-    Returns     what became of it
+    Returns     what the call returned
     """
     if cpu == 0:
         zapped = zap_range(mem, cpu, 0, VPAGE, 1)
@@ -36,7 +36,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "gup-unmap",
     "GUP-fast against the unmapping of its page and the next use of its frame",
-    "linux-mm.md 2.3; B1, B2, I5, I10",
+    "P6, P14; B2, I5, I10",
     small_geometry(3, nr_tasks=4),
     prepare_written,
     steps,

@@ -1,8 +1,8 @@
-"""Faults on a hint while the page is unmapped, others take its place, two at once, and hints are put on anew.
+"""Faults on a NUMA hint while the page is unmapped, replaced by one page or by two, and hinted again.
 
-A page of task 0 lies on node 0 and in CPU 0's LRU batch, carries a hint, and was last asked for by node 1. CPU 0 unmaps it, faults another
-one in, and puts hints on what is mapped. CPU 1, of node 1, faults on the hint, writes, and unmaps what is there. CPU 2 empties the batch,
-faults two pages in, if nothing is there, and faults on the hint.
+A page of task 0 is on node 0 and in CPU 0's LRU batch, carries a hint, and was last accessed by node 1. CPU 0 unmaps it, faults another one
+in, and puts hints on all mapped pages. CPU 1, of node 1, faults on the hint, writes, and unmaps the page. CPU 2 drains the batch, faults
+two pages in, if none is mapped, and faults on the hint. No write may be lost, and no folio may be isolated twice.
 """
 
 from kernels.alloc.release import lru_add_drain_cpu
@@ -21,7 +21,7 @@ ALL_PAGES = PARAMS["anon_pages"]
 
 @kernel
 def prepare(mem, cpu):
-    """A page of node 0 in CPU 0's LRU batch, hinted, and last asked for by node 1."""
+    """A page of node 0 is in CPU 0's LRU batch, hinted, and was last accessed by node 1."""
     do_anonymous_page(mem, cpu, 0, VPAGE, 0)
     hint(mem, VPAGE)
     return 0
@@ -29,7 +29,7 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Unmap, fault and hint; fault on the hint, write and unmap; empty the batch, fault with two pages, and on the hint.
+    """Unmap, fault and hint; fault on the hint, write and unmap; drain, fault two pages in, and fault on the hint.
 
     Returns     whether an access faulted, or how many pages were hinted
     """
@@ -49,7 +49,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Every write is found, and all is unmapped, so that a reference too many or too few is seen."""
+    """Every write is found, and the pages are unmapped, so that a wrong reference count is seen."""
     drain_all(mem)
     for vpage in range(VPAGE, VPAGE + 2):
         clear_hint(mem, cpu, 0, vpage, current_pte(mem, 0, vpage))
@@ -60,8 +60,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "hints-raced",
-    "faults on a hint while the page is unmapped, replaced by two at once and hinted anew",
-    "linux-mm.md 2.3, 2.10; I12, I14, I16",
+    "faults on a hint while the page is unmapped, replaced by a folio of two and hinted again",
+    "P13, P14; I12, I14, I16",
     small_geometry(3, nr_nodes=2, nr_tasks=4),
     prepare,
     steps,

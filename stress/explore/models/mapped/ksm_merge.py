@@ -1,7 +1,7 @@
-"""Two tasks' pages of the same contents are merged while one is pinned and written.
+"""Pages of two tasks with the same contents are merged while one is pinned and written.
 
-CPU 0 merges what tasks 0 and 1 have at a virtual page. CPU 1 pins task 0's page by GUP-fast and writes through the pin. CPU 2 reads
-task 1's. What the merge says of how many have its page is what is found at the end.
+CPU 0 merges the pages of tasks 0 and 1 at a virtual page. CPU 1 pins task 0's page by GUP-fast and writes through the pin. CPU 2 reads task
+1's page. At the end as many tasks must map the merged page as the merge reported.
 """
 
 from kernels.base.atomics import load_relaxed
@@ -16,12 +16,12 @@ from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import new_page
 from stress.explore.models.mapped._pages import VPAGE, check_both, write_through_pin
 
-MERGED = 0  # scratch: how many pages ksm_merge() says it merged
+MERGED = 0  # scratch: how many pages ksm_merge() reported
 
 
 @kernel
 def prepare(mem, cpu):
-    """Both tasks have a page that nobody has written yet."""
+    """Both tasks have a page that was never written."""
     for space in range(2):
         new_page(mem, cpu, space, VPAGE)
     return 0
@@ -31,7 +31,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Merge; write through a pin; read.
 
-    Returns     what became of it
+    Returns     what the call returned
     """
     if cpu == 0:
         merged = ksm_merge(mem, cpu, 0, 1, VPAGE)
@@ -44,7 +44,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """As many have the merged page as the merge says, every write is found, and both are unmapped."""
+    """As many tasks map the merged page as the merge reported; every write is found, and both pages are unmapped."""
     merged = 0
     for space in range(2):
         word = load_relaxed(mem.memdesc, current_pte(mem, space, VPAGE) >> PTE_PFN_SHIFT)
@@ -56,8 +56,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "ksm-merge",
-    "two pages of the same contents are merged while one is pinned and written",
-    "linux-mm.md 2.3; I13",
+    "two pages with the same contents are merged while one is pinned and written",
+    "P6, P17; I13",
     small_geometry(3, nr_tasks=4),
     prepare,
     steps,

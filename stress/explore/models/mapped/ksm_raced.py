@@ -1,7 +1,8 @@
-"""Two tasks' pages of the same contents are merged while one of them is unmapped and another one faulted in, and the other is written.
+"""Pages of two tasks with the same contents are merged while one is unmapped and replaced, and the other is written and unmapped.
 
-CPU 0 merges what tasks 0 and 1 have at a virtual page. CPU 1 unmaps task 0's, faults another one in, and writes it. CPU 2, which
-has a translation that may write, writes task 1's, faults on it if it is read-only, writes again, and unmaps it.
+CPU 0 merges the pages of tasks 0 and 1 at a virtual page. CPU 1 unmaps task 0's page, faults another one in, and writes it. CPU 2, which
+has a translation with write permission, writes task 1's page, faults on it if it is read-only, writes again, and unmaps it. No write may be
+lost.
 """
 
 from kernels.base.jit import kernel
@@ -17,7 +18,7 @@ from stress.explore.models.mapped.ksm_merge import prepare as prepare_pages
 
 @kernel
 def prepare(mem, cpu):
-    """Both tasks have a page that has been written once, task 1's by CPU 2."""
+    """Both tasks have written their page once, task 1 on CPU 2."""
     prepare_pages(mem, cpu)
     task_access(mem, cpu, 0, VPAGE, 1)
     task_access(mem, 2, 1, VPAGE, 1)
@@ -28,7 +29,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Merge; unmap, fault and write; write, fault, write and unmap.
 
-    Returns     what became of it
+    Returns     what the calls returned
     """
     if cpu == 0:
         return ksm_merge(mem, cpu, 0, 1, VPAGE)
@@ -45,8 +46,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "ksm-raced",
-    "two pages of the same contents are merged while one is unmapped and replaced and the other is written and unmapped",
-    "linux-mm.md 2.3; I3, I12, I13",
+    "two pages with the same contents are merged while one is replaced and the other is written and unmapped",
+    "P14, P17; I3, I12, I13",
     small_geometry(3, nr_tasks=4),
     prepare,
     steps,

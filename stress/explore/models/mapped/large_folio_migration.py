@@ -1,7 +1,7 @@
-"""A cached folio of two pages is read and written through the page cache, and looked at by reclaim, while it is migrated.
+"""A cached folio of two pages is migrated while it is read and written through the page cache, and reclaimed.
 
-CPU 0 migrates it. CPU 1 reclaims, and reads both pages, without a lock; CPU 2 writes the second one, under the folio's lock; both check
-what they find.
+CPU 0 migrates it. CPU 1 reclaims, and reads both pages without a lock. CPU 2 writes the second page under the folio's lock. Readers and
+writer check what they find.
 """
 
 from kernels.base.jit import kernel
@@ -27,7 +27,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Migrate; reclaim and read; write.
 
-    Returns     what became of it
+    Returns     what the call returned
     """
     if cpu == 0:
         return migrate_one(mem, cpu, mem.scratch[FRAME])
@@ -41,7 +41,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The page is what was written, and is dropped, so that a reference too many or too few is seen."""
+    """The page holds what was written, and is dropped, so that a wrong reference count is seen."""
     drain_all(mem)
     file_read(mem, cpu, 0, 0, LAST, 0)
     file_truncate(mem, cpu, 0, LAST)
@@ -50,8 +50,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "large-folio-migration",
-    "a cached folio of two pages is read and written through the page cache, and reclaimed, while it is migrated",
-    "linux-mm.md 2.2, 2.4, 2.5; I13, I15",
+    "a cached folio of two pages is migrated while it is read, written and reclaimed",
+    "P5, P7, P8; I13, I15",
     small_geometry(3, file_pages=4),
     prepare,
     steps,

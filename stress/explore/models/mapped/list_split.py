@@ -1,4 +1,4 @@
-"""A large folio of a file has to be split on its way out of a pageblock: range-split with today's migration by lists."""
+"""range-split with today's migration by lists: a large folio of a file is split on its way out of a pageblock."""
 
 from kernels.migrate.window import MIGRATION_LIST
 from stress.explore.model import Model, small_geometry
@@ -6,8 +6,8 @@ from stress.explore.models.mapped.range_split import FRAMES, SPARSE, check, prep
 
 MODEL = Model(
     "list-split",
-    "a mapped large folio is split by list migration for want of a target, while it is unmapped, faulted in and truncated",
-    "linux-mm.md 2.2, 2.5, 2.6; I10, I14, I16",
+    "list migration splits a mapped large folio for want of a target while it is unmapped, faulted in and truncated",
+    "P7-P9, P18; I10, I14, I16",
     small_geometry(3, frames_per_node=FRAMES),
     prepare,
     steps,

@@ -1,4 +1,4 @@
-"""List migration against frames that change their type, and counts that freeze by a bit: range-type-change under the other policies."""
+"""range-type-change under the other policies: migration by lists, and counts that freeze by a bit."""
 
 from kernels.base.layout import REFCOUNT_FROZEN_BIT
 from kernels.migrate.window import MIGRATION_LIST
@@ -8,7 +8,7 @@ from stress.explore.models.mapped.range_type_change import check, prepare, steps
 MODEL = Model(
     "list-type-change",
     "list migration against frames that change from folio to Offline and back",
-    "linux-mm.md 1.1, 1.2; F-1, I7, I16",
+    "P1, P2, P9; F-1, I7, I16",
     small_geometry(3),
     prepare,
     steps,

@@ -1,6 +1,7 @@
 """A page of a file that a task has mapped is migrated while it is read through the mapping and truncated.
 
-CPU 0 migrates it. CPU 1 truncates it, which unmaps it, and writes it, which reads it in anew. CPU 2 reads it through the mapping, twice.
+CPU 0 migrates it. CPU 1 truncates it, which unmaps it, and writes it, which reads it in again. CPU 2 reads it through the mapping, twice. A
+truncated page may not stay mapped.
 """
 
 from kernels.base.jit import kernel
@@ -26,9 +27,9 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Migrate; truncate and write; read.
+    """Migrate; truncate and write; read twice.
 
-    Returns     what became of it
+    Returns     what the calls returned
     """
     if cpu == 0:
         return migrate_one(mem, cpu, mem.scratch[FRAME])
@@ -40,7 +41,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "mapped-file-migration",
     "a mapped page of a file is migrated while it is read through the mapping and truncated",
-    "linux-mm.md 2.2-2.5; C11, I10, I12, I13, I14",
+    "P5, P7, P8, P14, P18; I10, I12, I13, I14",
     small_geometry(3),
     prepare,
     steps,

@@ -1,7 +1,8 @@
-"""A page of a file that a task has mapped is unmapped by the task while the file is truncated, and while it is read through the mapping.
+"""A page of a file that a task has mapped is unmapped by the task while the file is truncated, and read through the mapping.
 
 The page is cached, mapped, and was never written. CPU 0 unmaps it from the task and faults on it again. CPU 1 truncates it and writes it,
-which reads it in anew. CPU 2 reads it through the mapping, twice: first to have its translation.
+which reads it in again. CPU 2 reads it through the mapping, twice: the first read gets the translation. A truncated page may not stay
+mapped or be read.
 """
 
 from kernels.base.jit import kernel
@@ -21,9 +22,9 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Unmap and fault; truncate and write; read.
+    """Unmap and fault; truncate and write; read twice.
 
-    Returns     what became of it
+    Returns     what the calls returned
     """
     if cpu == 0:
         zapped = zap_range(mem, cpu, 0, VPAGE, 1)
@@ -37,7 +38,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "mapped-file-zap",
     "a mapped page of a file is unmapped by its task while it is truncated and read through the mapping",
-    "linux-mm.md 2.2, 2.3; I10, I12, I13, I14",
+    "P14, P18; I10, I12, I13",
     small_geometry(3),
     prepare,
     steps,

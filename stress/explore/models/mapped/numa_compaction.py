@@ -1,7 +1,8 @@
 """NUMA balancing and compaction want the same folio.
 
-A page of task 0 lies on node 0 and carries a hint. CPU 1, of node 1, faults on it for the second time in a row, so that it is to move to
-node 1. CPU 0 migrates it within its node as compaction does.
+A page of task 0 is on node 0 and carries a hint. CPU 1, of node 1, faults on it for the second time in a row, so that the page should move
+to node 1, and then writes it. CPU 0 migrates it within its node as compaction does. At most one of them may isolate the folio, and no write
+may be lost.
 """
 
 from kernels.base.atomics import fetch_or_acq_rel, load_relaxed, store_relaxed
@@ -21,7 +22,7 @@ FRAME = 0  # scratch: the frame of the page
 
 @kernel
 def hint(mem, vpage):
-    """Put a hint on a page of task 0 that node 1 was the last to ask for."""
+    """Put a hint on a page of task 0 that node 1 accessed last."""
     pfn = current_pte(mem, 0, vpage) >> PTE_PFN_SHIFT
     store_relaxed(mem.cpupid, word_desc(load_relaxed(mem.memdesc, pfn)), 1)
     fetch_or_acq_rel(mem.pte, vpage, PTE_PROTNONE)  # ORDER: acq_rel, as task_numa_work()
@@ -29,7 +30,7 @@ def hint(mem, vpage):
 
 @kernel
 def prepare(mem, cpu):
-    """A page of node 0 on the LRU, hinted, and last asked for by node 1."""
+    """A page of node 0 is on the LRU, hinted, and was last accessed by node 1."""
     mem.scratch[FRAME] = new_page(mem, cpu, 0, VPAGE)
     hint(mem, VPAGE)
     return 0
@@ -39,7 +40,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Compact; fault on the hint, and write.
 
-    Returns     what became of it
+    Returns     whether the page moved, or the access faulted
     """
     if cpu == 0:
         return migrate_one(mem, cpu, mem.scratch[FRAME])
@@ -49,7 +50,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Every write is found, and the page is unmapped, so that a reference too many or too few is seen."""
+    """Every write is found, and the page is unmapped, so that a wrong reference count is seen."""
     drain_all(mem)
     do_numa_page(mem, cpu, 0, VPAGE)
     task_access(mem, cpu, 0, VPAGE, 0)
@@ -61,7 +62,7 @@ def check(mem, cpu):
 MODEL = Model(
     "numa-compaction",
     "NUMA balancing and compaction want the same folio",
-    "linux-mm.md 2.10; I14, I16",
+    "P7, P8, P11, P13; I14, I16",
     small_geometry(2, nr_nodes=2, nr_tasks=4),
     prepare,
     steps,

@@ -1,7 +1,8 @@
-"""A cached folio is read and written through the page cache while it is migrated.
+"""A cached folio is migrated while it is read and written through the page cache.
 
-CPU 0 migrates it. CPU 1 reads its page, without a lock, CPU 2 locks what it finds and writes it, under the folio's lock; both check what
-they find. Nobody truncates the page: a folio that is found there, and is not cached any more when it is locked, was found too late.
+CPU 0 migrates it. CPU 1 reads its page without a lock. CPU 2 locks the folio that it finds, then writes the page under the folio's lock.
+Reader and writer check what they find. The page is never truncated, so a folio that a lookup returns must still be cached when it is
+locked.
 """
 
 from kernels.alloc.release import folio_put
@@ -42,7 +43,7 @@ def lock_found(mem, cpu):
 def steps(mem, cpu):
     """Migrate; read; lock and write.
 
-    Returns     what became of it
+    Returns     what the call returned
     """
     if cpu == 0:
         return migrate_one(mem, cpu, mem.scratch[FRAME])
@@ -54,7 +55,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The page is what was written, and is dropped, so that a reference too many or too few is seen."""
+    """The page holds what was written, and is dropped, so that a wrong reference count is seen."""
     drain_all(mem)
     file_read(mem, cpu, 0, 0, INDEX, 0)
     file_truncate(mem, cpu, 0, INDEX)
@@ -63,8 +64,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "pagecache-migration",
-    "a cached folio is read and written through the page cache while it is migrated",
-    "linux-mm.md 2.2, 2.4, 2.5; I13, I15",
+    "a cached folio is migrated while it is read and written through the page cache",
+    "P5, P7, P8; I10, I13, I15",
     small_geometry(3, file_pages=4),
     prepare,
     steps,

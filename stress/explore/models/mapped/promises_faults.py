@@ -1,8 +1,8 @@
-"""What faults, hints and forks promise of their cost, with nobody beside them.
+"""What faults, hints and forks promise of their cost, without another CPU.
 
-CPU 1, of node 1, does it all with task 0, whose pages lie on node 0: a folio moves to the node that asked for it twice, if that has room
-and is within its rate; a page with a hint is neither pinned nor made writable before its hint's fault; only what has changed is
-flushed; nothing is copied for a child that has a page already; what was not written stays clean.
+CPU 1, of node 1, does everything with task 0, which has its pages on node 0. A folio moves to the node that accessed it twice in a row if
+that node has room and is within its rate limit. A page with a hint is neither pinned nor made writable before the fault on its hint. Only
+what has changed is flushed. Nothing is copied for a child that already has a page. A page that was not written stays clean.
 """
 
 from kernels.base import counter
@@ -25,7 +25,7 @@ FULL = 1 << 40
 
 @kernel
 def prepare(mem, cpu):
-    """Pages of task 0 on node 0; the child has one at the place of the one that will be pinned."""
+    """Task 0 has pages on node 0; the child has one at the place of the page that will be pinned."""
     for vpage in range(VPAGE, ONCE + 1):
         new_page(mem, cpu, 0, vpage)
     new_page(mem, cpu, 1, PINNED)
@@ -34,7 +34,10 @@ def prepare(mem, cpu):
 
 @kernel
 def frame_after_hint(mem, cpu):
-    """Where the page is after a fault on a hint."""
+    """Fault on a hint.
+
+    Returns     the page's frame afterwards
+    """
     fetch_or_relaxed(mem.pte, VPAGE, PTE_PROTNONE)
     do_numa_page(mem, cpu, 0, VPAGE)
     expect(mem, cpu, current_pte(mem, 0, VPAGE) & PTE_PROTNONE, 0)
@@ -43,7 +46,7 @@ def frame_after_hint(mem, cpu):
 
 @kernel
 def balance(mem, cpu):
-    """A page moves after two faults in a row from another node, which is neither full nor over its rate; and once."""
+    """A page moves once, after two faults in a row from another node that is neither full nor over its rate limit."""
     here = current_pte(mem, 0, VPAGE) >> PTE_PFN_SHIFT
     store_relaxed(mem.cpupid, word_desc(load_relaxed(mem.memdesc, here)), 0)
     expect(mem, cpu, frame_after_hint(mem, cpu), here)
@@ -51,7 +54,7 @@ def balance(mem, cpu):
     store_relaxed(mem.zone_high, 1, FULL)
     expect(mem, cpu, frame_after_hint(mem, cpu), here)
     store_relaxed(mem.zone_high, 1, high)
-    store_relaxed(mem.zone_numa_window, 1, FULL)  # no new one begins
+    store_relaxed(mem.zone_numa_window, 1, FULL)  # no new window begins
     store_relaxed(mem.zone_numa_pages, 1, FULL)
     expect(mem, cpu, frame_after_hint(mem, cpu), here)
     store_relaxed(mem.zone_numa_window, 1, 0)
@@ -64,7 +67,7 @@ def balance(mem, cpu):
 
 @kernel
 def respect_hint(mem, cpu):
-    """A page with a hint is not pinned; it is not made writable; and only the fault on that page takes the hint away."""
+    """A page with a hint is not pinned and not made writable, and only a fault on that page removes the hint."""
     fetch_and_relaxed(mem.pte, VPAGE, ~PTE_WRITE)
     fetch_or_relaxed(mem.pte, VPAGE, PTE_PROTNONE)
     word = current_pte(mem, 0, VPAGE)
@@ -83,7 +86,7 @@ def respect_hint(mem, cpu):
 
 @kernel
 def fork_twice(mem, cpu):
-    """The first fork flushes what it has protected, the second one has nothing to flush; a child that has a page gets no copy."""
+    """The first fork flushes what it protected, the second has nothing to flush; a child that has a page gets no copy."""
     before = load_relaxed(mem.tlb_generation, 0)
     fork_range(mem, cpu, 0, 1, VPAGE, 1)
     expect(mem, cpu, load_relaxed(mem.tlb_generation, 0), before + 1)
@@ -98,7 +101,7 @@ def fork_twice(mem, cpu):
 
 @kernel
 def forget_once(mem, cpu):
-    """A translation that a flush has ended is counted once, though nothing has taken its place yet."""
+    """A translation that a flush has ended is counted once, even if nothing has replaced it."""
     task_access(mem, cpu, 0, ONCE, 0)
     zap_range(mem, cpu, 0, ONCE, 1)
     before = counted(mem, cpu, counter.MET_STALE_TLB_MET_FLUSH)
@@ -126,7 +129,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """All is unmapped, so that a reference too many or too few is seen."""
+    """All pages are unmapped, so that a wrong reference count is seen."""
     drain_all(mem)
     for space in range(3):
         zap_range(mem, cpu, space, VPAGE, ONCE + 1 - VPAGE)
@@ -135,8 +138,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "promises-faults",
-    "faults, hints and forks alone: nothing moves, is copied or is flushed that need not be",
-    "linux-mm.md 2.3-2.5, 2.10; G1",
+    "faults, hints and forks alone: nothing is moved, copied or flushed without need",
+    "P6, P13, P14, P17; G1, promise",
     small_geometry(2, nr_nodes=2, nr_tasks=4),
     prepare,
     steps,

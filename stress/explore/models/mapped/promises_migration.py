@@ -1,8 +1,8 @@
-"""What migration promises of its cost, and of what it says about failures, with nobody beside it.
+"""What migration promises of its cost, and of what it reports about failures, without another CPU.
 
-CPU 0 is who is in the way, too: it sets a folio under writeback, keeps one locked, one in an LRU batch, and no target for any. A folio
-under writeback is neither isolated nor unmapped; what can be moved is not said to be held; a tail is no candidate; what was
-not tried has not failed; a single page is not split; and what is locked is tried as often as it says.
+CPU 0 is also in its own way: it puts a folio under writeback, keeps one locked, keeps one in an LRU batch, and leaves no target for any. A
+folio under writeback is neither isolated nor unmapped. A folio that can move is not reported as held. A tail is no candidate. A folio that
+was not tried has not failed. A single page is not split. A locked folio is tried as often as the mode promises.
 """
 
 from kernels.base import counter
@@ -48,7 +48,7 @@ def frame_of(mem, vpage):
 
 @kernel
 def prepare(mem, cpu):
-    """Two single pages next to each other, and a large folio, on the LRU."""
+    """Two single pages side by side, and a large folio, are on the LRU."""
     new_page(mem, cpu, 0, MOVABLE)
     new_page(mem, cpu, 0, OTHER)
     do_anonymous_page(mem, cpu, 0, LARGE, 1)
@@ -58,7 +58,7 @@ def prepare(mem, cpu):
 
 @kernel
 def wait_for_writeback(mem, cpu):
-    """A folio under writeback is not isolated; if it was before, nothing is unmapped."""
+    """A folio under writeback is not isolated; if it was isolated before, it is not unmapped."""
     pfn = frame_of(mem, MOVABLE)
     word = load_relaxed(mem.memdesc, pfn)
     desc = word_desc(word)
@@ -77,7 +77,7 @@ def wait_for_writeback(mem, cpu):
 
 @kernel
 def say_why(mem, cpu):
-    """What can be moved is said to be, a tail is none, and what waits in a batch is said to."""
+    """A folio that can move is reported as movable, a tail is no candidate, and a folio in a batch is reported as such."""
     expect(mem, cpu, what_is_there(mem, frame_of(mem, MOVABLE)), REFUSAL_MOVABLE)
     tail = frame_of(mem, LARGE + 1)
     expect(mem, cpu, scan_step(mem, tail, load_relaxed(mem.memdesc, tail)), -1)
@@ -89,7 +89,7 @@ def say_why(mem, cpu):
 
 @kernel
 def lack_targets(mem, cpu, base_pfn, nr_frames):
-    """Of two folios for which there is no target the first one has failed, and the second was not tried; neither is split."""
+    """Of two folios without a target the first has failed, and the second was not tried; neither is split."""
     least = load_relaxed(mem.zone_min, 0)
     store_relaxed(mem.zone_min, 0, NEVER)
     failed, split = counted(mem, cpu, counter.PGMIGRATE_FAIL), counted(mem, cpu, counter.THP_MIGRATION_SPLIT)
@@ -133,8 +133,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "promises-migration",
-    "migration alone: what cannot move is left alone, tried as often as it says, and counted for what it is",
-    "linux-mm.md 2.4-2.6; D1, C12",
+    "migration alone: what cannot move is left alone, tried as often as promised, and counted by its cause",
+    "P7-P9; C12, L1, promise",
     small_geometry(1, nr_tasks=4),
     prepare,
     steps,

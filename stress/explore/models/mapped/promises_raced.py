@@ -1,9 +1,9 @@
-"""What hints, waits and flushes promise, with somebody beside them.
+"""What hints, waits and flushes promise beside another CPU.
 
-CPU 0 unmaps a page of task 0 that carries a hint, faults another one in, and puts hints on what is mapped; then it migrates a second page,
-and unmaps a page of task 1. CPU 1 takes the hint of the first page away, late perhaps, waits if it meets the second one's
-migration, and unmaps task 1's page, too. A hint on another page than the one that faulted stays; who waits for a migration waits
-until it is over; who finds nothing to unmap flushes nothing.
+CPU 0 unmaps a page of task 0 that carries a hint, faults another one in, and puts hints on all mapped pages up to it; then it migrates a
+second page, and unmaps a page of task 1. CPU 1 removes the hint of the first page, perhaps too late, waits if it meets the migration of the
+second page, and also unmaps task 1's page. A hint on another page than the one that faulted must stay; a wait for a migration must last
+until it is over; a CPU that finds nothing to unmap must flush nothing.
 """
 
 from kernels.base.atomics import load_relaxed
@@ -24,7 +24,7 @@ HINTED_PTE, GENERATION = range(2)  # scratch: the entry that carries the hint; t
 
 @kernel
 def prepare(mem, cpu):
-    """A hinted page, whose frame the LRU batch keeps from being used again; one to be moved; and one of task 1."""
+    """A hinted page in the LRU batch, which keeps its frame from being used again; one to be migrated; one of task 1."""
     do_anonymous_page(mem, cpu, 0, HINTED, 0)
     hint(mem, HINTED)
     mem.scratch[HINTED_PTE] = current_pte(mem, 0, HINTED)
@@ -36,9 +36,9 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Unmap, fault and hint, and migrate; take a hint away, and wait. Both unmap.
+    """Unmap, fault, hint, and migrate; remove a hint, and wait. Both unmap.
 
-    Returns     whether it moved, or was met
+    Returns     whether the page moved, or its migration was met
     """
     seen = 0
     if cpu == 0:
@@ -59,7 +59,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The page that was faulted in has its hint, and task 1 was flushed once. All is unmapped."""
+    """The page that was faulted in has its hint, and task 1 was flushed once. All pages are unmapped."""
     expect(mem, cpu, current_pte(mem, 0, HINTED) & PTE_PROTNONE, PTE_PROTNONE)
     expect(mem, cpu, load_relaxed(mem.tlb_generation, 1), mem.scratch[GENERATION] + 1)
     return unmap_everything(mem, cpu)
@@ -67,8 +67,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "promises-raced",
-    "hints, waits for a migration and flushes against another CPU: each does what it is for, and once",
-    "linux-mm.md 2.3-2.5, 2.10; I12, I14",
+    "hints, waits for a migration and flushes against another CPU: each has its effect, and only once",
+    "P7, P8, P13, P14; I12, I14, promise",
     small_geometry(2, nr_tasks=4),
     prepare,
     steps,

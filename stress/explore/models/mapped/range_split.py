@@ -1,8 +1,8 @@
-"""A large folio of a file has to be split on its way out of a pageblock, since there is no target of its order, while it is in use.
+"""A large folio of a file must be split on its way out of a pageblock, since there is no target of its order, while it is in use.
 
 Memory is down to its watermark: there is a target for one page, and none for two. CPU 0 migrates the pageblock of the folio of two pages,
 which a task has mapped. CPU 1 unmaps the second page, faults it in again and reads it. CPU 2 truncates the first page, and with it the
-second if the folio is whole still. list-split is the same with migration by lists.
+second if the folio is still whole. No truncated page may stay mapped. list-split is the same with migration by lists.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -18,13 +18,13 @@ from stress.explore.models._folios import drain_all, migrate_pageblock
 
 FRAMES = 16
 FRAME, TAKEN = range(2)  # scratch: the first frame of the folio; from TAKEN on, the frames that are taken
-#: no per-CPU lists: what is freed counts as free at once, and the watermark decides who gets it
+#: no per-CPU lists: a freed frame counts as free immediately, and the watermark decides which allocation gets it
 SPARSE = {"pcp_high": 0, "window_frames": 64}
 
 
 @kernel
 def prepare(mem, cpu):
-    """The folio is cached and mapped, on the LRU; all frames are taken but those that the watermark keeps, and one."""
+    """The folio is cached, mapped and on the LRU; all frames are taken but those that the watermark keeps, and one."""
     mem.scratch[FRAME] = cache_folio(mem, cpu, INDEX, 1)
     for k in range(2):
         do_read_fault(mem, cpu, 0, VPAGE + k, 0)
@@ -45,7 +45,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Migrate; unmap, fault in and read; truncate.
 
-    Returns     what was left, could not be read, or was dropped
+    Returns     what the call returned
     """
     if cpu == 0:
         return migrate_pageblock(mem, cpu, mem.scratch[FRAME], MIGRATE_ASYNC)
@@ -58,7 +58,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What is mapped can be read; all is dropped and given back, so that a reference too many or too few is seen."""
+    """Mapped pages can be read; both pages are dropped and the frames are freed, so that a wrong reference count is seen."""
     drain_all(mem)
     for k in range(2):
         file_access(mem, cpu, 0, VPAGE + k)
@@ -71,8 +71,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "range-split",
-    "a mapped large folio is split by range migration for want of a target, while it is unmapped, faulted in and truncated",
-    "linux-mm.md 2.2, 2.5, 2.6; F-4, I10, I14, I16",
+    "range migration splits a mapped large folio for want of a target while it is unmapped, faulted in and truncated",
+    "P7-P9, P18; F-4, I10, I14, I16",
     small_geometry(3, frames_per_node=FRAMES),
     prepare,
     steps,

@@ -1,7 +1,8 @@
-"""Range migration against frames that merge: the folio that a candidate's bit led to is the tail of a larger one when it is acted on.
+"""Range migration against frames that merge: the folio of a candidate's bit has become the tail of a larger one when it is acted on.
 
-A pageblock holds a folio of one frame; its buddy is free. CPU 0 scans the pageblock and hands it to range migration. CPU 1 puts the folio,
-which makes a free block of both frames, and makes a folio of that block.
+A pageblock holds a folio of one frame; the frame's buddy is free. CPU 0 scans the frames and hands them to range migration. CPU 1 puts the
+folio, which makes a free block of both frames, and makes a folio of that block. Range migration must not treat the tail as the folio that
+it saw.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -30,7 +31,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Migrate; put, and make a larger folio.
 
-    Returns     what was left
+    Returns     candidates that are left
     """
     if cpu == 0:
         return migrate_window(mem, cpu, mem.scratch[BASE], 4, MIGRATE_ASYNC, MR_COMPACTION, FROM_ALLOCATOR)
@@ -50,8 +51,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "range-tail",
-    "range migration against a folio whose frame becomes the tail of a larger one",
-    "linux-mm.md 2.2, 2.6; F-3, F-4, I10, I16",
+    "range migration against a folio that is put while its frame becomes the tail of a larger folio",
+    "P9; F-3, F-4, I10, I16",
     small_geometry(2),
     prepare,
     steps,

@@ -1,8 +1,8 @@
-"""Range migration against frames that change their type: what a candidate's bit led to is something else when it is acted on.
+"""Range migration against frames that change their type between the scan and the act.
 
-A pageblock holds a folio and a balloon's block. CPU 0 scans it and hands it to range migration. CPU 1 puts the folio and inflates a
-frame, mostly the one that it has just got back; CPU 2 deflates the balloon's block and makes a folio of a frame. list-type-change is the
-same with migration by lists.
+A pageblock holds a folio and a balloon's block. CPU 0 scans it and hands it to range migration. CPU 1 puts the folio and inflates a frame,
+mostly the one that it has just freed. CPU 2 deflates the balloon's block and makes a folio of a frame. Each frame must be migrated as what
+it is, or skipped. list-type-change is the same with migration by lists.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -18,7 +18,7 @@ FRAME, OLD, NEW = range(3)  # scratch: the frame of the first folio, its descrip
 
 @kernel
 def new_folio(mem, cpu):
-    """A folio of one frame on the LRU, without a mapping, with one reference.
+    """A folio of one frame, see new_lru_folio().
 
     Returns     its descriptor
     """
@@ -27,7 +27,7 @@ def new_folio(mem, cpu):
 
 @kernel
 def prepare(mem, cpu):
-    """A folio of CPU 1, a block in the balloon of CPU 2, and a free frame on CPU 0's list."""
+    """CPU 1 has a folio, the balloon of CPU 2 has a block, and CPU 0's list has a free frame."""
     desc = new_folio(mem, 1)
     mem.scratch[OLD], mem.scratch[FRAME] = desc, mem.folio_pfn[desc]
     balloon_inflate(mem, 2, 2, alloc_frozen_pages(mem, 2, 0, 0, MT_MOVABLE), 0)
@@ -39,7 +39,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Migrate; folio to Offline; Offline to folio.
 
-    Returns     what was left, or given back
+    Returns     candidates that are left, or what was given back
     """
     if cpu == 0:
         return migrate_pageblock(mem, cpu, mem.scratch[FRAME], MIGRATE_ASYNC)
@@ -66,7 +66,7 @@ def check(mem, cpu):
 MODEL = Model(
     "range-type-change",
     "range migration against frames that change from folio to Offline and back",
-    "linux-mm.md 1.1; F-1, F-3, I7, I16",
+    "P1, P9; F-1, F-3, I7, I16",
     small_geometry(3),
     prepare,
     steps,

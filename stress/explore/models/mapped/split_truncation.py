@@ -1,7 +1,7 @@
 """A mapped folio of two pages of a file is split while its second page is truncated, and read through the mapping.
 
-CPU 0 splits it. CPU 1 truncates its second page, or the whole of it, and writes the page, which reads it in anew. CPU 2 reads the page
-through the mapping.
+CPU 0 splits it. CPU 1 truncates its second page, or the whole of it, and writes the page, which reads it in again. CPU 2 reads the page
+through the mapping. A truncated page may not stay mapped.
 """
 
 from kernels.alloc.release import folio_put
@@ -32,7 +32,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Split; truncate and write; read.
 
-    Returns     what became of it
+    Returns     what the call did
     """
     if cpu == 0:
         desc, result = mem.scratch[DESC], -1
@@ -49,7 +49,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Nothing that was truncated is mapped still; all is dropped, so that a reference too many or too few is seen."""
+    """A truncated page is no longer mapped; both pages are dropped, so that a wrong reference count is seen."""
     drain_all(mem)
     file_access(mem, cpu, 0, VPAGE)
     file_truncate(mem, cpu, 0, HEAD)
@@ -60,7 +60,7 @@ def check(mem, cpu):
 MODEL = Model(
     "split-truncation",
     "a mapped folio of a file is split while one of its pages is truncated and read through the mapping",
-    "linux-mm.md 2.2-2.5; B8, I10, I12, I13, I14",
+    "P5, P14, P18; B8, I10, I12, I13, I14",
     small_geometry(3),
     prepare,
     steps,

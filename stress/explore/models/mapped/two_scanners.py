@@ -1,8 +1,7 @@
-"""Two scanners on one pageblock: each folio is isolated by one of them at most, and ends migrated or back on the LRU.
+"""Two scanners on one pageblock: at most one isolates each folio, which ends migrated or back on the LRU.
 
-A pageblock holds two mapped folios. CPU 0 claims the block, or finds it claimed, and hands it to range migration; CPU 1 migrates the
-folios of the block one by one, as a contiguous allocation or a memory failure does, without a claim. On CPU 1 the
-task writes one of them meanwhile, too, and unmaps the other.
+A pageblock holds two mapped folios. The CPU that claims the pageblock hands it to range migration. The other CPU migrates one folio alone,
+without a claim, as a contiguous allocation or a memory failure does; then, as the task, it writes that page and unmaps the other one.
 """
 
 from kernels.base.atomics import store_relaxed
@@ -23,7 +22,7 @@ FRAMES = 0  # scratch: the frames of the two pages
 
 @kernel
 def prepare(mem, cpu):
-    """Two pages of task 0, on the LRU."""
+    """Two pages of task 0 are on the LRU."""
     for vpage in range(PAGES):
         mem.scratch[FRAMES + vpage] = new_page(mem, cpu, 0, vpage)
     return 0
@@ -31,9 +30,9 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Claim, and migrate the range; migrate one by one, write one page, and unmap the other.
+    """Claim, and migrate the range; migrate one folio, write its page, and unmap the other.
 
-    Returns     what moved, or was left
+    Returns     candidates that are left, or whether the folio moved
     """
     block = mem.scratch[FRAMES] >> mem.pageblock_order
     base_pfn, nr_frames = block << mem.pageblock_order, 1 << mem.pageblock_order
@@ -51,7 +50,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What was written is found, and both pages are unmapped, so that a reference too many or too few is seen."""
+    """What was written is found, and both pages are unmapped, so that a wrong reference count is seen."""
     drain_all(mem)
     task_access(mem, cpu, 0, 1, 0)
     zap_range(mem, cpu, 0, 0, PAGES)
@@ -60,8 +59,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "two-scanners",
-    "two scanners on one pageblock, and its task that unmaps",
-    "linux-mm.md 2.8; D5, I16",
+    "two scanners on one pageblock, and its task that writes and unmaps",
+    "P11; D5, I16",
     small_geometry(2, nr_tasks=4, pageblock_order=2),
     prepare,
     steps,

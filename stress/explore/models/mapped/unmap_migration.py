@@ -1,6 +1,7 @@
 """A page is migrated while its task writes it, unmaps it, and faults another one in at its place.
 
-CPU 0 migrates the page of task 0; then it faults one in, if none is there, and writes it. CPU 1 unmaps it. CPU 2 writes it, and reads it.
+CPU 0 migrates the page of task 0; then it faults a page in, if none is mapped, and writes it. CPU 1 unmaps the page. CPU 2 writes it, and
+reads it. No write may be lost, and an unmapped page may not come back.
 """
 
 from kernels.base.atomics import load_relaxed
@@ -14,13 +15,13 @@ from stress.explore.model import Model, small_geometry
 from stress.explore.models._folios import drain_all, fault_in, migrate_one, new_page
 
 VPAGE = 2
-WRITES_AFTERWARDS = 2  # of CPU 0, and of CPU 2
+WRITES_AFTERWARDS = 2  # one of CPU 0, and one of CPU 2
 FRAME, INCARNATION = range(2)  # scratch: the frame of the page, and which incarnation of the virtual page it is
 
 
 @kernel
 def prepare(mem, cpu):
-    """A page of task 0, written more often than another one that comes in its place can be, in frame 0, as an empty entry seems to be."""
+    """Task 0 wrote its page more often than a replacement can be. It is in frame 0, to which an empty entry seems to lead."""
     new_page(mem, cpu, 0, VPAGE + 1)
     mem.scratch[FRAME] = new_page(mem, cpu, 0, VPAGE)
     for _ in range(WRITES_AFTERWARDS + 1):
@@ -33,7 +34,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Migrate, fault and write; unmap; write and read.
 
-    Returns     what became of it
+    Returns     what the calls returned
     """
     if cpu == 0:
         moved = migrate_one(mem, cpu, mem.scratch[FRAME])
@@ -47,7 +48,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Every write is found, but those to a page that was unmapped: it is not there again. Then unmap, so that a wrong count is seen."""
+    """Every write is found, but for those to a page that was unmapped, which is not mapped again. The page is unmapped."""
     drain_all(mem)
     task_access(mem, cpu, 0, VPAGE, 0)
     pte = current_pte(mem, 0, VPAGE)
@@ -62,7 +63,7 @@ def check(mem, cpu):
 MODEL = Model(
     "unmap-migration",
     "a page is migrated while its task writes it, unmaps it and faults another one in",
-    "linux-mm.md 2.3-2.5; I12, I13, I14",
+    "P7, P8, P14; I12, I13, I14",
     small_geometry(3, nr_tasks=4),
     prepare,
     steps,

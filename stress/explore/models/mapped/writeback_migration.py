@@ -1,7 +1,7 @@
 """A folio of a file is written back and written while range migration, which may wait, wants to move it.
 
 The folio is cached and dirty. CPU 0 migrates its pageblock in SYNC mode, and waits for the writeback if it meets it. CPU 1 writes the folio
-back, writes it, and writes it back again.
+back, writes it, and writes it back again. No write may be lost.
 """
 
 from kernels.base.jit import kernel
@@ -27,7 +27,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Migrate; write back, write and write back.
 
-    Returns     what was left, or how much was written back
+    Returns     candidates that are left, or which calls wrote
     """
     if cpu == 0:
         return migrate_pageblock(mem, cpu, mem.scratch[FRAME], MIGRATE_SYNC)
@@ -38,7 +38,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What was written is found, and on the disk if the folio is clean; nobody has a reference, so that it can be dropped."""
+    """What was written is found, and is on disk if the folio is clean."""
     drain_all(mem)
     file_read(mem, cpu, 0, 0, INDEX, 0)
     return 0
@@ -47,7 +47,7 @@ def check(mem, cpu):
 MODEL = Model(
     "writeback-migration",
     "a folio is written back and written while range migration waits for it",
-    "linux-mm.md 2.2, 2.5; C12, I13, I15",
+    "P7-P9; C12, I13, I15",
     small_geometry(2),
     prepare,
     steps,

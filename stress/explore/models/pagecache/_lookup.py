@@ -1,4 +1,4 @@
-"""What models of page-cache lookups share: a lookup whose result is relied on."""
+"""What models of page-cache lookups share: a lookup that relies on its result."""
 
 from kernels.alloc.release import folio_put
 from kernels.base.bug import bug

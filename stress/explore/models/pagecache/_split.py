@@ -1,7 +1,7 @@
-"""What the models of a split against lookups share: a cached folio of several pages, lookups of its last page, and who splits it.
+"""What the models of a split against lookups share: a cached folio of several pages, lookups of its last page, and the split.
 
-Linux's lookup looks at the slot again and not at the folio; and a split may let go of its head before, or after, it has updated the
-slots of the other pieces. B8 is about what becomes of that (linux-mm.md 3).
+Linux's lookup checks the slot again and not the folio. A split may unfreeze its head before, or after, it has updated the slots of the
+other pieces. B8 is about what follows from that.
 """
 
 from kernels.alloc.release import folio_put, lru_add_drain
@@ -23,7 +23,7 @@ from stress.explore.models.pagecache._lookup import rely_on
 HEAD, ORDER = 4, 2
 LAST = HEAD + (1 << ORDER) - 1
 DESC = 0  # scratch: the descriptor of the folio
-TRIES = 3  # of a lookup: each is explored against every step of the split
+TRIES = 3  # of a lookup; each is explored against every step of the split
 
 
 @kernel
@@ -36,7 +36,7 @@ def prepare(mem, cpu):
 
 @kernel
 def lookup(mem, cpu, index, check_range):
-    """filemap_get_entry(), with or without a look at the folio's range, and a few tries only.
+    """filemap_get_entry() with or without a check of the folio's range, and with few tries.
 
     Returns     the descriptor with a reference to put, or -1
     """
@@ -57,7 +57,7 @@ def lookup(mem, cpu, index, check_range):
 
 @kernel
 def look_up_last(mem, cpu, check_range):
-    """Look the last page up, and rely on it, as filemap_fault() does.
+    """Look the last page up, and rely on what is found.
 
     Returns     whether it was found
     """
@@ -66,7 +66,7 @@ def look_up_last(mem, cpu, check_range):
 
 @kernel
 def split(mem, cpu, head_first):
-    """split_folio() of an unmapped cached folio; its head is unfrozen before, or after, the slots of the others change.
+    """split_folio() of an unmapped cached folio. The head is unfrozen before, or after, the slots of the other pieces change.
 
     Returns     whether it was split
     """
@@ -97,7 +97,7 @@ def split(mem, cpu, head_first):
 
 @kernel
 def check(mem, cpu):
-    """Every page is cached, by a folio that covers it, and is dropped."""
+    """Every page is cached by a folio that covers it, and is dropped."""
     for index in range(HEAD, LAST + 1):
         desc = load_entry(mem, 0, index) - 1
         if desc >= 0 and not folio_contains(mem, desc, index):

@@ -1,6 +1,6 @@
-"""Two CPUs read a page of a file that nobody has read before: one reads it in, the other one finds it in the cache, filled or not.
+"""Two CPUs read a page of a file that is not cached: one reads it in, the other one finds it in the cache, filled or not.
 
-What the frame held before is nobody's stamp, so that who uses the page before it has been filled is seen.
+The frame holds another owner's stamp before it is filled, so a CPU that uses the page too early is caught.
 """
 
 from kernels.base.jit import kernel
@@ -21,22 +21,22 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Read.
 
-    Returns     0, or -1 if somebody was faster
+    Returns     0, or -1 if the other CPU was faster
     """
     return file_read(mem, cpu, 0, 0, INDEX, 0)
 
 
 @kernel
 def check(mem, cpu):
-    """The page is found, and dropped, so that a reference too many or too few is seen."""
+    """The page is found, and dropped, so that a wrong reference count is seen."""
     read_and_drop(mem, cpu, INDEX)
     return 0
 
 
 MODEL = Model(
     "file-read-in",
-    "a page of a file is read in by one CPU while another one looks for it",
-    "linux-mm.md 2.2; I10, I13",
+    "a page of a file is read in by one CPU while another one looks it up",
+    "P5; I10, I13",
     small_geometry(2),
     prepare,
     steps,

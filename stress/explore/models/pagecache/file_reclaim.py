@@ -1,8 +1,8 @@
-"""Reclaim of a mapped, clean page of a file, while it is unmapped, read and truncated.
+"""Reclaim of a mapped, clean page of a file while it is unmapped, read and truncated.
 
-The page is cached, mapped and on the LRU, where another one that was used lately stands behind it. CPU 0 looks at the tail twice: it puts
-the other one back, and reclaims the page unless somebody uses it. CPU 1 truncates the page and reads it in anew. CPU 2 unmaps it from the
-task, reads it through the cache and truncates it, too.
+The page is cached, mapped and on the LRU; behind it is a page that was used recently. CPU 0 looks at the tail twice: it puts the other page
+back, and reclaims the page unless it is in use. CPU 1 truncates the page and reads it in again. CPU 2 unmaps it, reads it through the cache
+and truncates it. The page must be read as it was written, and no reference may be left.
 """
 
 from kernels.base.jit import kernel
@@ -18,7 +18,7 @@ OTHER = 5  # the index of the other page
 
 @kernel
 def prepare(mem, cpu):
-    """Another page is cached and was read, the page is cached and mapped, and both are on the LRU."""
+    """Another page is cached and was read; the page is cached and mapped; both are on the LRU."""
     file_read(mem, cpu, 0, 0, OTHER, 0)
     map_page_of_file(mem, cpu, VPAGE)
     return 0
@@ -28,7 +28,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Reclaim twice; truncate and read; unmap, read and truncate.
 
-    Returns     what became of it
+    Returns     what each call returned
     """
     if cpu == 0:
         return reclaim_one(mem, cpu, FILE_LRU) * 4 + reclaim_one(mem, cpu, FILE_LRU)
@@ -41,7 +41,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The page can be read; all is dropped, so that a reference too many or too few is seen."""
+    """The page can be read; both are dropped, so that a wrong reference count is seen."""
     drain_all(mem)
     read_and_drop(mem, cpu, INDEX)
     file_truncate(mem, cpu, 0, OTHER)
@@ -50,8 +50,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "file-reclaim",
-    "reclaim of a mapped, clean page of a file, while it is unmapped, read and truncated",
-    "linux-mm.md 2.2; I3, I10, I13, I16",
+    "reclaim of a mapped, clean page of a file while it is unmapped, read and truncated",
+    "P5, P16, P18; I3, I10, I13, I16",
     small_geometry(3),
     prepare,
     steps,

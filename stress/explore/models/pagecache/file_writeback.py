@@ -1,7 +1,7 @@
-"""Writing, writing back, truncating and reclaiming one page of a file.
+"""One page of a file is written, written back, truncated and reclaimed at the same time.
 
-The page is cached and dirty. CPU 0 writes it back. CPU 1 writes it, reading it in anew if it is gone. CPU 2 truncates it. CPU 3 reclaims
-the folio at the end of the LRU.
+The page is cached and dirty, in a folio of two. CPU 0 writes it back. CPU 1 writes it, and reads it in again if it is gone. CPU 2 truncates
+it. CPU 3 reclaims the folio at the tail of the LRU. What was written last must be in the cache or on disk.
 """
 
 from kernels.base.jit import kernel
@@ -24,7 +24,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Write back; write; truncate; reclaim.
 
-    Returns     what became of it
+    Returns     what the call returned
     """
     if cpu == 0:
         return file_writeback(mem, cpu, 0, INDEX)
@@ -37,7 +37,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What was written is found, and written back when it is clean; nobody has a reference, so that all can be dropped."""
+    """What was written is found and written back; the checkers at rest compare the disk and the counts."""
     drain_all(mem)
     file_read(mem, cpu, 0, 0, INDEX, 0)
     file_writeback(mem, cpu, 0, INDEX)
@@ -47,8 +47,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "file-writeback",
-    "writing, writing back, truncating and reclaiming the same pages of a file",
-    "linux-mm.md 2.2; I10, I13",
+    "pages of a file are written, written back, truncated and reclaimed at the same time",
+    "P5, P16, P18; I10, I13",
     small_geometry(4),
     prepare,
     steps,

@@ -1,7 +1,7 @@
-"""Page-cache lookups without a lock against removal and reading in anew.
+"""Lockless page-cache lookups against removal and reading in again.
 
-CPU 0 truncates a page of a file and reads another index of it in, for which it mostly gets the same descriptor, and then the first
-index anew. CPUs 1 and 2 look the first index up, and may be those that put last.
+CPU 0 truncates a page of a file and reads another index in, for which it mostly gets the same descriptor, and then the first index again.
+CPUs 1 and 2 look the first index up, and may put last. A folio that a lookup returns must cover the index.
 """
 
 from kernels.alloc.release import folio_put, lru_add_drain
@@ -17,7 +17,7 @@ INDEX, OTHER = 3, 5
 def read_in(mem, cpu, index):
     """Put a folio into the cache and on the LRU.
 
-    Returns     whether it is there
+    Returns     whether it was cached
     """
     desc = create_folio(mem, cpu, 0, 0, index, 0)
     if desc < 0:
@@ -37,7 +37,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Truncate and read in; look up.
 
-    Returns     what was dropped, or found
+    Returns     what was dropped and read in, or found
     """
     if cpu == 0:
         dropped = file_truncate(mem, cpu, 0, INDEX)
@@ -47,7 +47,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What is cached is dropped once more, so that a reference too many or too few is seen."""
+    """Both pages are dropped, so that a wrong reference count is seen."""
     file_truncate(mem, cpu, 0, INDEX)
     file_truncate(mem, cpu, 0, OTHER)
     return 0
@@ -55,8 +55,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "pagecache-removal",
-    "lookups without a lock against truncation and reading in of the same index",
-    "linux-mm.md 2.2; B1-B4, I10",
+    "lockless lookups against truncation and reading in of the same index",
+    "P5, P18; I4, I5, I10",
     small_geometry(3),
     prepare,
     steps,

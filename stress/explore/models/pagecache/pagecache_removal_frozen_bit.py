@@ -1,4 +1,4 @@
-"""pagecache-removal under the other policy: the frozen-bit count, whose adders read what they hold after an add that acquires."""
+"""pagecache-removal with the frozen-bit count: adders read the folio after an add that acquires."""
 
 from kernels.base.layout import REFCOUNT_FROZEN_BIT
 from stress.explore.model import Model, small_geometry
@@ -6,8 +6,8 @@ from stress.explore.models.pagecache.pagecache_removal import check, prepare, st
 
 MODEL = Model(
     "pagecache-removal-frozen-bit",
-    "lookups without a lock by the frozen-bit count against truncation and reading in of the same index",
-    "linux-mm.md 1.2, 2.2; A12, B1-B4, I10",
+    "lockless lookups with the frozen-bit count against truncation and reading in of the same index",
+    "P2, P5, P18; A12, I4, I5, I10",
     small_geometry(3),
     prepare,
     steps,

@@ -1,7 +1,8 @@
-"""Lookups of a page of a large folio while it is truncated, and read in anew as a page of a larger one.
+"""Lookups of a page of a large folio while it is truncated, and read in again as a page of a larger folio.
 
-The page is the last of a folio of two pages. CPU 0 truncates that, and reads it in as a part of a folio of four, in which the slot of the
-old head is a sibling itself. CPU 1 loads what stands at the page's index, CPU 2 looks it up.
+The page is the last of a folio of two. CPU 0 truncates that folio and reads the page in as a part of a folio of four, in which the slot of
+the old head is a sibling. CPU 1 loads the entry of the page's index, CPU 2 looks the page up. An entry leads to nothing or to one of the
+two folios, and a folio that the lookup returns must cover the page.
 """
 
 from kernels.alloc.release import folio_put
@@ -15,13 +16,13 @@ from stress.explore.models._folios import drain_all
 from stress.explore.models.pagecache._lookup import look_up
 
 LAST = 7
-SMALL, LARGE = 1, 2  # orders; their heads are 6 and 4
+SMALL, LARGE = 1, 2  # orders; the heads are at 6 and 4
 SMALL_DESC, LARGE_DESC, LOADED = range(3)  # scratch: the descriptors of both folios, and the entry that CPU 1 loaded
 
 
 @kernel
 def read_in(mem, cpu, order):
-    """Read the folio of 2^order pages in that ends with the last page.
+    """Read in the folio of 2^order pages that ends with the last page.
 
     Returns     its descriptor, or -1
     """
@@ -44,7 +45,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Truncate and read in; load; look up.
 
-    Returns     what was found
+    Returns     whether a folio was found, or 1
     """
     if cpu == 0:
         file_truncate(mem, cpu, 0, LAST)
@@ -58,7 +59,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What was loaded is nothing, or one of the two folios; all is dropped, so that a reference too many or too few is seen."""
+    """The loaded entry was empty or led to one of the two folios; the folio is dropped, so that a wrong reference count is seen."""
     desc = mem.scratch[LOADED] - 1
     if desc >= 0 and desc != mem.scratch[SMALL_DESC] and desc != mem.scratch[LARGE_DESC]:
         bug(mem, cpu, BUG_FOLIO_RANGE, -1, desc, mem.scratch[LARGE_DESC])
@@ -69,8 +70,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "pagecache-resized",
-    "lookups of a page of a large folio while it is truncated and read in anew as a part of a larger one",
-    "linux-mm.md 2.2; B1-B4, I10",
+    "lookups of a page of a large folio while it is truncated and read in as a part of a larger one",
+    "P5, P18; I4, I10",
     small_geometry(3),
     prepare,
     steps,

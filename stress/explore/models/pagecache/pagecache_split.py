@@ -1,6 +1,7 @@
-"""Lookups without a lock against the split of the folio that they find: the kernels as they are, which do both that B8 asks for.
+"""Lockless lookups against the split of the folio that they find, by the kernels as they are.
 
-CPU 0 splits a cached folio of two pages. CPU 1 looks its second page up, CPU 2 the first.
+CPU 0 splits a cached folio of four pages. CPU 1 looks its last page up. The kernels do both that closes B8: the lookup checks the folio's
+range, and the split unfreezes the head last.
 """
 
 from kernels.alloc.release import folio_put
@@ -14,7 +15,7 @@ from stress.explore.models.pagecache._split import DESC, LAST, check, prepare
 
 @kernel
 def steps(mem, cpu):
-    """Split; look up.
+    """Split; look the last page up.
 
     Returns     whether it was split, or found
     """
@@ -30,8 +31,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "pagecache-split",
-    "lookups without a lock against the split of the folio that they find",
-    "linux-mm.md 2.2; B8, I10",
+    "lockless lookups against the split of the folio that they find",
+    "P5, P18; B8, I10",
     small_geometry(2),
     prepare,
     steps,

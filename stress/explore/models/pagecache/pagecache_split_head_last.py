@@ -1,6 +1,6 @@
 """B8, second candidate: the split unfreezes the head after all slots have been updated, and the lookup is Linux's.
 
-All else as in pagecache-split-linux.
+All else is as in pagecache-split-linux.
 """
 
 from kernels.base.jit import kernel
@@ -19,8 +19,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "pagecache-split-head-last",
-    "a split that lets go of the head last, against a lookup that looks at the slot again and not at the folio",
-    "linux-mm.md 2.2; B8, I10",
+    "a split that unfreezes the head last, against a lookup that checks the slot again and not the folio",
+    "P5, P18; B8, I10",
     small_geometry(2),
     prepare,
     steps,

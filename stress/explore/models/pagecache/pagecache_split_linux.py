@@ -1,7 +1,8 @@
-"""B8 as production met it: a lookup through a sibling finds the old head again, which is alive and does not cover the page any more.
+"""The symptom of B8: a lookup through a sibling finds the old head again, which is alive and no longer covers the page.
 
-The lookup loads the head through a sibling; the split runs up to the slots; the reference is granted, since the head is unfrozen; the
-slot is still the sibling, so that looking at it again proves nothing; and VM_BUG_ON_FOLIO(!folio_contains()) fires.
+The lookup loads the head through a sibling. The split runs up to the slots. The lookup gets its reference, since the head is unfrozen. The
+slot is still the sibling, so checking it again proves nothing, and VM_BUG_ON_FOLIO(!folio_contains()) fires. Linux's split unfreezes the
+head last, so B8 has another cause there: docs/invariants.md, B8.
 """
 
 from kernels.base.jit import kernel
@@ -20,8 +21,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "pagecache-split-linux",
-    "a split that lets go of the head first, against a lookup that looks at the slot again and not at the folio",
-    "linux-mm.md 2.2; B8, I10",
+    "a split that unfreezes the head first, against a lookup that checks the slot again and not the folio",
+    "P5, P18; B8, I10",
     small_geometry(2),
     prepare,
     steps,

@@ -1,6 +1,6 @@
-"""B8, first candidate: the lookup checks the range of the folio after it has looked at the slot again, and tries again if that is left.
+"""B8, first candidate: the lookup checks the slot again and then the folio's range, and retries if the folio does not cover the page.
 
-All else as in pagecache-split-linux.
+All else is as in pagecache-split-linux.
 """
 
 from kernels.base.jit import kernel
@@ -19,8 +19,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "pagecache-split-recheck",
-    "a split that lets go of the head first, against a lookup that checks the folio's range, too",
-    "linux-mm.md 2.2; B8, I10",
+    "a split that unfreezes the head first, against a lookup that also checks the folio's range",
+    "P5, P18; B8, I10",
     small_geometry(2),
     prepare,
     steps,

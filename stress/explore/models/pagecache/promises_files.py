@@ -1,8 +1,8 @@
-"""What files promise of their cost: a page is written back once for each time that it became dirty, and used pages get a second chance.
+"""What files promise of their cost: one writeback for each time a page became dirty, and a second chance for used pages.
 
-Both CPUs write a dirty page back. CPU 0 unmaps another page, to migrate it, whose writeback CPU 1 ends: in SYNC mode that waits.
-Afterwards a page that was read is passed over once by reclaim, and then taken; and a lookup of a folio that stays frozen is tried as
-often as it says.
+Both CPUs write a dirty page back. CPU 0 unmaps another page, to migrate it; CPU 1 ends that page's writeback, for which a migration in SYNC
+mode waits. Afterwards reclaim passes over a page that was read once, and then takes it; and a lookup of a folio that stays frozen tries as
+often as it promises.
 """
 
 from kernels.base import counter
@@ -27,7 +27,7 @@ MOVING, WRITTEN = range(2)  # scratch: the isolated folio; from WRITTEN on, how 
 
 @kernel
 def prepare(mem, cpu):
-    """A dirty page, on the LRU, and one that is isolated and under writeback."""
+    """One page is dirty and on the LRU; one is isolated and under writeback."""
     cache_folio(mem, cpu, INDEX, 0)
     pfn = cache_folio(mem, cpu, MOVED, 0)
     file_write(mem, cpu, 0, 0, INDEX, 0)
@@ -48,7 +48,7 @@ def move_after_writeback(mem, cpu, src):
 
 @kernel
 def steps(mem, cpu):
-    """Write back; migrate, or end the writeback that this waits for.
+    """Write back; migrate, or end the writeback that the migration waits for.
 
     Returns     pages written
     """
@@ -63,7 +63,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """It was written once. It is used, so reclaim passes it over once. While it is frozen, a lookup tries, and gives up."""
+    """The page was written back once. Reclaim passes over it once, since it is used. A lookup of the frozen folio tries, and gives up."""
     expect(mem, cpu, mem.scratch[WRITTEN] + mem.scratch[WRITTEN + 1], 1)
     drain_all(mem)
     file_truncate(mem, cpu, 0, MOVED)
@@ -83,8 +83,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "promises-files",
-    "two write a page back at once, a migration waits for the end of a writeback; a page is used, frozen, and reclaimed",
-    "linux-mm.md 2.2",
+    "a page is written back by two CPUs, a migration waits for a writeback; a page is used, frozen and reclaimed",
+    "P5, P7, P16; promise",
     small_geometry(2),
     prepare,
     steps,

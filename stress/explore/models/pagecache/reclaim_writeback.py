@@ -1,7 +1,7 @@
-"""A page of a file is written and written back, by two CPUs, while it is reclaimed: what was written is not lost.
+"""A page of a file is written and written back by two CPUs while it is reclaimed: no write may be lost.
 
-The page is cached, dirty and on the LRU. CPU 0 writes it back. CPU 1 writes it and writes it back, too. CPU 2 reclaims it once it is
-clean, and reads it.
+The page is cached, dirty and on the LRU. CPU 0 writes it back. CPU 1 writes it and writes it back. CPU 2 reclaims it once it is clean, and
+reads it.
 """
 
 from kernels.base.jit import kernel
@@ -24,7 +24,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Write back; write and write back; reclaim and read.
 
-    Returns     what became of it
+    Returns     what the call returned
     """
     if cpu == 0:
         return file_writeback(mem, cpu, 0, INDEX)
@@ -38,9 +38,9 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Clean or not, the page is what was written after it has been reclaimed; all is dropped, so that a reference too many is seen."""
+    """After reclaim the page holds what was written, whether it was clean or not; it is dropped, so that an extra reference is seen."""
     drain_all(mem)
-    for _ in range(2):  # who has read it has marked it as used
+    for _ in range(2):  # a read has marked it as used: the first pass only clears that
         reclaim_one(mem, cpu, FILE_LRU)
         drain_all(mem)
     read_and_drop(mem, cpu, INDEX)
@@ -50,7 +50,7 @@ def check(mem, cpu):
 MODEL = Model(
     "reclaim-writeback",
     "a page of a file is written and written back by two CPUs while it is reclaimed",
-    "linux-mm.md 2.2; I3, I13",
+    "P5, P16; I3, I13",
     small_geometry(3),
     prepare,
     steps,

@@ -1,7 +1,7 @@
-"""Frames without a compound head, whose owner frees them under a speculative reference.
+"""Frames without a compound head are freed while pfn walkers hold references on the first one.
 
-CPU 0 frees two frames that have one count on the first of them. CPUs 1 and 2 walk pfns and take a reference on the first, if they can; one
-of them may put last, and frees that frame alone.
+CPU 0 frees two frames with one count, that of the first. CPUs 1 and 2 walk pfns and take a reference on the first frame if they can. If one
+of them puts last, it frees that frame alone, and CPU 0 frees the other one. Both frames must be free at the end.
 """
 
 from kernels.alloc.release import alloc_counted_pages, free_counted_pages
@@ -24,9 +24,9 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Free; look.
+    """Free; take a reference and put it.
 
-    Returns     whether there was a reference to be had
+    Returns     whether there was a reference
     """
     if cpu == 0:
         free_counted_pages(mem, cpu, mem.scratch[DESC], ORDER)
@@ -36,8 +36,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "counted-free",
-    "free_pages() of frames without a compound head against speculative references on the first",
-    "linux-mm.md 2.9; A1, A2, I1",
+    "frames without a compound head are freed while pfn walkers take references on the first",
+    "P4, P12; A1, A2, I1, I5",
     small_geometry(3),
     prepare,
     steps,

@@ -1,8 +1,8 @@
-"""References without locks against the owner's last put, and the descriptor's next life.
+"""Speculative references against the last put, and against the next use of the frame and of the descriptor.
 
-CPU 0 owns a folio: it gives it back, keeps its frame for something without a descriptor, and makes a folio of another frame,
-which gets the same descriptor. CPU 1 takes references through whatever word stands at the first frame, with the re-check, and may
-be the one that puts last, also of the second folio.
+CPU 0 owns a folio: it puts it, keeps its frame for something without a descriptor, and makes a folio of another frame, which gets the same
+descriptor. CPU 1 takes a reference through the word that it finds at the first frame, checks the word again, and may put last, also the
+second folio. A reference that survives the re-check must be on a folio that covers the frame.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -40,9 +40,9 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """The owner: put, allocate twice, put, free. The other: a reference on the frame that the owner had.
+    """The owner puts, allocates twice, puts and frees. The other CPU takes a reference on the owner's first frame.
 
-    Returns     whether the reference held
+    Returns     whether the reference survived the re-check
     """
     if cpu == 0:
         folio_put(mem, cpu, mem.scratch[DESC])
@@ -62,7 +62,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Nobody has the frame any more."""
+    """The frame is free."""
     word = load_relaxed(mem.memdesc, mem.scratch[FRAME])
     if word != NONE_WORD:
         bug(mem, cpu, BUG_WORD_CHANGED, mem.scratch[FRAME], word, NONE_WORD)
@@ -71,8 +71,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "refcount-cas",
-    "get-unless-zero with its re-check against last put, free and re-allocation of the same frame and descriptor",
-    "linux-mm.md 2.2, 2.3; A1-A3",
+    "get-unless-zero with its re-check against last put, free and reuse of the same frame and descriptor",
+    "P4, P6; A3, I4, I5, I10",
     small_geometry(2),
     prepare,
     steps,

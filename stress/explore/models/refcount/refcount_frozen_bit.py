@@ -1,11 +1,11 @@
-"""The frozen-bit count under late adders: its owner's last put, the frame's next life, and CPUs that add from a word of long ago.
+"""The frozen-bit count under late adders: the owner's last put, the frame's next life, and CPUs that add through an old word.
 
-CPU 0 puts the only reference of a folio. Whoever puts last frees it, and gets its frame and descriptor for a second life at once, as
-the last in, first out lists of the allocator make it; that life is put, too. CPUs 1 and 2 hold the word of the first life, so nothing
-keeps them from adding at any time: while it lives, while it is free, or into the second life. The maintainers' condition (A12) is that
-the bit on a freed folio is not cleared before the next allocation sets the count; refcount-frozen-bit-cleared does without it.
+CPU 0 puts the only reference of a folio. The CPU that puts last frees it and immediately gets its frame and descriptor for a second life,
+as the allocator's last-in, first-out lists make it; it puts that life, too. CPUs 1 and 2 hold the word of the first life, so they may add
+at any time: while the folio lives, while it is free, or in the second life. The maintainers' condition (A12) is that the bit on a freed
+folio is not cleared before the next allocation sets the count; refcount-frozen-bit-cleared drops it. Each life must end exactly once.
 
-Small on purpose: the transitions of the count are the kernels', the allocator is a shadow word, so that every interleaving is explored.
+The model is small so that every interleaving is explored: the transitions of the count are the kernels', the allocator is a shadow word.
 Bounds: three CPUs, two lives of one frame, two late adders with two adds each. refcount-frozen-bit-folio is the whole path, for samplers.
 """
 
@@ -26,7 +26,7 @@ DESC, FRAME, LIVES = range(3)  # scratch: the descriptor, its frame, and how man
 
 @kernel
 def prepare(mem, cpu):
-    """A published folio of one frame, with one reference, and one life to come."""
+    """A published folio of one frame, with one reference, and one more life to come."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     desc = folio_prepare(mem, cpu, T_ANON, pfn, 0, 3, 0)
     folio_publish(mem, cpu, desc, 1)
@@ -36,7 +36,7 @@ def prepare(mem, cpu):
 
 @kernel
 def retire(mem, cpu, desc):
-    """Free: the shadow finds a double free.
+    """Free the folio; the shadow word finds a double free.
 
     Returns     whether the frame has another life
     """
@@ -52,7 +52,7 @@ def retire(mem, cpu, desc):
 
 @kernel
 def put(mem, cpu, desc):
-    """Put; who puts last frees, and owns the next life, and puts it.
+    """Put; the CPU that puts last frees, gets the next life and puts it.
 
     Returns     lives that ended here
     """
@@ -67,9 +67,9 @@ def put(mem, cpu, desc):
 
 @kernel
 def add_late(mem, cpu, desc):
-    """Add from a word of long ago.
+    """Add to the count through an old word.
 
-    Returns     whether it became a reference, which is to be put
+    Returns     whether it became a reference, which must be put
     """
     if ref_try_get(mem, cpu, desc):
         count(mem, cpu, counter.SPEC_KEPT, 1)
@@ -80,7 +80,7 @@ def add_late(mem, cpu, desc):
 
 @kernel
 def steps(mem, cpu):
-    """The owner puts; the others add, and put if they could.
+    """The owner puts; the others add, and put if they got a reference.
 
     Returns     lives that ended here
     """
@@ -113,7 +113,7 @@ def check(mem, cpu):
 MODEL = Model(
     "refcount-frozen-bit",
     "the frozen-bit count: last puts and two lives of a frame against two late adders",
-    "linux-mm.md 1.2, 2.1; A12, I2, I3",
+    "P2, P4; A12, I2, I3",
     small_geometry(3),
     prepare,
     steps,

@@ -1,7 +1,7 @@
-"""The frozen-bit count without the maintainers' condition: what frees for the last time clears the count, as set_page_count(page, 0) does.
+"""The frozen-bit count without the maintainers' condition: the last free clears the count, as set_page_count(page, 0) does.
 
-As refcount-frozen-bit in all else. A late adder that meets the cleared count finds zero, which is alive under this scheme, believes that it
-holds a reference on what is free, and its put frees the frame for a second time.
+All else is as in refcount-frozen-bit. A late adder that meets the cleared count reads zero, which means alive under this scheme. It
+believes that it has a reference on a free folio, and its put frees the frame a second time.
 """
 
 from kernels.base.atomics import load_relaxed, store_relaxed
@@ -15,7 +15,7 @@ from stress.explore.models.refcount.refcount_frozen_bit import DESC, add_late, p
 
 @kernel
 def put(mem, cpu, desc):
-    """As refcount-frozen-bit's, but for the count of what is free in the end.
+    """As in refcount-frozen-bit, but the last free clears the count.
 
     Returns     lives that ended here
     """
@@ -31,7 +31,7 @@ def put(mem, cpu, desc):
 
 @kernel
 def steps(mem, cpu):
-    """The owner puts; the others add, and put if they could.
+    """The owner puts; the others add, and put if they got a reference.
 
     Returns     lives that ended here
     """
@@ -43,7 +43,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Nobody is late any more: all that matters is whether the count says free.
+    """The final count tells whether the folio is free.
 
     Returns     the count
     """
@@ -53,7 +53,7 @@ def check(mem, cpu):
 MODEL = Model(
     "refcount-frozen-bit-cleared",
     "the frozen-bit count, cleared on a folio that has been freed",
-    "linux-mm.md 1.2; A12, I2",
+    "P2; A12, I2",
     small_geometry(3),
     prepare,
     steps,

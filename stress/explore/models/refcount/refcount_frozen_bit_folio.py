@@ -1,6 +1,6 @@
 """The frozen-bit count on the whole path: refcount-cas under the other policy, with two CPUs that speculate.
 
-What refcount-frozen-bit leaves to a shadow word is the real thing here: words, descriptors, per-CPU lists.
+Words, descriptors and per-CPU lists are the real ones here; refcount-frozen-bit has a shadow word in their place.
 """
 
 from kernels.base.layout import REFCOUNT_FROZEN_BIT
@@ -9,8 +9,8 @@ from stress.explore.models.refcount.refcount_cas import check, prepare, steps
 
 MODEL = Model(
     "refcount-frozen-bit-folio",
-    "the frozen-bit count on the whole path: last put, free and re-allocation against two speculators",
-    "linux-mm.md 1.2, 2.2, 2.3; A1-A3, A12",
+    "the frozen-bit count on the whole path: last put, free and reuse against two speculators",
+    "P2, P4, P6; A3, A12, I4, I5, I10",
     small_geometry(3),
     prepare,
     steps,

@@ -1,8 +1,8 @@
 """The count against an oracle that does one operation at a time: gets, puts, a freeze.
 
-CPU 0 holds the only reference: it tries to freeze the count, unfreezes it, puts. CPUs 1 and 2 try to get a reference, and put it. Every
-result must be what it would be in some order of the operations that keeps who returned before whom: a get fails only if the count
-was frozen at some moment of it, and exactly one put is the last.
+CPU 0 holds the only reference: it tries to freeze the count, unfreezes it, and puts. CPUs 1 and 2 try to get a reference, and put it. Every
+result must be possible in an order of the operations that keeps what returned before what began: a get fails only if the count was frozen
+at some moment of it, and exactly one put is the last.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -35,16 +35,16 @@ def prepare(mem, cpu):
 
 @kernel
 def put(mem, cpu, desc):
-    """Give a reference back. Nobody frees."""
+    """Put a reference. The folio is never freed."""
     begin = invoke(mem)
     record(mem, cpu, begin, PUT, desc, 1 if ref_put_testzero(mem, cpu, desc, 1) else 0)
 
 
 @kernel
 def steps(mem, cpu):
-    """The owner: freeze, unfreeze, put. The others: get, put.
+    """The owner freezes, unfreezes and puts. The others get and put.
 
-    Returns     whether it was frozen, or there was a reference to be had
+    Returns     whether the freeze or the get succeeded
     """
     desc = mem.scratch[DESC]
     begin = invoke(mem)
@@ -69,13 +69,13 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "refcount-linearizable",
-    "gets, puts and a freeze of one count against an oracle: every result is that of one at a time",
-    "linux-mm.md 2.2, 2.3; I3, I5",
+    "gets, puts and a freeze of one count against an oracle: every result is that of some sequential order",
+    "P4; I2, I3",
     small_geometry(3),
     prepare,
     steps,
     no_check,
     meetings=("spec_failed_on_zero", "spec_kept"),
-    at_rest=False,  # the count ends at 0, and nobody has freed the folio
+    at_rest=False,  # the count ends at 0, and the folio is not freed
     oracle=REFCOUNT,
 )

@@ -1,8 +1,8 @@
-"""Today's balloon pages, which have a descriptor and a count: deflation against isolation, migration and a speculator.
+"""Today's balloon pages, which have a descriptor and a count: deflation against isolation, migration and a pfn walker.
 
-CPU 0 owns a balloon with two pages, gives both back and inflates again. CPU 1 isolates the first page and migrates it. CPU 2 takes a
-reference on the first page through its word, and may be the one that puts last. balloon-zero is the same with counts that are frozen for
-life.
+CPU 0 owns a balloon with two pages, gives both back and inflates by one. CPU 1 isolates the first page and migrates it. CPU 2 takes a
+reference on the first page through its word, and may put last. Every page must be given back once. balloon-zero is the same with counts
+that stay frozen.
 """
 
 from kernels.base.jit import kernel
@@ -14,9 +14,9 @@ from stress.explore.models.uncounted._balloons import FIRST, check, deflate_and_
 
 @kernel
 def steps(mem, cpu):
-    """Owner; scanner; speculator.
+    """The owner deflates and inflates; a scanner migrates; a pfn walker takes a reference.
 
-    Returns     what became of it
+    Returns     what the call returned
     """
     if cpu == 0:
         return deflate_and_inflate(mem, cpu)
@@ -27,8 +27,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "balloon-counted",
-    "balloon pages with a count: deflation and inflation against isolation, migration and a speculator",
-    "linux-mm.md 2.7; D8, I2, I16; policy offline = counted",
+    "balloon pages with a count: deflation and inflation against isolation, migration and a pfn walker",
+    "P4, P10; D8, I2, I16",
     small_geometry(3),
     prepare,
     steps,

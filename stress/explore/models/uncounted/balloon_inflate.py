@@ -1,7 +1,7 @@
-"""A block of two frames is inflated and deflated by words alone while somebody who has found it isolates and migrates it.
+"""Blocks of two frames are inflated and deflated by words alone while compaction isolates and migrates one.
 
-CPU 0 takes a block into its balloon. CPU 1 isolates it as soon as its word says that it can be, and migrates it. CPU 2 inflates a block
-into the same balloon, and gives back whatever comes first.
+CPU 0 takes a block into its balloon. CPU 1 isolates the block as soon as its word allows that, and migrates it. CPU 2 inflates another
+block into the same balloon, and gives back the first one that it finds. The balloon must give back what it was given.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -18,7 +18,7 @@ BLOCKS, GIVEN_BACK = 0, 3  # scratch: the block of CPU 0, CPU 1's target, the bl
 
 @kernel
 def prepare(mem, cpu):
-    """Three blocks: to inflate, to move it to, and to inflate."""
+    """Three blocks: to inflate, to migrate to, and to inflate."""
     for k in range(3):
         mem.scratch[BLOCKS + k] = alloc_frozen_pages(mem, cpu, 0, ORDER, MT_MOVABLE)
     return 0
@@ -26,11 +26,11 @@ def prepare(mem, cpu):
 
 @kernel
 def move(mem, cpu, pfn, target):
-    """Compaction: isolate and migrate.
+    """Isolate and migrate a block, as compaction does.
 
-    Returns     1: moved; 0: it was not to be had
+    Returns     1: moved; 0: not isolated, or freed
     """
-    # a hint; only the compare-and-swap decides
+    # a hint: the compare-and-swap decides
     word = load_relaxed(mem.memdesc, pfn)
     moved = 0
     if is_offline_head(word) and isolate_offline(mem, cpu, pfn, word):
@@ -44,7 +44,7 @@ def move(mem, cpu, pfn, target):
 def steps(mem, cpu):
     """Inflate; isolate and migrate; inflate and deflate.
 
-    Returns     what became of it
+    Returns     whether it moved, or frames given back
     """
     if cpu == 1:
         return move(mem, cpu, mem.scratch[BLOCKS], mem.scratch[BLOCKS + 1])
@@ -70,7 +70,7 @@ def check(mem, cpu):
 MODEL = Model(
     "balloon-inflate",
     "a block is inflated and deflated without a count while compaction isolates and migrates it",
-    "design 3, uncounted offline frames; I15, I16",
+    "P1; F-1, I1, I15, I16",
     small_geometry(3),
     prepare,
     steps,

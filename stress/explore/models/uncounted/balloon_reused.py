@@ -1,8 +1,8 @@
-"""Descriptors of balloon pages are used again, for another page or in another balloon, while scanners still know them as they were.
+"""Descriptors of balloon pages are used again, for another page or in another balloon, while scanners still know the old page.
 
-CPU 0 owns two balloons, of which the first has two pages. It gives the first page back and takes in another one, which gets its
-descriptor; it gives the second page back, takes the same frame with the same descriptor into its other balloon, and gives it back again.
-CPU 1 isolates the first page and migrates it, CPU 2 the second one.
+CPU 0 owns two balloons, of which the first has two pages. It gives the first page back and takes in another page, which gets its
+descriptor. It gives the second page back, takes the same frame with the same descriptor into its other balloon, and gives it back again.
+CPU 1 isolates the first page and migrates it, CPU 2 the second. Both balloons must be empty at the end.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -17,7 +17,7 @@ FRAME = SECOND + 1  # scratch: the frame that replaces the first page
 
 @kernel
 def prepare(mem, cpu):
-    """Two pages in balloon 0, and a frame for it."""
+    """Balloon 0 has two pages, and there is a frame for it."""
     for place in range(3):
         pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
         mem.scratch[FIRST + place] = pfn
@@ -28,9 +28,9 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """Owner; two scanners.
+    """The owner deflates and inflates; two scanners migrate.
 
-    Returns     what could be given back, or was isolated
+    Returns     what was given back, or isolated
     """
     if cpu > 0:
         return move(mem, cpu, mem.scratch[FIRST + cpu - 1], True)
@@ -43,7 +43,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The owner asks again for what it could not have, and both balloons are empty then."""
+    """The owner deflates again what it could not get before, and both balloons are empty."""
     for balloon in range(2):
         empty_balloon(mem, cpu, balloon)
     return 0
@@ -51,8 +51,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "balloon-reused",
-    "descriptors of balloon pages are used again for another page, or in another balloon, while scanners isolate what they were",
-    "linux-mm.md 2.7; D8, I9, I16; policy offline = zero",
+    "descriptors of balloon pages are used again, for another page or balloon, while scanners isolate the old pages",
+    "P10; D8, I9, I16",
     small_geometry(3),
     prepare,
     steps,

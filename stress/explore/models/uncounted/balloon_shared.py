@@ -1,7 +1,7 @@
-"""Two CPUs use one balloon of counted pages, while a third isolates a page of it, and puts it back or migrates it.
+"""Two CPUs use one balloon of pages with frozen counts while a third isolates its pages, and puts back or migrates them.
 
-The balloon has two pages. CPU 0 inflates and deflates it. CPU 1 isolates its first page and puts it back, and then its second one and
-migrates it. CPU 2 inflates and deflates it, too.
+The balloon has two pages. CPUs 0 and 2 inflate and deflate it. CPU 1 isolates its first page and puts it back, then isolates the second one
+and migrates it. Every page must be given back once.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -16,7 +16,7 @@ from stress.explore.models.uncounted._balloons import FIRST, SECOND, check, move
 def steps(mem, cpu):
     """Inflate and deflate; put back and migrate.
 
-    Returns     pages that were isolated, or given back
+    Returns     pages that were given back, or isolated
     """
     if cpu == 1:
         return move(mem, cpu, mem.scratch[FIRST], False) + 2 * move(mem, cpu, mem.scratch[SECOND], True)
@@ -27,7 +27,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "balloon-shared",
     "two CPUs inflate and deflate one balloon while its pages are isolated, put back and migrated",
-    "linux-mm.md 2.7; D8, I2, I16; policy offline = zero",
+    "P10; D8, I2, I16",
     small_geometry(3),
     prepare,
     steps,

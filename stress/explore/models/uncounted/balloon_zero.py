@@ -1,6 +1,6 @@
-"""Balloon pages with a descriptor whose count is frozen for life: deflation against two scanners, one of which puts back.
+"""Balloon pages with a descriptor and a count that stays frozen: deflation against two scanners, one of which puts back.
 
-As balloon-counted; what holds a frame here is its place in the inventory and nothing else.
+As balloon-counted, but only its place in the balloon's list holds a frame.
 """
 
 from kernels.base.jit import kernel
@@ -11,9 +11,9 @@ from stress.explore.models.uncounted._balloons import FIRST, check, deflate_and_
 
 @kernel
 def steps(mem, cpu):
-    """Owner; scanner that migrates; scanner that puts back.
+    """The owner deflates and inflates; a scanner migrates; a scanner puts back.
 
-    Returns     what became of it
+    Returns     what the call returned
     """
     if cpu == 0:
         return deflate_and_inflate(mem, cpu)
@@ -23,7 +23,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "balloon-zero",
     "balloon pages with a frozen count: deflation and inflation against scanners that migrate and put back",
-    "linux-mm.md 2.7; D8, F-1, F-2; policy offline = zero",
+    "P1, P10; D8, F-1, F-2",
     small_geometry(3),
     prepare,
     steps,

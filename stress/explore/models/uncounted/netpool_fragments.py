@@ -1,7 +1,7 @@
-"""Fragments of page-pool frames, consumed by any CPU, whose last put recycles the frame.
+"""Fragments of page-pool frames, consumed by any CPU; the last put recycles the frame.
 
-CPU 0 receives a frame in two fragments, one of which finds its slot taken, perhaps. CPUs 1 and 2 consume what they find in two slots, and
-receive the frame once more if it was they who recycled it.
+CPU 0 receives a frame in two fragments, one of which may find its slot taken. CPUs 1 and 2 consume the fragments in two slots, and receive
+the frame again if they recycled it. Each frame must be recycled once for each time that it was received.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -16,7 +16,7 @@ FRAME = 0  # scratch: the frame that CPU 0 receives
 
 @kernel
 def new_frame(mem, cpu):
-    """A frame of the pool, of nobody yet.
+    """A frame of the pool that is not in flight.
 
     Returns     pfn
     """
@@ -27,7 +27,7 @@ def new_frame(mem, cpu):
 
 @kernel
 def prepare(mem, cpu):
-    """One frame is on its way, its fragment in slot 1; CPU 0 has another."""
+    """One frame is in flight, its fragment in slot 1; CPU 0 has another frame."""
     netpool_receive(mem, cpu, new_frame(mem, cpu), 1, 1)
     mem.scratch[FRAME] = new_frame(mem, cpu)
     return 0
@@ -51,7 +51,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """Whatever is on its way arrives: every frame is recycled then, which a checker at rest counts."""
+    """All fragments arrive, so every frame is recycled, which a checker at rest counts."""
     for slot in range(NET_SLOTS):
         netpool_consume(mem, cpu, slot)
     return 0
@@ -59,8 +59,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "netpool-fragments",
-    "fragments of page-pool frames against each other's last put",
-    "design 3, descriptors without a count; I2, I6",
+    "fragments of page-pool frames are consumed by several CPUs, one of which recycles the frame",
+    "P21; I2, I3, I6",
     small_geometry(3),
     prepare,
     steps,

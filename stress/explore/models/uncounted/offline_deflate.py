@@ -1,9 +1,8 @@
-"""A balloon that deflates, and takes the same frame in again, while its frames are isolated, migrated or put back.
+"""A balloon deflates, and takes the same frame in again, while its frames are isolated, migrated or put back.
 
-CPU 0 owns a balloon with two blocks, gives both back, and inflates once more, mostly with a frame that it has just got back. CPU 1 is a
-scanner: it isolates the first block and migrates it to a frame of its own. CPU 2 isolates the second one and puts it back. Whoever meets
-whom, every frame is free in the end. There are no per-CPU lists: who frees a frame links it into
-one of the zone's at once.
+CPU 0 owns a balloon with two blocks, gives both back, and inflates once more, mostly with a frame that it has just got back. CPU 1 isolates
+the first block and migrates it to a frame of its own. CPU 2 isolates the second block and puts it back. Every frame must be free at the
+end. There are no per-CPU lists: a freed frame is linked into a free list of the zone immediately.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -18,7 +17,7 @@ from stress.explore.models.uncounted._balloons import FIRST, SECOND, check_empty
 
 @kernel
 def prepare(mem, cpu):
-    """Two blocks in the balloon of CPU 0, and a free frame on CPU 1's list."""
+    """The balloon of CPU 0 has two blocks."""
     for place in range(2):
         pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
         mem.scratch[FIRST + place] = pfn
@@ -30,18 +29,18 @@ def prepare(mem, cpu):
 def scan(mem, cpu, pfn):
     """Isolate a block if it is inflated now.
 
-    Returns     whether this CPU holds its isolation
+    Returns     whether this CPU has isolated it
     """
-    # a hint; only the compare-and-swap decides
+    # a hint: the compare-and-swap decides
     word = load_relaxed(mem.memdesc, pfn)
     return is_offline_head(word) and isolate_offline(mem, cpu, pfn, word)
 
 
 @kernel
 def steps(mem, cpu):
-    """Owner, migrating scanner, scanner that changes its mind.
+    """The owner deflates and inflates; a scanner migrates; a scanner puts back.
 
-    Returns     what became of it
+    Returns     what the call did
     """
     if cpu == 0:
         deflated = balloon_deflate(mem, cpu, 0, 0) + 2 * balloon_deflate(mem, cpu, 0, 0)
@@ -62,7 +61,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The owner asks again for what it could not have, and the balloon is empty then."""
+    """The owner deflates again what it could not get before, and the balloon is empty."""
     while balloon_deflate(mem, cpu, 0, 0) > 0:
         pass
     check_empty(mem, cpu, 0)
@@ -72,7 +71,7 @@ def check(mem, cpu):
 MODEL = Model(
     "offline-deflate",
     "a balloon deflates and inflates again while scanners isolate, migrate and put back its frames",
-    "design 3, offline = none; F-1, F-2",
+    "P1; F-1, F-2, I16",
     small_geometry(3),
     prepare,
     steps,

@@ -1,7 +1,8 @@
-"""Slabs are made while others take objects of them and free them.
+"""Slabs are made while other CPUs take objects of them and free them.
 
-A slab has two objects. CPU 0 makes one, takes an object of it and frees it. CPU 1 frees an object of a slab that was full; twice it takes
-one, from whatever slab has room, writes it and frees it. CPU 2 frees the other object of that slab, and shrinks the cache.
+A slab has two objects. CPU 0 makes a slab, takes an object of it and frees it. CPU 1 frees an object of a slab that was full; twice it
+takes an object from any slab that has room, writes it and frees it. CPU 2 frees the other object of that slab, and shrinks the cache. No
+object may have two holders.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -41,7 +42,7 @@ def take_and_free(mem, cpu):
 def steps(mem, cpu):
     """Make and free; free, take and free; free and shrink.
 
-    Returns     how often there was something to take, or frames that were freed
+    Returns     objects that were taken, or frames that were freed
     """
     if cpu == 0:
         slab_free(mem, cpu, slab_alloc_new(mem, cpu, mem.scratch[FRAME], cpu), cpu)
@@ -61,8 +62,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "slab-new",
-    "slabs are made while others take and free their objects, and against reclaim",
-    "design 3, descriptors without a count; I2, I9",
+    "slabs are made while other CPUs take and free their objects, and against reclaim",
+    "P21; I2, I9",
     small_geometry(3, words_per_frame=8),
     prepare,
     steps,

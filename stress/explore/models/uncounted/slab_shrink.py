@@ -1,7 +1,7 @@
-"""Slabs that become empty while others take objects and reclaim takes slabs.
+"""Slabs become empty while another CPU takes objects and reclaim takes slabs.
 
-CPU 0 holds six objects, each in a slab of its own, and frees them; the last of them are more empty slabs than a node keeps. CPU 1 takes an
-object, from whatever slab has room, and writes it. CPU 2 shrinks the cache.
+CPU 0 holds six objects, each in its own slab, and frees them; the last of them leave more empty slabs than a node keeps. CPU 1 takes an
+object from any slab that has room, and writes it. CPU 2 shrinks the cache. A slab with an object in use must stay.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -11,7 +11,7 @@ from kernels.types.objects import object_check, object_stamp
 from kernels.types.slab import slab_alloc, slab_alloc_new, slab_free, slab_object_words, slab_shrink
 from stress.explore.model import Model, small_geometry
 
-SLAB_STAMP = 1 << 57  # as the role's, for the checkers
+SLAB_STAMP = 1 << 57  # the role's, which the checkers know
 HELD = SLAB_MIN_EMPTY + 1
 
 
@@ -25,7 +25,7 @@ def hold(mem, cpu, obj):
 
 @kernel
 def drop(mem, cpu, holder):
-    """Free the last object that a CPU holds, as it was written."""
+    """Free the last object that a CPU holds, which is as it was written."""
     obj = mem.slab_obj[holder * SLAB_HELD + mem.slab_count[holder] - 1]
     mem.slab_count[holder] -= 1
     object_check(mem, cpu, obj, slab_object_words(mem), holder, SLAB_STAMP | holder, obj)
@@ -46,7 +46,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Free; take; shrink.
 
-    Returns     what there was to take
+    Returns     whether an object was taken, or frames that were freed
     """
     if cpu == 0:
         drop(mem, cpu, cpu)
@@ -62,7 +62,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What is held is as it was written, and every slab goes back."""
+    """An object that is held is as it was written, and every slab goes back."""
     if mem.slab_count[1] > 0:
         drop(mem, cpu, 1)
     slab_shrink(mem, cpu, 0)
@@ -71,8 +71,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "slab-shrink",
-    "slabs that become empty against whoever takes objects, and against reclaim",
-    "design 3, descriptors without a count; I2, I9",
+    "slabs become empty while another CPU takes objects, and against reclaim",
+    "P21; I2, I9",
     small_geometry(3),
     prepare,
     steps,

@@ -1,7 +1,7 @@
-"""A leaf page table that is a frame: walked without a lock and written while compaction moves it, and zapped.
+"""A leaf page table is written and zapped while compaction migrates it and a walker reads it without a lock.
 
-CPU 0 writes the table and zaps it. CPU 1 isolates its frame and migrates it. CPU 2 walks through the upper entry, twice. Whoever has
-freed a frame takes it again at once and writes into it, so that a walker that is still in it finds a stranger.
+CPU 0 writes the table and zaps it. CPU 1 isolates its frame and migrates it. CPU 2 walks through the upper entry, twice. A CPU that has
+freed a frame allocates it again immediately and writes into it, so a walker that is still in it reads another owner's stamp.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -20,7 +20,7 @@ FRAME = 0  # scratch: the frame of the table
 
 @kernel
 def prepare(mem, cpu):
-    """A table behind one upper entry, and a free frame on CPU 1's list."""
+    """One upper entry has a table, and CPU 1's list a free frame."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     mem.scratch[FRAME] = pfn
     table_populate(mem, cpu, SLOT, pfn)
@@ -30,7 +30,7 @@ def prepare(mem, cpu):
 
 @kernel
 def use_again(mem, cpu):
-    """Take a frame, mostly the last that was freed, and write into it."""
+    """Allocate a frame, mostly the last that was freed, and write into it."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     stamp_frame(mem, pfn, 0, 0)
     free_frozen_pages(mem, cpu, pfn, 0)
@@ -38,11 +38,11 @@ def use_again(mem, cpu):
 
 @kernel
 def move(mem, cpu, pfn):
-    """Compaction: isolate a table and migrate it.
+    """Isolate a table and migrate it, as compaction does.
 
     Returns     1: moved; 0: its owner was faster
     """
-    # ORDER: acquire, pairs with the publication of the word; only the compare-and-swap decides
+    # ORDER: acquire, pairs with the publication of the word; the compare-and-swap decides
     word = load_acquire(mem.memdesc, pfn)
     if word_type(word) != T_PAGETABLE or not isolate_pagetable(mem, cpu, pfn, word):
         return 0
@@ -57,7 +57,7 @@ def move(mem, cpu, pfn):
 def steps(mem, cpu):
     """Write and zap; migrate; walk.
 
-    Returns     what became of it
+    Returns     whether it moved, or what the walks saw
     """
     if cpu == 2:
         seen = 0
@@ -76,8 +76,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "table-migration",
-    "a leaf page table is written and zapped while compaction moves it and a walker is in it",
-    "linux-mm.md 1.1, 2.3; B3, I11, I13",
+    "a leaf page table is written and zapped while compaction migrates it and a walker reads it",
+    "P15; B3, I11, I13",
     small_geometry(3),
     prepare,
     steps,

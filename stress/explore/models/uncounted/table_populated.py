@@ -1,7 +1,8 @@
-"""A leaf page table is installed by two CPUs at once, written and zapped, and moved, while walkers look.
+"""A leaf page table is installed by two CPUs at the same time, written, zapped and migrated under walkers.
 
-CPU 0 and CPU 1 each install a table of a frame of their own behind one upper entry: one of them is too late. CPU 0 writes the table that is
-there; CPU 1 zaps it. CPU 2 walks, isolates CPU 0's frame as soon as it is a table, migrates it, and walks again.
+CPUs 0 and 1 each install a table in a frame of their own behind one upper entry; one of them is too late. CPU 0 writes the installed table;
+CPU 1 zaps it. CPU 2 walks, isolates CPU 0's frame as soon as it is a table, migrates it, and walks again. A walker may not read a freed
+table.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -26,7 +27,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Install and write; install and zap; walk and migrate.
 
-    Returns     whether it installed one; what a walk saw and a migration did
+    Returns     whether the table was installed; what the walks saw and whether it moved
     """
     if cpu == 2:
         seen = table_walk(mem, cpu, SLOT, 1)
@@ -46,7 +47,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The checkers at rest say it all: no table is left."""
+    """The table is walked and zapped; the checkers at rest find one that is left."""
     table_walk(mem, cpu, SLOT, 1)
     table_zap(mem, cpu, SLOT)
     return 0
@@ -55,7 +56,7 @@ def check(mem, cpu):
 MODEL = Model(
     "table-populated",
     "a leaf page table is installed twice, written, zapped and migrated under walkers",
-    "linux-mm.md 1.1, 2.3; B3, I11, I13",
+    "P15; B3, I11, I13",
     small_geometry(3),
     prepare,
     steps,

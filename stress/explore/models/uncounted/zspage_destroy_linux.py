@@ -1,8 +1,8 @@
-"""F5 as Linux admits it: who empties a zspage destroys it, whether it is isolated or not, and its isolator goes on with what is gone.
+"""F5 as Linux admits it: the CPU that empties a zspage destroys it even if it is isolated, and the isolator uses it afterwards.
 
-mm/zsmalloc.c, zs_page_migrate(): "nothing prevents a zspage from getting destroyed while it is isolated for migration, as the page
-lock is temporarily dropped after zs_page_isolate()". There a reference keeps the page, and a test for NULL hides the rest; a page without a
-count has neither. As zspage-migration, with one object and its own end of zs_free().
+mm/zsmalloc.c, zs_page_migrate(): "nothing prevents a zspage from getting destroyed while it is isolated for migration, as the page lock is
+temporarily dropped after zs_page_isolate()". In Linux a reference keeps the page, and a test for NULL hides the rest; a page without a
+count has neither. As zspage-migration, with one object and a zs_free() of its own.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -23,7 +23,7 @@ CLASS = 1  # one object a frame: a full zspage, which is on no list
 
 @kernel
 def prepare(mem, cpu):
-    """One zspage with one object, and a frame on CPU 1's list."""
+    """One zspage has one object, and CPU 1's list has a frame."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     mem.scratch[FRAME] = pfn
     zs_malloc_new(mem, cpu, CLASS, FIRST, pfn)
@@ -33,7 +33,7 @@ def prepare(mem, cpu):
 
 @kernel
 def destroy(mem, cpu, handle):
-    """zs_free() of the last object, without a look at the isolation.
+    """zs_free() of the last object, without a check of the isolation.
 
     Returns     0
     """
@@ -54,7 +54,7 @@ def destroy(mem, cpu, handle):
 def steps(mem, cpu):
     """Destroy; migrate.
 
-    Returns     what became of the migration
+    Returns     what the migration returned
     """
     return destroy(mem, cpu, FIRST) if cpu == 0 else move(mem, cpu, mem.scratch[FRAME])
 
@@ -62,7 +62,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "zspage-destroy-linux",
     "an owner destroys a zspage that compaction has isolated",
-    "linux-mm.md 2.7; F5",
+    "P10; F5",
     small_geometry(2, words_per_frame=4),
     prepare,
     steps,

@@ -1,8 +1,8 @@
-"""A zspage that its owners empty and write while compaction isolates it, migrates it or puts it back.
+"""A zspage is written and emptied by its owners while compaction isolates it, and migrates it or puts it back.
 
-The zspage has two objects. CPU 0 frees one, CPU 2 writes the other and frees it: whoever is last ends the zspage. CPU 1 isolates it and
-migrates it to a frame of its own; if somebody writes it, it is put back. F5: in Linux nothing keeps a zspage from being destroyed while
-it is isolated; here who empties it lets the isolator free it. zspage-destroy-linux does without.
+The zspage has two objects. CPU 0 frees one, CPU 2 writes the other and frees it; the last free ends the zspage. CPU 1 isolates the zspage
+and migrates it to a frame of its own; if an object is being written, it puts the zspage back. F5: Linux does not keep a zspage from being
+destroyed while it is isolated. Here the CPU that empties an isolated zspage leaves the free to the isolator; zspage-destroy-linux does not.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages
@@ -20,7 +20,7 @@ FRAME = 0  # scratch: the frame of the zspage
 
 @kernel
 def prepare(mem, cpu):
-    """One zspage of the class with two objects a frame, both in use, and a frame on CPU 1's list."""
+    """One zspage of the class with two objects a frame has both in use, and CPU 1's list has a frame."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     mem.scratch[FRAME] = pfn
     zs_malloc_new(mem, cpu, 0, FIRST, pfn)
@@ -31,11 +31,11 @@ def prepare(mem, cpu):
 
 @kernel
 def move(mem, cpu, pfn):
-    """Compaction: isolate, migrate or put back.
+    """Isolate a zspage, and migrate it or put it back, as compaction does.
 
     Returns     1: moved; 0: its owner was faster; -EBUSY: put back
     """
-    # ORDER: acquire, pairs with the publication of the word; only the compare-and-swap decides
+    # ORDER: acquire, pairs with the publication of the word; the compare-and-swap decides
     word = load_acquire(mem.memdesc, pfn)
     if word_type(word) != T_MOVABLE or not isolate_zspage(mem, cpu, pfn, word):
         return 0
@@ -52,7 +52,7 @@ def move(mem, cpu, pfn):
 def steps(mem, cpu):
     """Free; migrate; write and free.
 
-    Returns     what became of the migration
+    Returns     what the migration returned
     """
     if cpu == 1:
         return move(mem, cpu, mem.scratch[FRAME])
@@ -65,7 +65,7 @@ def steps(mem, cpu):
 MODEL = Model(
     "zspage-migration",
     "a zspage is written and emptied while compaction isolates it, migrates it or puts it back",
-    "linux-mm.md 2.7; F1, F5, I13, I16",
+    "P10; F1, F5, I13, I16",
     small_geometry(3, words_per_frame=8),
     prepare,
     steps,

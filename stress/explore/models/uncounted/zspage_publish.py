@@ -1,8 +1,8 @@
-"""A zspage is ended and made anew while somebody who has found its frame wants to isolate it, and somebody else an object of it.
+"""A zspage ends and is made again while one CPU that found its frame isolates it, and another takes an object of it.
 
-CPU 0 frees the only object of a zspage, and with it the zspage; it makes another one, mostly of the same frame and with the same
-descriptor, writes the object that it has taken of it, and frees it. CPU 1 isolates the frame as soon as its word says that it can be,
-and migrates it. CPU 2 takes an object, if there is room, writes it and frees it, and may be who ends the zspage.
+CPU 0 frees the only object of a zspage, and with it the zspage. It makes another one, mostly of the same frame and with the same
+descriptor, writes the object that it has taken, and frees it. CPU 1 isolates the frame as soon as its word allows that, and migrates it.
+CPU 2 takes an object, if there is room, writes it and frees it, and may end the zspage. No write may be lost.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -16,7 +16,7 @@ from stress.explore.models.uncounted.zspage_migration import FIRST, FRAME, SECON
 
 @kernel
 def prepare(mem, cpu):
-    """A zspage with one object, and a frame on CPU 1's list."""
+    """One zspage has one object, and CPU 1's list has a frame."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     mem.scratch[FRAME] = pfn
     zs_malloc_new(mem, cpu, 0, FIRST, pfn)
@@ -26,9 +26,9 @@ def prepare(mem, cpu):
 
 @kernel
 def steps(mem, cpu):
-    """End it, make another one, use it and leave; isolate and migrate it; use it and leave.
+    """End it, make another one, use it; isolate and migrate it; use it.
 
-    Returns     what became of the migration; whether there was room
+    Returns     what the migration returned, or whether there was room
     """
     if cpu == 1:
         return move(mem, cpu, mem.scratch[FRAME])
@@ -46,8 +46,8 @@ def steps(mem, cpu):
 
 MODEL = Model(
     "zspage-publish",
-    "a zspage is ended, made anew and used while compaction isolates and migrates it",
-    "linux-mm.md 2.7; I13, I16",
+    "a zspage ends, is made again and used while compaction isolates and migrates it",
+    "P10; I6, I13, I16",
     small_geometry(3, words_per_frame=8),
     prepare,
     steps,

@@ -1,7 +1,7 @@
-"""A zspage is emptied by its owner while its isolator puts it back, and makes another one of what it has freed.
+"""A zspage is emptied by its owner while its isolator puts it back, and makes another one of the freed frame.
 
 CPU 0 frees the only object. CPU 1 isolates the zspage and puts it back; then it makes a zspage, mostly of the same frame and with the same
-descriptor, and writes its object.
+descriptor, and writes its object. The first zspage must be freed once, and the second must keep its object.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -18,7 +18,7 @@ FRAME = 0  # scratch: the frame of the zspage
 
 @kernel
 def prepare(mem, cpu):
-    """One zspage of the class with two objects a frame, one of them in use."""
+    """One zspage of the class with two objects a frame has one in use."""
     pfn = alloc_frozen_pages(mem, cpu, 0, 0, MT_MOVABLE)
     mem.scratch[FRAME] = pfn
     zs_malloc_new(mem, cpu, 0, FIRST, pfn)
@@ -27,11 +27,11 @@ def prepare(mem, cpu):
 
 @kernel
 def isolate_and_put_back(mem, cpu, pfn):
-    """What compaction does that finds no target.
+    """Isolate and put back, as compaction without a target does.
 
-    Returns     1: put back; 0: freed, or not isolated at all
+    Returns     1: put back; 0: freed, or not isolated
     """
-    # ORDER: acquire, pairs with the publication of the word; only the compare-and-swap decides
+    # ORDER: acquire, pairs with the publication of the word; the compare-and-swap decides
     word = load_acquire(mem.memdesc, pfn)
     if word_type(word) != T_MOVABLE or not isolate_zspage(mem, cpu, pfn, word):
         return 0
@@ -55,7 +55,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The object is as it was written; and no zspage is left."""
+    """The object is as it was written; it is freed, so no zspage is left."""
     zs_access(mem, cpu, SECOND, 0)
     zs_free(mem, cpu, SECOND)
     return 0
@@ -63,8 +63,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "zspage-putback",
-    "a zspage is emptied while its isolator puts it back, and uses frame and descriptor anew",
-    "linux-mm.md 2.7; F5, I13, I16",
+    "a zspage is emptied while its isolator puts it back, and its frame and descriptor are used again",
+    "P10; F5, I13, I16",
     small_geometry(2, words_per_frame=8),
     prepare,
     steps,

@@ -1,7 +1,7 @@
-"""A zspage ends, and its frame and its descriptor are a zspage again at once, while compaction still knows them from before.
+"""A zspage ends, and its frame and descriptor immediately become another zspage, while compaction still knows the old one.
 
-The zspage has one object. CPU 0 scans the pageblock, isolates what it finds there and migrates it. CPU 1 frees the object, which ends the
-zspage, takes the frame that it has got back for another zspage with another object, and writes that.
+The zspage has one object. CPU 0 scans the pageblock, isolates what it finds and migrates it. CPU 1 frees the object, which ends the zspage,
+makes another zspage of the freed frame, with another object, and writes that. The write must be found.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages
@@ -17,7 +17,7 @@ FRAME = 0  # scratch: the frame of the zspage
 
 @kernel
 def prepare(mem, cpu):
-    """One zspage, from CPU 1's list."""
+    """One zspage, in a frame of CPU 1's list."""
     pfn = alloc_frozen_pages(mem, 1, 0, 0, MT_MOVABLE)
     mem.scratch[FRAME] = pfn
     zs_malloc_new(mem, 1, 0, FIRST, pfn)
@@ -28,7 +28,7 @@ def prepare(mem, cpu):
 def steps(mem, cpu):
     """Migrate; free, make and write.
 
-    Returns     what was left
+    Returns     candidates that are left
     """
     if cpu == 0:
         return migrate_pageblock(mem, cpu, mem.scratch[FRAME], MIGRATE_ASYNC)
@@ -40,7 +40,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """What was written is found, and no zspage is left."""
+    """What was written is found; the object is freed, so no zspage is left."""
     zs_access(mem, 1, SECOND, 0)
     zs_free(mem, 1, SECOND)
     return 0
@@ -48,8 +48,8 @@ def check(mem, cpu):
 
 MODEL = Model(
     "zspage-remade",
-    "a zspage ends and its frame and descriptor are one again, while compaction isolates and migrates it",
-    "linux-mm.md 2.7; F1, I6, I7, I16",
+    "a zspage ends and its frame and descriptor become another one while compaction isolates and migrates it",
+    "P10; F1, I6, I7, I16",
     small_geometry(2, words_per_frame=8),
     prepare,
     steps,
