@@ -27,6 +27,14 @@ def cache_folio(mem, cpu, index, order):
 
 
 @kernel
+def prepare_written(mem, cpu):
+    """The page is cached, written once, and on the LRU."""
+    file_write(mem, cpu, 0, 0, INDEX, 0)
+    drain_all(mem)
+    return 0
+
+
+@kernel
 def map_page_of_file(mem, cpu, vpage):
     """Task 0 reads a page of the file by a fault; its folio is on the LRU."""
     do_read_fault(mem, cpu, 0, vpage, 0)

@@ -7,18 +7,10 @@ it, in the same task. CPU 2 truncates it, which unmaps it, and writes it, which 
 from kernels.base.jit import kernel
 from kernels.map.access import file_access
 from kernels.policy.fault import do_read_fault
-from kernels.policy.filemap import file_read, file_truncate, file_write
+from kernels.policy.filemap import file_read, file_truncate
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._files import INDEX, VPAGE, truncate_and_write
+from stress.explore.models._files import INDEX, VPAGE, prepare_written, truncate_and_write
 from stress.explore.models._folios import drain_all
-
-
-@kernel
-def prepare(mem, cpu):
-    """The page is cached, and written once."""
-    file_write(mem, cpu, 0, 0, INDEX, 0)
-    drain_all(mem)
-    return 0
 
 
 @kernel
@@ -50,7 +42,7 @@ MODEL = Model(
     "read faults and reads of a page of a file against its truncation and reading in",
     "P5, P14, P18; I10, I12, I13",
     small_geometry(3),
-    prepare,
+    prepare_written,
     steps,
     check,
     meetings=("pgmajfault", "spec_failed_on_zero", "spec_kept"),

@@ -8,16 +8,8 @@ from kernels.base.jit import kernel
 from kernels.policy.filemap import file_read, file_write, file_writeback
 from kernels.policy.reclaim import reclaim_one
 from stress.explore.model import Model, small_geometry
-from stress.explore.models._files import FILE_LRU, INDEX, read_and_drop
+from stress.explore.models._files import FILE_LRU, INDEX, prepare_written, read_and_drop
 from stress.explore.models._folios import drain_all
-
-
-@kernel
-def prepare(mem, cpu):
-    """The page is cached, written once, and on the LRU."""
-    file_write(mem, cpu, 0, 0, INDEX, 0)
-    drain_all(mem)
-    return 0
 
 
 @kernel
@@ -52,7 +44,7 @@ MODEL = Model(
     "a page of a file is written and written back by two CPUs while it is reclaimed",
     "P5, P16; I3, I13",
     small_geometry(3),
-    prepare,
+    prepare_written,
     steps,
     check,
     meetings=("pgsteal", "pgrotated", "pgmajfault", "spec_failed_on_zero"),
