@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from stress.errors import UserError, unknown
 from stress.explore.model import Model
-from stress.explore.models import all_models, known_models
+from stress.explore.models import all_models, families, known_models
 from stress.explore.state import MAKES_LOADS_EARLY
 from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
 
@@ -47,7 +47,10 @@ def listing() -> list[str]:
     """Models and strategies, a line each."""
     known = known_models()
     width = max(map(len, (*known, *CHOOSABLE)))
-    models = [f"  {model.name.ljust(width)}  {model.summary} ({model.protocol})" for model in all_models().values()]
+    models = []
+    for family, members in families().items():
+        models.append(f"models, {family}:")
+        models += [f"  {name.ljust(width)}  {model.summary} ({model.protocol})" for name, model in members.items() if not model.breaks]
     broken = [f"  {model.name.ljust(width)}  {model.summary}: {model.breaks}" for model in known.values() if model.breaks]
     strategies = [f"  {name.ljust(width)}  {STRATEGIES[NAMED[name][0]].summary}" for name in CHOOSABLE]
-    return ["models:", *models, "models that are to be violated, explored only by name:", *broken, "strategies:", *strategies]
+    return [*models, "models that must be violated, explored only by name:", *broken, "strategies:", *strategies]

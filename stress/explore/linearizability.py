@@ -10,9 +10,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.base.layout import GANG
-
-#: a record, one word of gang_word: number of the operation's name, key, result + 1, moments of call and return
+#: words of `scratch`: the clock, and a row for each CPU, the number of its records and then the records
+CLOCK, HISTORY, HISTORY_WORDS = 15, 16, 12
+#: a record, one word: number of the operation's name, object, result + 1, moments of call and return
 NAME_MASK, VALUE_MASK, TIME_MASK = 0xFF, 0xFFFF, 0x7FF
 KEY_SHIFT, RESULT_SHIFT, INVOKED_SHIFT, RETURNED_SHIFT = 8, 24, 40, 51
 
@@ -50,11 +50,12 @@ class Oracle:
 
 def history_of(arrays: Any, nr_cpus: int, oracle: Oracle) -> tuple[RecordedCall, ...]:
     """The calls that the model's preparation and the tasks of a schedule recorded."""
-    words = arrays["gang_word"]
+    words = arrays["scratch"]
     found = []
     for cpu in range(nr_cpus):
-        for k in range(int(words[cpu * GANG])):
-            word = int(words[cpu * GANG + 1 + k])
+        row = HISTORY + cpu * HISTORY_WORDS
+        for k in range(int(words[row])):
+            word = int(words[row + 1 + k])
             name, key, result = word & NAME_MASK, word >> KEY_SHIFT & VALUE_MASK, (word >> RESULT_SHIFT & VALUE_MASK) - 1
             invoked, returned = word >> INVOKED_SHIFT & TIME_MASK, word >> RETURNED_SHIFT & TIME_MASK
             found.append(RecordedCall(cpu, oracle.names[name], key, result, invoked, returned))

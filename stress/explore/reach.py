@@ -62,6 +62,5 @@ def reached_from(path: Path, roots: tuple[str, ...]) -> frozenset[Place]:
 @cache
 def reached_by(model: str) -> frozenset[Place]:
     """The kernels that a model, by its name, can reach."""
-    return frozenset(
-        place for place in reached_from(MODELS / f"{model.replace('-', '_')}.py", ("MODEL",)) if place[0].startswith("kernels/")
-    )
+    (path,) = MODELS.glob(f"*/{model.replace('-', '_')}.py")
+    return frozenset(place for place in reached_from(path, ("MODEL",)) if place[0].startswith("kernels/"))

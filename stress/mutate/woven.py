@@ -86,12 +86,12 @@ def source_key(root: Path = ROOT) -> str:
     folders = [root / "kernels", *(root / "stress" / name for name in _JUDGES)]
     found = [each for folder in folders for each in folder.rglob("*") if each.suffix in (".py", ".toml")]
     found += [root / "stress" / "mutate" / f"{name}.py" for name in MAKERS]
-    return _digest(root, (each for each in found if each.parent != root / MODELS))
+    return _digest(root, (each for each in found if root / MODELS not in each.parents))
 
 
 def model_key(name: str, root: Path = ROOT) -> str:
     """A hash of the sources that the results of one model depend on besides those: its file, and what models share."""
-    return _digest(root, [root / MODELS / f"{name.replace('-', '_')}.py", *(root / MODELS).glob("_*.py")])
+    return _digest(root, [*(root / MODELS).glob(f"*/{name.replace('-', '_')}.py"), *(root / MODELS).rglob("_*.py")])
 
 
 def _digest(root: Path, paths: Iterable[Path]) -> str:

@@ -16,13 +16,13 @@ def steps(mem, cpu):
     Returns     the sum that this CPU has stored
     """
     for _ in range(ROUNDS):
-        store_relaxed(mem.gang_word, NOISE + cpu, 1)
-        load_relaxed(mem.gang_word, NOISE + 1 - cpu)
-    total = load_relaxed(mem.gang_word, SUM) + 1
-    store_relaxed(mem.gang_word, SUM, total)
+        store_relaxed(mem.scratch, NOISE + cpu, 1)
+        load_relaxed(mem.scratch, NOISE + 1 - cpu)
+    total = load_relaxed(mem.scratch, SUM) + 1
+    store_relaxed(mem.scratch, SUM, total)
     for _ in range(ROUNDS):
-        load_relaxed(mem.gang_word, NOISE + 1 - cpu)
-        store_relaxed(mem.gang_word, NOISE + cpu, 0)
+        load_relaxed(mem.scratch, NOISE + 1 - cpu)
+        store_relaxed(mem.scratch, NOISE + cpu, 0)
     return total
 
 
@@ -41,8 +41,8 @@ def check(mem, cpu):
 
     Returns     0
     """
-    if load_relaxed(mem.gang_word, SUM) != mem.nr_cpus:
-        bug(mem, cpu, BUG_WORD_CHANGED, 0, load_relaxed(mem.gang_word, SUM), mem.nr_cpus)
+    if load_relaxed(mem.scratch, SUM) != mem.nr_cpus:
+        bug(mem, cpu, BUG_WORD_CHANGED, 0, load_relaxed(mem.scratch, SUM), mem.nr_cpus)
     return 0
 
 

@@ -58,8 +58,8 @@ def test_an_access_out_of_bounds_is_named(engine_of):
     engine = engine_of(MODEL)
     engine.begin("random", 1)
     engine.explore(0, 100)
-    nr_words = len(engine.mem.arrays["gang_pfn"])
-    text = f"out-of-bounds: cpu 1 requests store_relaxed gang_pfn[{nr_words}]; gang_pfn has {nr_words} elements"
+    nr_words = len(engine.mem.arrays["scratch"])
+    text = f"out-of-bounds: cpu 1 requests store_relaxed scratch[{nr_words}]; scratch has {nr_words} elements"
     assert engine.found().describe() == text
     assert engine.nr_steps == 0  # the access is not made
 

@@ -77,7 +77,7 @@ def test_a_failure_has_the_choice_and_the_operation_of_every_step(engine_of, tmp
     failure = failure_of(engine, choices, found, "random", 1, number)
     assert failure.choices == choices
     assert failure.found == found
-    assert [text for _, text in failure.schedule].count("store_relaxed gang_word[0]") == 2
+    assert [text for _, text in failure.schedule].count("store_relaxed scratch[0]") == 2
     save_failure(failure, tmp_path / "failure.json")
     with pytest.raises(UserError, match="there is no model 'lost-update'"):  # but all else of the file is in order
         load_failure(tmp_path / "failure.json")

@@ -9,7 +9,7 @@ from tests.stress.explore.flavours import explored, interpreted
 def explore_variant(engine, variant, strategy, nr_schedules, nr_tasks=2):
     """Explore one variant of livelock_model, from the first schedule on."""
     engine.put_back()
-    engine.mem.arrays["gang_pfn"][0] = variant
+    engine.mem.arrays["scratch"][0] = variant
     engine.set_tasks(nr_tasks)
     engine.begin(strategy, 1)
     engine.explore(0, nr_schedules)
@@ -29,7 +29,7 @@ def test_a_livelock_is_described_with_its_loop_shrinks_and_replays(engine_of, me
         found = explore_variant(engine, variant, strategy, 1)
         assert found.verdict == "livelock", variant
         assert "the same state came back 32 times in" in found.message
-        assert found.message.count("gang_word") == 2
+        assert found.message.count("scratch") == 2
         choices = engine.choices()
         assert engine.replay(choices) == found
         if variant == UNDO and memory == "sc":  # one of a thousand runs takes long to shrink with store buffers

@@ -39,7 +39,7 @@ def test_words_are_private_until_two_tasks_touch_them(engine_of):
     for k in range(state.KNOWN_CAPACITY):
         if words[state.KNOWN + k]:
             table[int(words[state.KNOWN + k]) - engine.mem.base] = int(words[state.TOUCHED_BY + k])
-    variant = engine.mem.arrays["gang_pfn"].ctypes.data - engine.mem.base
+    variant = engine.mem.arrays["scratch"].ctypes.data - engine.mem.base
     payload = engine.mem.arrays["contents"].ctypes.data - engine.mem.base
     assert table[variant] == state.READ_BY_MANY
     assert table[payload] == state.SHARED

@@ -26,7 +26,7 @@ def variants():
 @pytest.mark.parametrize("name", variants())
 def test_plain_accesses_race_if_nothing_orders_them(engine, name):
     engine.put_back()
-    engine.mem.arrays["gang_pfn"][0] = tuple(variants()).index(name)
+    engine.mem.arrays["scratch"][0] = tuple(variants()).index(name)
     engine.begin("dpor", 1)
     engine.explore(0, 1_000_000)
     found = engine.found()

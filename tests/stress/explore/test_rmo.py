@@ -32,7 +32,7 @@ def engine_of():
     def make(memory, variant):
         made.append(Engine(MODEL, memory, races=False))
         made[-1].put_back()
-        made[-1].mem.arrays["gang_pfn"][0] = tuple(variants()).index(variant)
+        made[-1].mem.arrays["scratch"][0] = tuple(variants()).index(variant)
         return made[-1]
 
     yield make
@@ -80,7 +80,7 @@ def test_what_orders_plain_accesses_orders_them_with_early_loads_too():
     try:
         for number, races in enumerate(VARIANTS.values()):
             engine.put_back()
-            engine.mem.arrays["gang_pfn"][0] = number
+            engine.mem.arrays["scratch"][0] = number
             engine.begin("pos", 1)
             engine.explore(0, NR_SCHEDULES)
             assert (engine.found() is not None) == races

@@ -23,22 +23,22 @@ def test_turns_of_a_loop_are_shown_once():
 
 
 def step(kind, first=0, second=0, result=0, before=0, order="relaxed", version=0):
-    op = points.operation(kind, ORDER_NUMBER.get(order, 0), "gang_word")
-    return Step(version << VERSION_SHIFT, 0, op, points.field_address(0, "gang_word", 3), first, second, result, before, 1)
+    op = points.operation(kind, ORDER_NUMBER.get(order, 0), "scratch")
+    return Step(version << VERSION_SHIFT, 0, op, points.field_address(0, "scratch", 3), first, second, result, before, 1)
 
 
 @pytest.mark.parametrize(
     ("made", "text"),
     [
-        (step(points.LOAD, result=7), "load_relaxed gang_word[3] = 7"),
-        (step(points.LOAD, result=7, before=9, version=1), "load_relaxed gang_word[3] = 7 (old: memory has 9)"),
-        (step(points.STORE, first=8, before=7, order="release"), "store_release gang_word[3]: 7 → 8"),
-        (step(points.CAS, first=7, second=8, result=7), "cas_relaxed gang_word[3]: 7 → 8"),
-        (step(points.CAS, first=7, second=8, result=9), "cas_relaxed gang_word[3]: wanted 7, saw 9"),
-        (step(points.FETCH_ADD, first=-2, result=7), "fetch_add_relaxed gang_word[3]: 7 → 5"),
-        (step(points.FETCH_OR, first=8, result=7), "fetch_or_relaxed gang_word[3]: 7 → 15"),
-        (step(points.FETCH_AND, first=3, result=6), "fetch_and_relaxed gang_word[3]: 6 → 2"),
-        (step(points.EXCHANGE, first=1 << 20, result=6), "exchange_relaxed gang_word[3]: 6 → 0x100000"),
+        (step(points.LOAD, result=7), "load_relaxed scratch[3] = 7"),
+        (step(points.LOAD, result=7, before=9, version=1), "load_relaxed scratch[3] = 7 (old: memory has 9)"),
+        (step(points.STORE, first=8, before=7, order="release"), "store_release scratch[3]: 7 → 8"),
+        (step(points.CAS, first=7, second=8, result=7), "cas_relaxed scratch[3]: 7 → 8"),
+        (step(points.CAS, first=7, second=8, result=9), "cas_relaxed scratch[3]: wanted 7, saw 9"),
+        (step(points.FETCH_ADD, first=-2, result=7), "fetch_add_relaxed scratch[3]: 7 → 5"),
+        (step(points.FETCH_OR, first=8, result=7), "fetch_or_relaxed scratch[3]: 7 → 15"),
+        (step(points.FETCH_AND, first=3, result=6), "fetch_and_relaxed scratch[3]: 6 → 2"),
+        (step(points.EXCHANGE, first=1 << 20, result=6), "exchange_relaxed scratch[3]: 6 → 0x100000"),
     ],
 )
 def test_a_step_shows_the_word_before_and_after(made, text):
@@ -46,8 +46,8 @@ def test_a_step_shows_the_word_before_and_after(made, text):
 
 
 def test_a_flush_and_a_fence():
-    offset = points.field_address(0, "gang_word", 3)
-    assert step_text(Step(22, 0, FLUSH_OP, offset, 1, 0, 0, 0, 1)) == "flush gang_word[3]: 0 → 1"
+    offset = points.field_address(0, "scratch", 3)
+    assert step_text(Step(22, 0, FLUSH_OP, offset, 1, 0, 0, 0, 1)) == "flush scratch[3]: 0 → 1"
     assert step_text(Step(0, 0, points.FENCE | ORDER_NUMBER["seq_cst"] << points.ORDER_SHIFT, 0, 0, 0, 0, 0, 1)) == "fence_seq_cst"
 
 
@@ -91,7 +91,7 @@ def test_a_story_has_a_column_for_each_cpu_and_the_source_of_each_step(lost_upda
     assert lines[0].startswith("lost-update under sc: WORD_CHANGED")
     assert "found by random, seed 1, schedule 5" in lines[2]
     assert lines[-1] == f"then: {lost_update.found.describe()}"
-    loads = [line for line in lines if "load_relaxed gang_word[0] = 0" in line]
+    loads = [line for line in lines if "load_relaxed scratch[0] = 0" in line]
     assert len(loads) == 2
     assert all("lost_update_model.py" in line and line.endswith("steps") for line in loads)
     assert loads[1].index("load_relaxed") > loads[0].index("load_relaxed")  # in the column of cpu 1

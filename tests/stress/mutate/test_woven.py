@@ -12,11 +12,11 @@ from stress.mutate.woven import MAKERS, ROOT, add_word, copy_project, make_woven
 @pytest.fixture
 def sources(tmp_path):
     """A project of empty files, as far as keys look at it."""
-    for name in ("kernels/base", "stress/explore/models", "stress/roles", "stress/mutate"):
+    for name in ("kernels/base", "stress/explore/models/family", "stress/roles", "stress/mutate"):
         (tmp_path / name).mkdir(parents=True)
     for name in MAKERS:
         (tmp_path / f"stress/mutate/{name}.py").write_text("")
-    for name in ("a_b", "c", "_shared"):
+    for name in ("family/a_b", "family/c", "family/_shared", "_shared"):
         (tmp_path / f"stress/explore/models/{name}.py").write_text("")
     (tmp_path / "kernels/base/a.py").write_text("x = 1\n")
     return tmp_path
@@ -61,8 +61,10 @@ def test_every_module_that_runs_in_a_net_is_part_of_the_key():
 
 def test_a_models_results_belong_to_the_model(sources):
     all_of_them, first, second = source_key(sources), model_key("a-b", sources), model_key("c", sources)
-    (sources / "stress/explore/models/a_b.py").write_text("x = 1\n")
+    (sources / "stress/explore/models/family/a_b.py").write_text("x = 1\n")
     assert (source_key(sources), model_key("c", sources)) == (all_of_them, second)
     assert model_key("a-b", sources) != first
-    (sources / "stress/explore/models/_shared.py").write_text("x = 1\n")
-    assert model_key("c", sources) != second
+    for name in ("family/_shared", "_shared"):
+        before = model_key("c", sources)
+        (sources / f"stress/explore/models/{name}.py").write_text("x = 1\n")
+        assert model_key("c", sources) != before
