@@ -7,11 +7,11 @@ from typing import Any
 
 from stress.explore import state
 from stress.explore.engine import Engine
+from stress.explore.judge import begin_judging, judge_schedule, note_every
 from stress.explore.model import Model
 from stress.explore.session import SLICE_SCHEDULES
 from stress.mutate.attempt import in_child
 from stress.mutate.explore_net import LIMIT_S, built_model, shown
-from stress.mutate.judge import begin_judging, judge_schedule, note_every
 from stress.mutate.messages import DetectAnswer, DetectRequest
 
 

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stress.explore.compiling import build_models
-from stress.explore.engine import Engine, Found
+from stress.explore.diagnosis import Found
+from stress.explore.engine import Engine
+from stress.explore.judge import judge_schedule
 from stress.explore.model import Model
 from stress.explore.models import all_models
 from stress.explore.strategies import CHOOSABLE
 from stress.mutate.alive import REACHED, RECORD
 from stress.mutate.attempt import in_child
-from stress.mutate.judge import judge_schedule
 from stress.mutate.messages import NetAnswer
 
 SCHEDULES = {"random": 6000, "pos": 6000, "pct-3": 6000, "pct-10": 3000}

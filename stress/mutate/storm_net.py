@@ -7,8 +7,9 @@ from typing import Any
 from stress.mutate.alive import REACHED
 from stress.mutate.attempt import in_child
 from stress.mutate.messages import NetAnswer
-from stress.process.build import RUN_MODULES, build_entries, entries_of, import_all_entries
-from stress.run import command as run
+from stress.process.build import import_all_entries
+from stress.run.command import RunOptions, perform
+from stress.storm.entries import ENTRY_PACKAGES, build_storm_entries
 
 WORKERS, MEMORY, FRAME_BYTES, CHAOS = 4, "32M", 4096, 0.01
 LIMIT_S = 90.0  # of a child, beside the seconds of its storm
@@ -28,8 +29,8 @@ class StormNet:
 
     def __init__(self, scenario: str, seconds: float, settings: Sequence[str]) -> None:
         self._scenario, self._seconds, self._settings = scenario, seconds, tuple(settings)
-        import_all_entries()
-        build_entries(entries_of(RUN_MODULES))
+        import_all_entries(ENTRY_PACKAGES)
+        build_storm_entries()
 
     def answer(self, request: dict[str, Any]) -> NetAnswer:
         """Try the mutant of a MutantRequest."""
@@ -47,24 +48,11 @@ class StormNet:
 def storm_once(scenario: str, seconds: float, settings: tuple[str, ...]) -> Storming:
     """Storm the machine that alive.NUMBER selects; every verdict but clean and vacuous is a finding."""
     words = (scenario, seconds, WORKERS, None, MEMORY, FRAME_BYTES, 1, "full", settings, CHAOS)
-    options = run.Options(*words, trace=None, snapshot=None, json=None, save=False)
-    result, mem = _perform(options)
-    reached = [int(number) for number in mem.arrays[REACHED].nonzero()[0]]
+    options = RunOptions(*words, trace=None, snapshot=None, json=None, save=False)
+    machines: list[Any] = []
+    result = perform(options, machines.append)
+    reached = [int(number) for number in machines[0].arrays[REACHED].nonzero()[0]]
     if result["verdict"] in ("clean", "vacuous"):
         return Storming(None, "", reached)
     nets = sorted({str(violation["checker"]) for violation in result["violations"]})
     return Storming(", ".join(nets) or str(result["verdict"]), " ".join((scenario, *settings)), reached)
-
-
-def _perform(options: run.Options) -> tuple[dict[str, Any], Any]:
-    """The result of one storm, and its machine."""
-    machines: list[Any] = []
-    create = vars(run)["create_machine"]
-
-    def keep(*given: Any) -> Any:
-        machines.append(create(*given))
-        return machines[-1]
-
-    vars(run)["create_machine"] = keep  # this process makes one machine and ends
-    result, _ = run.execute(options)
-    return result, machines[0]

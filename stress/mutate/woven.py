@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _COPIED = ("kernels", "stress")
 #: what every verdict depends on besides the kernels: the explorer, the storms, the checkers, and what a mutant is
 _JUDGES = ("explore", "roles", "checkers", "scenarios")
-MAKERS = ("alive", "attempt", "explore_net", "judge", "nets", "operators", "storm_net", "syntax", "woven")
+MAKERS = ("alive", "attempt", "explore_net", "nets", "operators", "storm_net", "syntax", "woven")
 MODELS = "stress/explore/models"
 CAPACITY = 4096  # of the array REACHED
 _HEADER = "    header = np.frombuffer(mapped, np.int64, count=len(PARAM))"

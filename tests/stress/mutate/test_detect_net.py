@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from stress.explore import state
-from stress.explore.engine import Found
+from stress.explore.diagnosis import Found
 from stress.mutate import detect_net
 from stress.mutate.detect_net import Detection, DetectNet, detect
 from stress.mutate.messages import DetectRequest

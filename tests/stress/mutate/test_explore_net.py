@@ -2,7 +2,7 @@
 
 import pytest
 
-from stress.explore.engine import Found
+from stress.explore.diagnosis import Found
 from stress.mutate.explore_net import MET_MIN, never_met, shown
 
 

@@ -19,7 +19,12 @@ def ending(monkeypatch):
         asked = np.zeros(8, np.int64)
         asked[[2, 5]] = 1
         result = {"verdict": verdict, "violations": [{"checker": net} for net in nets]}
-        monkeypatch.setattr(storm_net, "_perform", lambda options: (result, SimpleNamespace(arrays={REACHED: asked})))
+
+        def perform(options, on_machine):
+            on_machine(SimpleNamespace(arrays={REACHED: asked}))
+            return result
+
+        monkeypatch.setattr(storm_net, "perform", perform)
 
     return end_with
 
@@ -40,8 +45,8 @@ def test_every_other_ending_is_a_finding_by_its_nets_or_its_verdict(ending, verd
 
 
 def net(monkeypatch):
-    monkeypatch.setattr(storm_net, "import_all_entries", lambda: None)
-    monkeypatch.setattr(storm_net, "build_entries", lambda names: 0.0)
+    monkeypatch.setattr(storm_net, "import_all_entries", lambda packages: None)
+    monkeypatch.setattr(storm_net, "build_storm_entries", lambda: None)
     return StormNet("zoo", 1.0, ())
 
 
@@ -52,5 +57,5 @@ def test_the_answer_of_a_storm(ending, monkeypatch):
 
 
 def test_a_storm_that_takes_its_process_with_it_is_a_finding(monkeypatch):
-    monkeypatch.setattr(storm_net, "_perform", lambda options: os._exit(9))
+    monkeypatch.setattr(storm_net, "perform", lambda options, on_machine: os._exit(9))
     assert net(monkeypatch).answer({"mutant": 3}).found == "died"
