@@ -35,8 +35,8 @@ def copy_counts(s, to, counts):
     """Copy a table with an entry for each schedulable."""
     for task in range(s[NR_TASKS]):
         s[to + task] = s[counts + task]
-    for who in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
-        s[to + who] = s[counts + who]
+    for member in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
+        s[to + member] = s[counts + member]
 
 
 @kernel
@@ -57,10 +57,10 @@ def weighted_member(s, mask):
 
 
 @kernel
-def take_one(s, who):
+def take_one(s, member):
     """Count down REMAINING, for a schedulable that makes a step."""
-    if s[REMAINING + who] > 0:
-        s[REMAINING + who] -= 1
+    if s[REMAINING + member] > 0:
+        s[REMAINING + member] -= 1
 
 
 @kernel

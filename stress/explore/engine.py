@@ -150,7 +150,7 @@ class Engine:
         words[state.STRATEGY], words[state.PRIVACY] = NAMED["given"][0], 0
         words[state.NR_GIVEN], words[state.LOGGING] = len(choices), int(logging)
         for k, choice in enumerate(choices):
-            words[state.GIVEN + k] = choice & state.WHO_MASK if choice >= 0 else -1
+            words[state.GIVEN + k] = choice & state.CHOSEN_MASK if choice >= 0 else -1
         words[state.NR_GIVEN_EARLY] = len(early)
         for k, word in enumerate(word for each in early for word in each):
             words[state.GIVEN_EARLY + k] = word

@@ -137,7 +137,7 @@ def make_access(s, task, mask, version):
             order_loads(s, task, op, address)
     if s[LOGGING]:
         s[LOG + s[NR_STEPS] * LOG_WORDS + LOG_RESULT] = s[RESULT]
-    if s[RACES] and (mask != 0 or op >> ORDER_SHIFT & ORDER_MASK != PLAIN):  # a private plain access races with nobody
+    if s[RACES] and (mask != 0 or op >> ORDER_SHIFT & ORDER_MASK != PLAIN):  # a private plain access races with nothing
         forwarded = op & KIND_MASK == LOAD and newest_own(s, task, address) >= 0
         note_access(s, task, op, first, s[RESULT], forwarded, version > 0)
     s[NR_STEPS] += 1

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from stress.explore.diagnosis import Found
 from stress.explore.engine import Engine
-from stress.explore.state import WHO_MASK
+from stress.explore.state import CHOSEN_MASK
 from stress.explore.steps import EarlyLoad, early_loads
 
 Switch = tuple[int, int]
@@ -26,12 +26,12 @@ def deviations_of(engine: Engine, choices: list[int], found: Found) -> list[Devi
     switches: list[Switch] = []
     last = -1
     for at, choice in enumerate(choices):
-        if choice & WHO_MASK != last:
-            switches.append((at, choice & WHO_MASK))
-        last = choice & WHO_MASK
+        if choice & CHOSEN_MASK != last:
+            switches.append((at, choice & CHOSEN_MASK))
+        last = choice & CHOSEN_MASK
     again = _replayed(engine, [*switches, *early], found)
     if again is None or not again.same_failure(found):  # the default differs where the schedule does not switch: give every step
-        switches = [(at, choice & WHO_MASK) for at, choice in enumerate(choices)]
+        switches = [(at, choice & CHOSEN_MASK) for at, choice in enumerate(choices)]
     return [*switches, *early]
 
 
@@ -81,7 +81,7 @@ def _merged(engine: Engine, choices: list[int], found: Found) -> list[int]:
     while improved:
         improved, early = False, early_loads(choices)
         for runs in _neighbours(engine, choices):
-            again = engine.replay([who for run in runs for who in run], early, judge=found.is_at_rest)
+            again = engine.replay([chosen for run in runs for chosen in run], early, judge=found.is_at_rest)
             if again is not None and again.same_failure(found) and _cost(engine) < cost:
                 choices, cost, improved = engine.choices(), _cost(engine), True
                 break
@@ -90,7 +90,7 @@ def _merged(engine: Engine, choices: list[int], found: Found) -> list[int]:
 
 def _runs(engine: Engine, choices: list[int]) -> list[list[int]]:
     """A schedule as runs of steps of one CPU; the flushes of its store buffer count as its steps."""
-    return [list(run) for _, run in groupby((choice & WHO_MASK for choice in choices), engine.task_of)]
+    return [list(run) for _, run in groupby((choice & CHOSEN_MASK for choice in choices), engine.task_of)]
 
 
 def _neighbours(engine: Engine, choices: list[int]) -> Iterator[list[list[int]]]:

@@ -22,7 +22,7 @@ LANES = {"sc": 0, "tso": 1, "pso": 6, "rmo": 6}
 MAKES_LOADS_EARLY = frozenset({"rmo"})  # LOADS_EARLY: such memory models are for samplers
 #: a choice is a task or a flush, and for a load that returns an older value which one: 1 for the value before the newest write, and so on
 VERSION_SHIFT = 6
-WHO_MASK = (1 << VERSION_SHIFT) - 1
+CHOSEN_MASK = (1 << VERSION_SHIFT) - 1
 
 
 class _Places:

@@ -30,7 +30,7 @@ class Step:
     @property
     def chosen(self) -> int:
         """The task, or the flush, that was chosen."""
-        return self.choice & state.WHO_MASK
+        return self.choice & state.CHOSEN_MASK
 
     @property
     def is_early(self) -> bool:
@@ -43,7 +43,7 @@ def early_loads(choices: Sequence[int]) -> list[EarlyLoad]:
     found: list[EarlyLoad] = []
     made: Counter[int] = Counter()
     for choice in choices:
-        chosen, version = choice & state.WHO_MASK, choice >> state.VERSION_SHIFT
+        chosen, version = choice & state.CHOSEN_MASK, choice >> state.VERSION_SHIFT
         if version > 0:
             found.append((chosen, made[chosen], version))
         made[chosen] += 1
@@ -66,7 +66,7 @@ def logged_steps(words: Any) -> list[Step]:
     for k in range(int(words[state.NR_STEPS])):
         at = state.LOG + k * state.LOG_WORDS
         choice, *logged = (int(words[at + j]) for j in range(state.LOG_WORDS))
-        found.append(Step(choice, task_of(words, choice & state.WHO_MASK), *logged))
+        found.append(Step(choice, task_of(words, choice & state.CHOSEN_MASK), *logged))
     return found
 
 
@@ -75,7 +75,7 @@ def count_preemptions(words: Any) -> int:
 
     A flush is the memory system's step, not a CPU's.
     """
-    cpus = [cpu for choice in choices_made(words) if (cpu := choice & state.WHO_MASK) < state.FLUSH]
+    cpus = [cpu for choice in choices_made(words) if (cpu := choice & state.CHOSEN_MASK) < state.FLUSH]
     last_step = {cpu: at for at, cpu in enumerate(cpus)}
     broken_off = words[points.PHASE] == state.STEPS
     running = {cpu for cpu in last_step if broken_off and words[state.STATUS + cpu] == state.RUNNING}

@@ -3,7 +3,8 @@
 `contents` has four parts: control words on separate cache lines, the outcomes seen so far, what each thread loaded, and the variables of
 every instance, each on a separate pair of lines. In a round each thread runs all instances; before each one it waits for the others, but
 not for long, since every instance has separate variables and threads that miss each other do no harm. At the end of a round thread 0 counts
-the outcomes, restores the initial values and starts the next round. """
+the outcomes, restores the initial values and starts the next round.
+"""
 
 from kernels.base.atomics import load_acquire, load_relaxed, store_relaxed, store_release
 from kernels.base.bug import relax
@@ -14,7 +15,7 @@ from stress.litmus.tape import MAX_THREADS, MAX_VARIABLES, STOP, VARIABLE_STRIDE
 LINE = VARIABLE_STRIDE
 # where each part of `contents` begins
 PROGRESS, ROUND, DONE = 0, MAX_THREADS * LINE, (MAX_THREADS + 1) * LINE  # of each thread; the round that is on; of each thread
-NR_LOST = (2 * MAX_THREADS + 1) * LINE  # instances whose outcome found no room
+NR_LOST = (2 * MAX_THREADS + 1) * LINE  # instances whose outcome has no row
 NR_LOADS = NR_LOST + LINE  # per thread
 INITIAL = NR_LOADS + LINE  # per variable
 OUTCOMES, OUTCOME_WORDS = 1 << 12, 1 << 17  # rows: how often, values of variables, what the threads loaded

@@ -261,11 +261,11 @@ def describe_frame(s, frame, mask):
     s[frame + ENABLED] = mask
     s[frame + WRITERS] = 0
     while mask != 0:
-        who = lowest_member(mask)
+        member = lowest_member(mask)
         mask &= mask - 1
-        s[address_at(s, frame, who)] = pending_address(s, who)
-        if pending_writes(s, who):
-            s[frame + WRITERS] |= 1 << who
+        s[address_at(s, frame, member)] = pending_address(s, member)
+        if pending_writes(s, member):
+            s[frame + WRITERS] |= 1 << member
 
 
 @kernel

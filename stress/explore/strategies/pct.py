@@ -47,10 +47,10 @@ def highest(s, mask):
     """The member of highest priority."""
     best = -1
     while mask != 0:
-        who = ctz(mask)
+        member = ctz(mask)
         mask &= mask - 1
-        if best < 0 or s[PRIORITIES + who] > s[PRIORITIES + best]:
-            best = who
+        if best < 0 or s[PRIORITIES + member] > s[PRIORITIES + best]:
+            best = member
     return best
 
 

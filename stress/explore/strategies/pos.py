@@ -23,10 +23,10 @@ def begin(s):
 
 
 @kernel
-def redraw(s, who, address, wrote):
+def redraw(s, member, address, wrote):
     """Draw a new priority for a pending access that races with the last step."""
-    if pending_word(s, who) == address and (wrote or pending_writes(s, who)):
-        s[PRIORITIES + who] = random_bits(s)
+    if pending_word(s, member) == address and (wrote or pending_writes(s, member)):
+        s[PRIORITIES + member] = random_bits(s)
 
 
 @kernel
@@ -37,12 +37,12 @@ def choose(s, mask):
         s[PRIORITIES + last] = random_bits(s)
     best = -1
     while mask != 0:
-        who = ctz(mask)
+        member = ctz(mask)
         mask &= mask - 1
-        if last >= 0 and who != last and s[LAST_WORD] != 0:
-            redraw(s, who, s[LAST_WORD], s[LAST_WRITES] != 0)
-        if best < 0 or s[PRIORITIES + who] > s[PRIORITIES + best]:
-            best = who
+        if last >= 0 and member != last and s[LAST_WORD] != 0:
+            redraw(s, member, s[LAST_WORD], s[LAST_WRITES] != 0)
+        if best < 0 or s[PRIORITIES + member] > s[PRIORITIES + best]:
+            best = member
     return best
 
 

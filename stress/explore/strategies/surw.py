@@ -3,7 +3,8 @@
 H. Zhao, D. Wolff, U. Mathur, A. Roychoudhury, "Selectively uniform concurrency testing", ASPLOS 2025. The words that several tasks touch
 and one writes, and how often each touches them, are counted on random walks first; words that a task awaits (points.AWAIT) are not drawn,
 since the order of a creation and of a join is no choice. The next task at the word is drawn in proportion to the accesses that each has
-left; a task that arrives out of turn waits until the drawn one has made its access. """
+left; a task that arrives out of turn waits until the drawn one has made its access.
+"""
 
 from kernels.base.atomics import ctz
 from kernels.base.jit import kernel
@@ -42,10 +43,10 @@ def at_the_word(s, mask):
     """The set of those whose pending step touches the word."""
     found = 0
     while mask != 0:
-        who = ctz(mask)
+        member = ctz(mask)
         mask &= mask - 1
-        if pending_word(s, who) == s[INTERESTING]:
-            found |= 1 << who
+        if pending_word(s, member) == s[INTERESTING]:
+            found |= 1 << member
     return found
 
 
@@ -56,9 +57,9 @@ def expected(s):
     for task in range(s[NR_TASKS]):
         if s[STATUS + task] != DONE and s[REMAINING + task] > 0:
             found |= 1 << task
-    for who in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
-        if s[REMAINING + who] > 0:
-            found |= 1 << who
+    for member in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
+        if s[REMAINING + member] > 0:
+            found |= 1 << member
     return found
 
 
