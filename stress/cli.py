@@ -303,7 +303,7 @@ def mutate(
 @app.command()
 def replay(
     file: Annotated[Path, typer.Argument(help="a failure that `explore` wrote")],
-    everything: Annotated[bool, typer.Option("--all", help="show accesses to words that nobody else touches, too")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="also show accesses to words that no other CPU touches")] = False,
 ) -> int:
     """Tell a failure step by step: a column for each CPU, source lines, words before and after."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"
