@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from stress import registry
 from stress.explore.models import all_models, families, known_models
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,6 +61,16 @@ def test_every_family_says_what_it_is():
         package = importlib.import_module(f"stress.explore.models.{family}")
         assert package.__doc__
         assert "\n" not in package.__doc__
+
+
+@pytest.mark.parametrize(
+    ("stem", "message"), [("other", "other.py defines the model refcount-cas"), ("refcount_cas", "two families have a model refcount-cas")]
+)
+def test_a_model_has_the_name_of_its_file_and_one_family(stem, message, monkeypatch):
+    model = known_models()["refcount-cas"]
+    monkeypatch.setattr(registry, "scan", lambda package, record_type: {stem: model})
+    with pytest.raises(registry.RegistryError, match=message):
+        families.__wrapped__()
 
 
 @pytest.mark.parametrize("model", known_models().values(), ids=lambda model: model.name)

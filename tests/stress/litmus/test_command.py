@@ -6,7 +6,7 @@ import pytest
 
 from stress.litmus.command import CLASSICS
 from stress.litmus.file import read_tests
-from tests.stress.explore.flavours import EXPLORED, run, starts_flavours
+from tests.stress.explore.flavours import EXPLORED, ROOT, run, starts_flavours
 
 pytestmark = starts_flavours
 
@@ -117,3 +117,17 @@ def test_verdicts_that_a_file_does_not_have_do_not_agree(tmp_path):
     done = run("-m", "stress", "litmus", "a.json", "--memory", "pso", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "0 of 0 verdicts agree under pso; the file has none for 1 tests" in done.stdout
+
+
+#: 84 tests with verdicts that this project did not write, where they lie beside it
+LITMUS = ROOT.parent / "shared" / "litmus.json"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory", ["sc", "tso"])
+def test_verdicts_of_others_agree(memory):
+    if not LITMUS.is_file():
+        pytest.skip(f"{LITMUS.name} is not beside the project")
+    done = run("-m", "stress", "litmus", str(LITMUS), "--memory", memory)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert "84 of 84 verdicts agree" in done.stdout

@@ -1,7 +1,6 @@
 """A small recorded machine, made up: 32 pageblocks of zone Normal at 4 GiB, with every class of frame in it."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,7 @@ import pytest
 
 START, BLOCKS, BLOCK = 1 << 20, 32, 512
 NR_FRAMES = BLOCKS * BLOCK
-#: the environment variable that names a recording of a real kernel; none comes with the source
-RECORDING = "PFNSTORM_TEST_RECORDING"
+RECORDING = Path(__file__).resolve().parents[2] / "recordings" / "compaction.npz"
 
 #: words of /proc/kpageflags, written out here on purpose
 LRU, SLAB, BUDDY, MMAP, ANON, HEAD, TAIL = (1 << bit for bit in (5, 7, 10, 11, 12, 15, 16))
@@ -127,7 +125,5 @@ def write(tmp_path, zone):
 
 @pytest.fixture(scope="session")
 def real():
-    """The recording of a real machine, if the environment names one."""
-    if RECORDING not in os.environ:
-        pytest.skip(f"{RECORDING} names no recording of a real kernel")
-    return Path(os.environ[RECORDING])
+    """The recording of a real machine."""
+    return RECORDING
