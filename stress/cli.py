@@ -73,7 +73,7 @@ def run(
     memory: Annotated[str | None, typer.Option(help="modelled memory, such as 512M [256M, or a quarter of what is free]")] = None,
     frame_bytes: Annotated[int | None, typer.Option(help="bytes of contents per frame, 64 to 4096 [the scenario's]")] = None,
     seed: Annotated[int | None, typer.Option(help="for all random choices [drawn, and reported]")] = None,
-    check: Annotated[Check, typer.Option(help="none; rest: checkers on the parked machine; full: shadow owner words as well")] = Check.rest,
+    check: Annotated[Check, typer.Option(help="none; rest: checkers on the parked machine; full: shadow words as well")] = Check.rest,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
     chaos: Annotated[float, typer.Option(help="probability of a pause at each risky point, 0 to 1")] = 0.0,
     trace: Annotated[Path | None, typer.Option(help="replay a recorded kmem trace (.npz)")] = None,
@@ -199,7 +199,7 @@ def bugs(
 def compact(
     snapshot: Annotated[Path, typer.Option(help="a recording of /proc/kpageflags (.npz)")],
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
-    check: Annotated[Check, typer.Option(help="none; rest: checkers before and after; full: shadow owner words as well")] = Check.rest,
+    check: Annotated[Check, typer.Option(help="none; rest: checkers before and after; full: shadow words as well")] = Check.rest,
     frame_bytes: Annotated[int | None, typer.Option(help="bytes of contents per frame, 64 to 4096 [what fits into 1 GiB]")] = None,
     move_page_tables: Annotated[bool, typer.Option(help="move page tables, which Linux does not")] = False,
     json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,

@@ -1,4 +1,4 @@
-"""The shadow owner word of each frame: the state in which the full checks expect it. The fast flavour has none of this.
+"""The shadow word of each frame: the state in which the full checks expect it (buddy, per-CPU list, owned, captured). The fast flavour has none of this.
 
 Invariants  I2: one owner; a double free or a double allocation is a compare-and-swap that finds another state.
             I18: nothing is taken from an isolated pageblock
