@@ -28,7 +28,7 @@ starts_flavours = [
 
 
 def clean_environment():
-    """The environment without a flavour, and without what pytest and numba have been told."""
+    """The environment without a flavour, and without the settings of pytest and numba."""
     words = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "PYTEST_", "PFNSTORM_FLAVOUR"))}
     return words | {"PYTHONPATH": str(ROOT)}
 
