@@ -1,1 +1,1 @@
-"""Who does it, how often, and is it still right. See README.md in this folder."""
+"""Runs the kernels, checks them, measures them. See README.md in this folder."""

@@ -29,7 +29,7 @@ from stress.explore.models import known_models
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Path(__file__).with_suffix(".toml")
 PAGE = ROOT / "docs" / "invariants.md"
-#: where bug() is called: kernels, and what stands beside them in roles and models
+#: where bug() is called: kernels, and the kernels of roles and models
 MODELS = "stress/explore/models"
 ASSERTING = ("kernels", "stress/roles", MODELS)
 #: codes that are written without a call of bug()
@@ -229,12 +229,14 @@ What must hold in the modelled machine at every moment, where each rule comes fr
 seeded bugs and models themselves; `tests/stress/test_catalogue.py` holds this page to them. [protocols.md](protocols.md) describes the
 protocols P1 to P21.
 
-Three nets catch what breaks: checkers *at rest*, when all workers are parked between two batches; assertions *in the act*, `bug()` in a
-kernel; and the explorer, which judges every schedule by both and finds races, deadlocks and livelocks besides.
+Three nets catch what breaks: checkers *at rest*, when all workers are parked between two work batches; assertions *in the act*, `bug()` in
+a kernel; and the explorer, which judges every schedule by both and finds races, deadlocks and livelocks besides.
 
-**A new checker** is one file in `stress/checkers/` with one `CHECKER` that names its invariants; a corruption made by hand for each of
-them in `tests/stress/checkers/`; and a seeded bug in `tests/bugs/` whose story says that it `proves` the checker. A new invariant is an
-entry of `stress/catalogue.toml`. Then run `python -m stress.catalogue --write`.
+A checker is *proved by* seeded bugs that it must report. *(of I13)* after such a bug means: it breaks I13 and not the invariant of this
+section, for which only a corruption made by hand (`tests/stress/checkers`) proves the checker.
+
+[stress/checkers/README.md](../stress/checkers/README.md) has the steps to a new checker. A new invariant or real bug is an entry of
+`stress/catalogue.toml`.
 """
 
 _REAL = """\
@@ -243,7 +245,7 @@ type, B missing re-check, C migration, D compaction, E isolation and per-CPU lis
 they are those of a longer list. *Open*: no fix was known when the entry was written. *Read* and *excerpt* say how much of the source was
 seen for an H; which invariants detect an H is this project's judgement.
 
-Seeded bugs and models are those that name the entry: some re-create it, some are only its kin, and some entries have none.
+Seeded bugs and models are those that name the entry: some re-create it, some are only related to it, and some entries have none.
 """
 
 
@@ -298,7 +300,7 @@ def _render_invariant(name: str, each: Invariant, catalogue: Catalogue, facts: F
     lines += _item("In the act", each.in_act)
     if codes:
         lines.append(_wrapped(_listed(code.name for code in codes), "  - "))
-    lines += _item("Neither", each.unchecked)
+    lines += _item("Not checked directly", each.unchecked)
     lines += _item("Under the scheduler", each.explored)
     lines += _item("Seeded bugs", _listed(facts.breaking(name)))
     lines += _item("Models", _listed(facts.models_citing(name, catalogue.invariants)))

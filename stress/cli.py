@@ -73,7 +73,7 @@ def run(
     memory: Annotated[str | None, typer.Option(help="modelled memory, such as 512M [256M, or a quarter of what is free]")] = None,
     frame_bytes: Annotated[int | None, typer.Option(help="bytes of contents per frame, 64 to 4096 [the scenario's]")] = None,
     seed: Annotated[int | None, typer.Option(help="for all random choices [drawn, and reported]")] = None,
-    check: Annotated[Check, typer.Option(help="none; rest: checkers on the parked machine; full: shadow owner words as well")] = Check.rest,
+    check: Annotated[Check, typer.Option(help="none; rest: checkers on the parked machine; full: shadow words as well")] = Check.rest,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
     chaos: Annotated[float, typer.Option(help="probability of a pause at each risky point, 0 to 1")] = 0.0,
     trace: Annotated[Path | None, typer.Option(help="replay a recorded kmem trace (.npz)")] = None,
@@ -159,7 +159,7 @@ def report(run: Annotated[str, typer.Argument(help='a run id, its folder, a JSON
 
 @app.command()
 def bugs(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="seeded bugs, by name [all]")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="seeded bugs, by name [all]")] = None,
     tries: Annotated[int | None, typer.Option(min=1, max=1000, help="storms for each [1]")] = None,
     seconds: Annotated[
         float | None,
@@ -199,12 +199,12 @@ def bugs(
 def compact(
     snapshot: Annotated[Path, typer.Option(help="a recording of /proc/kpageflags (.npz)")],
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
-    check: Annotated[Check, typer.Option(help="none; rest: checkers before and after; full: shadow owner words as well")] = Check.rest,
+    check: Annotated[Check, typer.Option(help="none; rest: checkers before and after; full: shadow words as well")] = Check.rest,
     frame_bytes: Annotated[int | None, typer.Option(help="bytes of contents per frame, 64 to 4096 [what fits into 1 GiB]")] = None,
     move_page_tables: Annotated[bool, typer.Option(help="move page tables, which Linux does not")] = False,
     json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
 ) -> int:
-    """Compact a whole recorded zone and compare with what the recorded kernel did: frames, free blocks, where frames went, time."""
+    """Compact a whole recorded zone and compare with the recorded kernel: frames, free blocks, where frames went. Times do not compare."""
     _check_ranges(nodes=None, frame_bytes=frame_bytes, seed=None, chaos=0)
     _choose_flavour(checked=check is Check.full)
     from stress.snapshot.command import CompactOptions, execute
@@ -223,7 +223,7 @@ def compare(
     json: Annotated[Path | None, typer.Option(help="write all rounds as one JSON object")] = None,
     plot: Annotated[Path | None, typer.Option(help="draw the ratios (.svg, .png, .pdf)")] = None,
 ) -> int:
-    """Compare the values of policies on this machine: medians, ratios with intervals, exact counts, and what they show."""
+    """Compare the values of policies on this host: medians, ratios with intervals, exact counts, and what they show."""
     _choose_flavour(checked=False)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # processes are forked
     from stress.compare.command import CompareOptions, execute
@@ -233,7 +233,7 @@ def compare(
 
 @app.command()
 def explore(
-    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="models, by name [all]")] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="models, by name [all]")] = None,
     strategy: Annotated[list[str] | None, typer.Option(help="repeatable [a portfolio]")] = None,
     memory: Annotated[
         ExploredMemoryModel,
@@ -305,7 +305,7 @@ def replay(
     file: Annotated[Path, typer.Argument(help="a failure that `explore` wrote")],
     everything: Annotated[bool, typer.Option("--all", help="also show accesses to words that no other CPU touches")] = False,
 ) -> int:
-    """Tell a failure step by step: a column for each CPU, source lines, words before and after."""
+    """Show a failure step by step: a column for each CPU, source lines, words before and after."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"
     from stress.explore.replay import ReplayOptions, execute
 
@@ -329,7 +329,7 @@ def litmus(
     """Explore litmus tests, and say whether what is allowed and forbidden agrees with the file; or run them on real processors."""
     for option, given in (("--memory", memory), ("--strategy", strategy), ("--schedules", schedules)):
         if real and given is not None:
-            raise UserError(f"{option} is for exploring; real processors have their own: leave out {option} or --real")
+            raise UserError(f"{option} has no meaning with --real")
     if runs is not None and not real:
         raise UserError("--runs is for --real; exploring takes --schedules")
     os.environ["PFNSTORM_FLAVOUR"] = "fast" if real else "explored"

@@ -7,6 +7,7 @@ repository (layers, circles, rooms) are in test_house_rooms.py.
 import ast
 import re
 import subprocess
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ ORDERINGS = ("acquire", "release", "acq_rel", "seq_cst")
 STRONG = re.compile(rf"^(load|store|cas|exchange|fetch_(add|or|and))_({'|'.join(ORDERINGS)})$|^fence_")
 COMPILED_FILES = [*KERNEL_FILES, *ROLE_FILES]
 PRODUCT_FILES = [*KERNEL_FILES, *STRESS_FILES]
+TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
+STRESS_DATA = sorted(path for kind in ("json", "toml") for path in (ROOT / "stress").rglob(f"*.{kind}"))
+TEXTS = [*PRODUCT_FILES, *STRESS_DATA, *(path for path in TEST_FILES if path != Path(__file__))]
 DECORATORS = {*DECORATOR_NAMES, *(f"jit.{name}" for name in DECORATOR_NAMES)}
 USERS_OF_NUMBA = tuple(f"kernels/base/{name}.py" for name in ("atomics", "memory", "points", "flavour", "pipeline", "cache", "jit"))
 MAX_BODY_LINES, MAX_FUNCTION_LINES, MAX_FILE_LINES = 60, 70, 500
@@ -38,7 +42,10 @@ class Source:
         self.path = path
         self.text = path.read_text() if text is None else text
         self.lines = self.text.splitlines()
-        self.tree = ast.parse(self.text)
+
+    @cached_property
+    def tree(self):
+        return ast.parse(self.text)
 
     @property
     def where(self):
@@ -90,7 +97,7 @@ def doubters_know_the_layout_only(source):
     """Checkers and oracles import only kernels.base.layout of the kernels."""
     for line, name in imported(source):
         if name.split(".")[0] == "kernels" and name not in ("kernels.base.layout", "kernels.base"):
-            yield line, f"imports {name}: whoever doubts the kernels must not share their code"
+            yield line, f"imports {name}: what doubts the kernels must not share their code"
         elif name in ("numba", "stress.roles"):
             yield line, f"imports {name}"
 
@@ -158,7 +165,7 @@ def is_module_call(node):
 
 
 def one_decorator(source):
-    """A kernel is declared by @kernel or @entry and nothing else; nobody calls njit."""
+    """A kernel is declared by @kernel or @entry and nothing else; njit is not called."""
     if source.where == "kernels/base/jit.py":
         return
     for node in ast.walk(source.tree):
@@ -198,7 +205,7 @@ def says_what_it_is(summary):
 
 
 def parameters_are_kernels_parameters(source):
-    """A kernel takes mem first and cpu second if it takes them, has no defaults, and says whom it hands out."""
+    """A kernel takes mem first and cpu second if it takes them, has no defaults, and names its parameters with their unit."""
     for kernel in source.kernels():
         names = [arg.arg for arg in kernel.args.args]
         if "mem" in names[1:] or ("mem" in names and "cpu" in names[2:]):
@@ -309,7 +316,7 @@ RIDDLES = re.compile(
 
 
 def plain_english(source):
-    """Text names its actors: the CPU, the task, the caller; not somebody, nobody or whoever."""
+    """Text names its actors: the CPU, the task, the caller; no pronoun stands for one."""
     for number, line in enumerate(source.lines, 1):
         if found := RIDDLES.search(line):
             yield number, f"{found[0]!r}: {line.strip()[:100]}"
@@ -372,11 +379,11 @@ RULES = [
     (commands_are_alike, COMMAND_FILES, COMMAND, "def run_it(options: RunOptions) -> int:\n    return 0"),
     (commands_are_alike, COMMAND_FILES, COMMAND, "def execute(options: Options) -> int:\n    return 0"),
     (commands_are_alike, COMMAND_FILES, COMMAND, "def execute(options: RunOptions):\n    return 0"),
-    (plain_english, PRODUCT_FILES, IN_KERNELS, "# freed by no" + "body"),
-    (plain_english, PRODUCT_FILES, IN_KERNELS, "# the list is not to" + " be had"),
+    (plain_english, TEXTS, IN_KERNELS, "# freed by no" + "body"),
+    (plain_english, TEXTS, ROOT / "stress" / "specimen.json", '{"description": "the list is not to' + ' be had"}'),
     (both_processors, KERNEL_FILES, IN_KERNELS, "def f(b):\n    return external(b, 'llvm.x86.sse2.pause')"),
 ]
-ALL_PYTHON = [path for folder in ("kernels", "stress", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+ALL_PYTHON = [*PRODUCT_FILES, *TEST_FILES]
 RULES += [
     (nothing_is_swallowed, ALL_PYTHON, IN_KERNELS, "try:\n    f()\nexcept Exception:\n    pass"),
     (nothing_is_swallowed, ALL_PYTHON, IN_KERNELS, "try:\n    f()\nexcept:\n    g()"),

@@ -155,7 +155,7 @@ def isolate_pageblock(mem, cpu, block):
 
 @kernel
 def unisolate_pageblock(mem, cpu, block):
-    """Give an isolated pageblock back to its old migratetype, and the per-CPU lists their frames.
+    """Give an isolated pageblock its old migratetype again, and undo the disabling of its node's per-CPU lists.
 
     Models      unset_migratetype_isolate() and zone_pcp_enable()
     Progress    blocking on zone->lock
@@ -169,7 +169,7 @@ def unisolate_pageblock(mem, cpu, block):
 
 @kernel
 def order_fitting(mem, pfn, end):
-    """The order of the largest aligned block at `pfn` that ends before `end` and is no larger than a pageblock.
+    """The order of the largest aligned block at `pfn` that does not reach beyond `end` and is no larger than a pageblock.
 
     Progress    wait-free
     """
@@ -248,7 +248,7 @@ def take_page_off_buddy(mem, cpu, pfn):
 
     Models      take_page_off_buddy(), break_down_buddy_pages(), mm/page_alloc.c
     Differs     refuses isolated pageblocks: a frame taken from one counts as allocated (I18)
-    Returns     False if the frame is in no free block
+    Returns     False if the frame is in no free block, or its pageblock is isolated
     Progress    wait-free
     """
     migratetype, nid = get_pageblock_migratetype(mem, pfn), nid_of(mem, pfn)

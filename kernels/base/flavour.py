@@ -2,9 +2,9 @@
 
 PFNSTORM_FLAVOUR is one of
   fast      the protocols alone
-  checked   and the shadow owner words and chaos points
+  checked   and the shadow words and chaos points
   bounds    checked, and a bounds check on every access, atomics included
-  explored  the shadow owner words, and each access asks a scheduler (points.py); for stress/explore only
+  explored  the shadow words, and each access asks a scheduler (points.py); for stress/explore only
 With NUMBA_DISABLE_JIT=1 the same source is interpreted, in any flavour.
 
 The compiled flavours depend on interfaces of numba.core that are not stable, so this module refuses a numba outside the supported range.

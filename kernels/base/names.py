@@ -139,7 +139,7 @@ MEETINGS = (
     "dissolve_met_freeing",
 )  # fmt: skip
 
-#: compare-exchange tries and failures of the retry loops
+#: compare-and-exchange tries and failures of the retry loops
 ATOMICS = ("cmpxchg_tried", "cmpxchg_failed")
 
 #: migrations: migrated and failed frames by reason, and failed attempts by reason and cause
@@ -210,7 +210,7 @@ class Bug(IntEnum):
         return member
 
     BOUNDS = 1, "bounds", "an index is outside its array", "index", "length"
-    SHADOW = 2, "I2", "the shadow owner word of a frame differs from its owner", "shadow", "expected shadow"
+    SHADOW = 2, "I2", "the shadow word of a frame is not the expected state", "shadow", "expected shadow"
     BAD_FREE = 3, "I8", "a folio is freed while locked, isolated, on an LRU list or mapped", "flags", "mapcount"
     REFCOUNT_UNDERFLOW = 4, "I3", "a reference is put that the count does not have", "refcount", "references put"
     UNFREEZE_LIVE = 5, "I3", "a folio is unfrozen whose count is not frozen", "refcount", "new refcount"

@@ -136,7 +136,7 @@ def unmap_one(mem, cpu, desc, space, vpage):
 
 @kernel
 def try_to_migrate(mem, cpu, desc, pending):
-    """Turn every PTE of a locked folio into a migration entry; its spaces go on the deferred flush.
+    """Turn every PTE of a locked folio into a migration entry; its spaces are added to the deferred flush.
 
     Models      try_to_migrate(TTU_BATCH_FLUSH), mm/rmap.c
     Parameters  pending: spaces on this CPU's deferred flush

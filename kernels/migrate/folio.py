@@ -101,7 +101,7 @@ def folio_migrate_unmap(mem, cpu, src, dst, mode, reason, pending):
     Models      migrate_folio_unmap(), mm/migrate.c
     Parameters  src: isolated; dst: a target with one reference; pending: spaces on this CPU's deferred flush
     Returns     spaces on it now, or a negated errno with the source unlocked and mapped as before
-    Progress    never blocks in ASYNC; otherwise on the source's lock only
+    Progress    blocking on PTLs; in SYNC_LIGHT and SYNC on the source's lock, too; in SYNC also on writeback
     """
     if not folio_test(mem, src, FL_ISOLATED):
         bug(mem, cpu, BUG_ISOLATED_TYPE, mem.folio_pfn[src], load_relaxed(mem.flags, src), FL_ISOLATED)

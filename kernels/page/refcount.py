@@ -1,7 +1,7 @@
 """The reference count of a descriptor: the transitions of the count alone. A put that may free is in alloc/release.py.
 
 Models      include/linux/page_ref.h (torvalds/linux 0c8ea05e); refcount = frozen-bit: "mm: implement page refcount locking via
-            dedicated bit" (Gladyshev, v2, April 2026); P2, P4
+            dedicated bit" (Gladyshev, v1, February 2026); P2, P4
 Differs     gets, freezes and the freeze of the last put acquire only, where Linux's are fully ordered: none of them publishes anything, and
             page-table entries that were changed before a freeze are ordered by the full barrier of their flush
             frozen-bit: every adder that finds the bit set tries once to undo its addition, not only when the count is large
@@ -149,7 +149,7 @@ def ref_freeze(mem, cpu, desc, expected):
 
 @kernel
 def ref_unfreeze(mem, cpu, desc, nr_refs):
-    """Leave frozen: what was done while frozen becomes visible to the next get.
+    """Unfreeze: what was done while frozen becomes visible to the next get.
 
     Models      folio_ref_unfreeze(), include/linux/page_ref.h
     Progress    wait-free

@@ -1,6 +1,6 @@
-"""The shadow owner word of each frame: the state in which the full checks expect it. The fast flavour has none of this.
+"""The shadow word of each frame: in the buddy, on a per-CPU list, owned or captured, as the full checks expect it. Not in the fast flavour.
 
-Invariants  I2: one owner; a double free or a double allocation is a compare-and-swap that finds another state.
+Invariants  I2: one owner; a double free or a double allocation is a compare-and-exchange that finds another state.
             I18: nothing is taken from an isolated pageblock
 """
 

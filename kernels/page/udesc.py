@@ -4,7 +4,7 @@ Models      zpdesc, ptdesc and slab as the memdesc project wants them: from TYPE
             (Memdescs, "Path"; movable_ops rework, 2506.2/05012); P3, P10
 Differs     one pool serves all four; folios' descriptors come from another pool, so no try_get ever reaches one of these
 Invariants  F-2: no speculative reference succeeds on one; I6; I16: one isolator, and the state word decides which CPU frees
-Protocol    the state word holds frame, type, isolator and state, and changes by compare-and-swap of the whole of it: success grants
+Protocol    the state word holds frame, type, isolator and state, and changes by compare-and-exchange of the whole of it: success grants
             the current incarnation. PRIVATE -> LIVE after the memdesc word is written (release). LIVE -> ISOLATED by an isolator,
             LIVE -> PRIVATE by the owner that destroys the object. An owner that finds ISOLATED swaps in RELEASED and no longer uses
             the object. ISOLATED -> LIVE, at the same frame or at another, by the isolator alone; it frees what it finds RELEASED.

@@ -4,9 +4,9 @@ Models      mm/balloon.c and movable_ops (c17ee635), as P1 proposes them: `offli
 Differs     everything that today's code does with refcount, page lock, lru and mapping is done by one word
 Invariants  F-1: a head word changes only by the transitions below; F-2: no try_get succeeds on one; I16
 Protocol    PRIVATE -> INFLATED: a store under the balloon's lock, once the inventory has the frame.
-            INFLATED -> ISOLATED(cpu) or -> DEFLATING: compare-and-swap of the whole word.
+            INFLATED -> ISOLATED(cpu) or -> DEFLATING: compare-and-exchange of the whole word.
             an owner that finds ISOLATED may swap in RELEASED and no longer uses the frame.
-            ISOLATED -> INFLATED (put back) or -> TRANSIT (the migration cannot fail any more): compare-and-swap by the isolator alone.
+            ISOLATED -> INFLATED (put back) or -> TRANSIT (the migration cannot fail any more): compare-and-exchange by the isolator alone.
             TRANSIT: the target becomes INFLATED and takes the source's place in the inventory under the balloon's lock.
             RELEASED found by the isolator: it frees the source and counts a success.
             Only the CPU that set DEFLATING or TRANSIT, or an isolator that finds RELEASED, frees; the word is NONE before that.

@@ -49,7 +49,7 @@ TYPES: tuple[Row, ...] = (
     _misc(Misc.UNKNOWN, "alloc.pages", False, "a driver's: its address may be held anywhere"),
     _misc(Misc.VMALLOC, "alloc.pages", False, "its address is mapped for the kernel, which may use it at any time without a fault"),
     _misc(Misc.GUARD, "", False, "none here"),
-    _misc(Misc.OFFLINE, "types.offline", True, "one word, compare-and-swap; its place in the balloon is re-pointed, nothing is copied"),
+    _misc(Misc.OFFLINE, "types.offline", True, "one word, compare-and-exchange; its place in the balloon is re-pointed, nothing is copied"),
     _misc(Misc.KMALLOC_LARGE, "alloc.pages", False, "the kernel holds its address in the linear map"),
     _misc(Misc.EXACT, "", False, "none here"),
     _misc(Misc.BRD, "", False, "none here"),

@@ -1,7 +1,8 @@
 """The first frame of each allocation that roles kernel, contig and replay hold keeps its holder's stamp, and is never written.
 
 Checks      I13 (docs/invariants.md)
-Linux       no separate statement: a write to a frame with another owner is memory corruption
+Linux       no statement about memory that the kernel holds (the functions of I13 are about pages that are mapped or cached): a write by
+            another owner is memory corruption
 """
 
 import numpy as np
@@ -10,8 +11,8 @@ from stress.checkers._report import Report, checking
 from stress.checkers._view import View, lookup, within
 from stress.checkers.conservation import COUNTED
 
-CONTIG_STAMP = 1 << 57  # | CPU, of each pageblock of a contiguous range that the role `contig` holds
-KERNEL_STAMP = 1 << 60  # | CPU, as the role `kernel` stamps, or | slot, as `replay` does; such frames are never written again
+CONTIG_STAMP = 1 << 57  # role `contig`: CONTIG_STAMP | CPU, in each pageblock of its range
+KERNEL_STAMP = 1 << 60  # role `kernel`: KERNEL_STAMP | CPU; role `replay`: KERNEL_STAMP | slot
 
 
 def _check(view: View, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Each folio is on the LRU list of its node and type, or in one CPU's batch; and the lists are intact.
+"""Each folio is on the LRU list of its node and type, or in one CPU's LRU batch; and the lists are intact.
 
 Checks      I16 (docs/invariants.md)
 Linux       folio_batch_move_lru(), lru_add_drain_cpu(), lru_cache_disable(), mm/swap.c; folio_isolate_lru(), folio_putback_lru(),

@@ -49,6 +49,7 @@ def _check_folios(view: View, report: Report) -> None:
         slots=slots[short],
         folio_order=order[short],
     )
+    # a rule of the model at rest: no read-in is under way and none fails. In Linux a folio that could not be read stays cached.
     unread = np.flatnonzero(cached & (view.wide("flags") & FL_UPTODATE == 0))
     report.add(
         "cached folio is not uptodate", pfn=view.wide("folio_pfn")[unread], invariant="I13", desc=unread, flags=view.wide("flags")[unread]

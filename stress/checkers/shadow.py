@@ -1,4 +1,4 @@
-"""The shadow owner words of `--check full` agree with where the frames are. If all of them are zero, they were not kept.
+"""The shadow words of `--check full` agree with where the frames are. If all of them are zero, they were not kept.
 
 Checks      I2 (docs/invariants.md)
 Linux       check_new_pages(), page_expected_state(), mm/page_alloc.c, have the same aim
@@ -25,4 +25,4 @@ def _check(view: View, report: Report) -> None:
     )
 
 
-CHECKER = checking("shadow", ("I2",), "the shadow owner words of --check full agree with where the frames are", _check)
+CHECKER = checking("shadow", ("I2",), "the shadow words of --check full agree with where the frames are", _check)

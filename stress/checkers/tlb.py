@@ -1,4 +1,4 @@
-"""No CPU has a valid TLB entry that the page table does not grant; one is left by a flush that was skipped or came too early.
+"""No CPU has a valid TLB entry that the page table does not back; a skipped or early flush leaves one.
 
 Checks      I12 (docs/invariants.md)
 Linux       flush_tlb_mm_range(), arch/x86/mm/tlb.c; inc_mm_tlb_gen(), arch/x86/include/asm/tlbflush.h; try_to_unmap_flush(), mm/rmap.c

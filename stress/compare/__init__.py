@@ -1,1 +1,1 @@
-"""`pfnstorm compare`: the values of a policy compared on this machine, in interleaved rounds, and what the figures show."""
+"""`pfnstorm compare`: the values of a policy compared on this host, in interleaved rounds, and what the figures show."""

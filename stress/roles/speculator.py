@@ -114,7 +114,7 @@ def walk_gang(mem, cpu):
     These are the widest windows that the protocol allows: the reader is delayed between word and reference, and again before the
     re-check. Descriptors are type-stable, so a word may be arbitrarily old.
 
-    Models      a pfn walker that is preempted in its RCU section: page_idle, DAMON
+    Models      a pfn walker that is preempted: page_idle, DAMON
     Returns     references that held
     Progress    lock-free
     """

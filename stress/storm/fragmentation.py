@@ -39,19 +39,19 @@ def check_fragmentation(wanted: Fragmentation, geometry: Geometry) -> None:
     virtual = geometry.nr_tasks * anon_pages_of(geometry.task_pages) + geometry.nr_files * geometry.file_pages
     if wanted.movable * nr_frames > virtual:
         raise UserError(
-            f"fragmentation.movable = {wanted.movable:g}: tasks and files of this machine have {virtual / nr_frames:.2f} of memory: "
-            "raise machine.fill"
+            f"fragmentation.movable = {wanted.movable:g}: tasks and files of this machine can hold at most {virtual / nr_frames:.2f} of "
+            "memory: raise machine.fill"
         )
     held = geometry.nr_cpus * HELD_CAPACITY // 2 * _FRAMES_PER_HELD
     if (wanted.unmovable + wanted.reclaimable) * nr_frames > held:
         raise UserError(
             f"fragmentation.unmovable + reclaimable = {wanted.unmovable + wanted.reclaimable:g}: {geometry.nr_cpus} workers can hold "
-            f"{held / nr_frames:.2f} of memory: use more --workers or less --memory"
+            f"at most {held / nr_frames:.2f} of memory: use more --workers or less --memory"
         )
     if wanted.pinned * nr_frames > geometry.nr_cpus * PIN_CAPACITY:
         share = geometry.nr_cpus * PIN_CAPACITY / nr_frames
         raise UserError(
-            f"fragmentation.pinned = {wanted.pinned:g}: {geometry.nr_cpus} workers can pin {share:.3f} of memory: "
+            f"fragmentation.pinned = {wanted.pinned:g}: {geometry.nr_cpus} workers can pin at most {share:.3f} of memory: "
             "use more --workers or less --memory"
         )
 

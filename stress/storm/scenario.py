@@ -84,7 +84,7 @@ class Fragmentation(_Strict):
     @model_validator(mode="after")
     def _some_memory_stays_free(self) -> "Fragmentation":
         if (total := self.movable + self.unmovable + self.reclaimable) > MOST_FILLED:
-            raise ValueError(f"movable, unmovable and reclaimable are {total:g} of memory together, {MOST_FILLED:g} is the most")
+            raise ValueError(f"movable, unmovable and reclaimable together take {total:g} of memory; the maximum is {MOST_FILLED:g}")
         if self.pinned > self.movable:
             raise ValueError("only movable pages are pinned: pinned must not be more than movable")
         return self
@@ -223,7 +223,7 @@ def read_scenario(path: Path, known_roles: Sequence[str] = ()) -> Scenario:
     except ValidationError as error:
         raise UserError(f"{path}: {_first_mistake(error)}") from error
     if path.parent == SCENARIO_FOLDER and scenario.name != path.stem:
-        raise UserError(f"{path}: name: is {scenario.name!r}, must be the file's, {path.stem!r}")
+        raise UserError(f"{path}: name: is {scenario.name!r}, but must match the file name, {path.stem!r}")
     return scenario
 
 

@@ -134,7 +134,7 @@ def _check_columns(path: Path, columns: dict[str, Column]) -> None:
             raise UserError(f"{path}: array {name!r} has values {low}..{high}, allowed are {least}..{most}")
     if (columns["t_ns"][1:] < columns["t_ns"][:-1]).any():
         late = int(np.argmax(columns["t_ns"][1:] < columns["t_ns"][:-1])) + 1
-        raise UserError(f"{path}: the events are not in the order of time: event {late} is before the one before it")
+        raise UserError(f"{path}: the events are not in the order of time: event {late} has an earlier t_ns than the one before it")
     if (columns["migratetype"][columns["alloc"].astype(bool)] < 0).any():
         raise UserError(f"{path}: an allocation has migratetype -1")
 

@@ -108,7 +108,7 @@ class Watch:
         if code == 0 and expect_exit:
             return None
         if code in (EXIT_BUG, EXIT_ABANDONED) and self._mem.arrays["halt"][0]:
-            return Loss("violated", cpu, pid, "broke an invariant" if code == EXIT_BUG else "left a broken machine")
+            return Loss("violated", cpu, pid, "broke an invariant" if code == EXIT_BUG else "exited because the machine was halted")
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
         return Loss("died", cpu, pid, how, self.diagnose(cpu))
 

@@ -16,9 +16,9 @@ from stress.errors import UserError
 pytestmark = pytest.mark.slow  # imports every model
 
 CITING = ("kernels", "stress", "docs", "tests", "README.md", "CONTRIBUTING.md")
-KINDS = (".py", ".md", ".toml", ".patch")
+KINDS = (".py", ".md", ".toml", ".patch", ".json")
 PROTOCOLS = ROOT / "docs" / "protocols.md"
-PARTS = ("Linux", "Rules", "Here", "Left out", "Guards")
+PARTS = ("Linux", "Rules", "Here", "Differs", "Guards")
 #: notes that are not part of the repository, however they are named; and paths into their folder
 ABSENT = re.compile(r"linux-mm(-\d+)?" + r"\.md|\.\./" + r"shared|\bdesign \d|\bdesign" + r"\.md")
 SHARED = re.compile(r"[\"']" + r"shared[\"'] */")

@@ -39,7 +39,7 @@ def test_none_or_two_records_raise(package, name, text):
 
 
 @pytest.mark.parametrize(("name", "text"), [("pack_syntax", "def f(:"), ("pack_name", "ROLE = nosuch"), ("pack_value", "int('x')")])
-def test_a_file_that_cannot_be_imported_is_told_in_one_line(package, name, text):
+def test_a_file_that_cannot_be_imported_is_reported_in_one_line(package, name, text):
     with pytest.raises(registry.RegistryError, match=rf"/{name}/only\.py:2: \w+Error: ") as caught:
         registry.scan(package(name, only=text), Role)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The shadow owner word: only in the checked flavours."""
+"""The shadow word: only in the checked flavours."""
 
 import pytest
 

@@ -30,7 +30,7 @@ def prepare(mem, cpu):
 
 @kernel
 def spinning_prepare(mem, cpu):
-    """Wait for somebody who does not run yet."""
+    """Wait for a store that no CPU makes: no other CPU runs yet."""
     while load_relaxed(mem.scratch, 0) == 0:
         pass
     return 0

@@ -13,7 +13,7 @@ TURNS, COUNTED = 40, 4500
 
 @kernel
 def undo(mem, cpu, turns):
-    """Make the word one's own, and look, so many times; for ever if that is 0."""
+    """Store the CPU's number and load it, `turns` times; without end if that is 0."""
     made = 0
     while turns == 0 or made < turns:
         store_relaxed(mem.scratch, WORDS, cpu)
@@ -23,7 +23,7 @@ def undo(mem, cpu, turns):
 
 @kernel
 def yield_to_each_other(mem, cpu):
-    """Offer, see that the other offers, take it back, and let it go first: for ever."""
+    """Offer, see the other CPU's offer, withdraw, and let the other go first: without end."""
     spins = 0
     while True:
         store_relaxed(mem.scratch, WORDS + cpu, 1)
@@ -42,7 +42,7 @@ def steps(mem, cpu):
         undo(mem, cpu, TURNS)
     elif variant == YIELD:
         yield_to_each_other(mem, cpu)
-    elif variant == POLL or (variant == POLL_ENDS and cpu == 0):  # for a word that nobody, or the other CPU, writes
+    elif variant == POLL or (variant == POLL_ENDS and cpu == 0):  # for a word that no CPU, or the other one, writes
         while load_relaxed(mem.scratch, WORDS + 2 + (variant == POLL) * cpu) == 0:
             pass
     elif variant == POLL_ENDS:

@@ -95,7 +95,7 @@ def locked(mem, cpu, variant):
 
 @kernel
 def steps(mem, cpu):
-    """A writer, a reader, and between them one who passes on."""
+    """A writer, a reader, and between them a CPU that passes on."""
     variant = mem.scratch[0]
     if variant in (LOCK, WEAK_LOCK):
         locked(mem, cpu, variant)

@@ -1,4 +1,4 @@
-"""DPOR visits the same final states as brute force, on random programs: stores, exchanges, compare-and-swap, additions, locks, spins."""
+"""DPOR visits the same final states as brute force: random programs of stores, exchanges, compare-and-exchange, additions, locks, spins."""
 
 import random
 

@@ -1,6 +1,6 @@
 """The models: clean and met within a fixed budget, complete where they say so, and each caught with a seeded bug in its kernels.
 
-Seeded bugs are explored interpreted, in a copy of the project, since a copy would have to be compiled anew.
+Seeded bugs are explored interpreted, in a copy of the project, since a copy would have to be compiled again.
 """
 
 import json
@@ -42,13 +42,13 @@ SEEDED = (
     ("undo_keeps_lock", "two-scanners", "pct-3", 400),
     ("zspage_freed_while_isolated", "zspage-migration", "pct-3", 20),
 )
-#: what is left behind at the end, and a descriptor that is used after it became another object's: by which detector they are told
-TOLD = (
+#: what is left behind at the end, and a descriptor that is used after it became another object's: which detector reports them
+REPORTED = (
     ("clean_writeback_leaks", "file-writeback", 5, "at rest, refcounts (I3)"),
     ("target_descriptor_lost", "pagecache-migration", 20, "at rest, descriptors (I1)"),
     ("lookup_without_recheck", "pagecache-removal", 40, "FOLIO_RANGE (I10)"),
 )
-#: orderings that no x86 needs: only the race detector tells that they are missing. (file, as it is, weakened, model, strategy, schedules)
+#: orderings that no x86 needs: only the race detector reports that they are missing. (file, as it is, weakened, model, strategy, schedules)
 WEAKENED = (
     ("migrate/folio.py", "load_acquire(mem.refcount, src) !=", "load_relaxed(mem.refcount, src) !=", "gup-migration", "pos", 600),
     ("policy/ksm.py", "load_acquire(mem.refcount, old)", "load_relaxed(mem.refcount, old)", "ksm-merge", "random", 20),
@@ -95,16 +95,16 @@ def test_small_models_are_explored_completely(memory, tmp_path):
 
 
 @pytest.mark.parametrize("model", BROKEN)
-def test_a_condition_that_is_missing_is_found_and_told(model, tmp_path):
+def test_a_condition_that_is_missing_is_found_and_replayed(model, tmp_path):
     verdict, code = BROKEN[model]
     done = run("explore", model, "--strategy", "dpor", "--schedules", "2000", cwd=tmp_path)
     assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-1000:]
     failure = tmp_path / "failures" / f"{model}-sc.json"
     found = json.loads(failure.read_text())["found"]
     assert (found["verdict"], found["code"]) == (verdict, code)
-    told = run("replay", str(failure), cwd=tmp_path)
-    assert told.returncode == 1, told.stderr[-1000:]
-    assert f"then: {code}" in told.stdout
+    replayed = run("replay", str(failure), cwd=tmp_path)
+    assert replayed.returncode == 1, replayed.stderr[-1000:]
+    assert f"then: {code}" in replayed.stdout
 
 
 def explore_interpreted(folder, model, strategy, schedules):
@@ -130,17 +130,17 @@ def test_a_seeded_bug_is_found(bug, model, strategy, schedules, copy):
     assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-1000:]
 
 
-@pytest.mark.parametrize(("bug", "model", "schedules", "told"), TOLD, ids=[each[0] for each in TOLD])
-def test_what_leaks_and_what_outlives_its_type_is_told(bug, model, schedules, told, copy):
+@pytest.mark.parametrize(("bug", "model", "schedules", "reported"), REPORTED, ids=[each[0] for each in REPORTED])
+def test_what_leaks_and_what_outlives_its_type_is_reported(bug, model, schedules, reported, copy):
     from stress.bugs.patches import apply_patch
 
     apply_patch(copy / "tests" / "bugs" / f"{bug}.patch", copy)
     done = explore_interpreted(copy, model, "pct-3", schedules)
     assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-1000:]
-    assert f"violated: {told}" in done.stdout
+    assert f"violated: {reported}" in done.stdout
 
 
-def test_frames_that_nobody_frees_are_told(copy):
+def test_frames_that_are_never_freed_are_reported(copy):
     path = copy / "kernels" / "alloc" / "release.py"
     freed = "    chaos_point(mem, cpu)\n    free_frozen_pages(mem, cpu, pfn, order)\n"
     assert path.read_text().count(freed) == 1

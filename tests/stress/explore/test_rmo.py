@@ -1,4 +1,4 @@
-"""RMO: what loads may return, what they may not, and how a failure that hangs on one is replayed, shrunk and told."""
+"""RMO: what loads may return, what they may not, and how a failure that hangs on one is replayed, shrunk and shown."""
 
 import os
 import subprocess
@@ -102,7 +102,7 @@ def failing(engine, nr_early):
     raise AssertionError("no such schedule")
 
 
-def test_a_failure_replays_shrinks_to_the_early_load_that_matters_and_is_told(engine_of, tmp_path):
+def test_a_failure_replays_shrinks_to_the_early_load_that_matters_and_is_shown(engine_of, tmp_path):
     from stress.explore.failure import failure_of, save_failure
     from stress.explore.shrink import shrink
     from stress.explore.state import CHOSEN_MASK

@@ -1,6 +1,6 @@
 """Each strategy draws its schedules as its definition says: chi-square tests, fixed seeds, against counting or a plain reimplementation.
 
-Threads only store, so that nobody waits and an interleaving is a word over the threads' numbers. `x` is the variable that all touch.
+Threads only store, so that none waits and an interleaving is a word over the threads' numbers. `x` is the variable that all touch.
 """
 
 import math
@@ -67,7 +67,7 @@ def uniform(words):
 
 
 def same_distribution(one, other):
-    """Whether two samples of one size are of one distribution: chi-square of two samples, seldom words together."""
+    """Whether two samples of one size are of one distribution: chi-square of two samples, rare words together."""
     rare = {word for word in {*one, *other} if one[word] + other[word] < 10}
     cells = [(one[word], other[word]) for word in {*one, *other} - rare]
     cells.append((sum(one[word] for word in rare), sum(other[word] for word in rare)))
@@ -160,7 +160,7 @@ def test_pct_keeps_its_guarantee(machine, depth):
 
 
 def pos_words(threads, chance, nr_schedules):
-    """POS as the paper defines it: who ran draws anew, and whose pending access races with what was done (x is always written)."""
+    """POS as the paper defines it: a thread that ran draws again, as does one whose pending access races with it (x is always written)."""
     for _ in range(nr_schedules):
         priority = [chance.random() for _ in threads]
         at, word = [0] * len(threads), []
@@ -176,7 +176,7 @@ def pos_words(threads, chance, nr_schedules):
         yield tuple(word)
 
 
-def test_pos_draws_anew_for_those_that_race_alone(machine):
+def test_pos_draws_again_only_for_threads_that_race(machine):
     threads = [[True, False, True], [False, True, False], [False, False, True]]
     ours = Counter(interleavings(machine, threads, "pos"))
     assert same_distribution(ours, Counter(pos_words(threads, random.Random(3), NR_SCHEDULES)))

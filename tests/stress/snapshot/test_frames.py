@@ -1,4 +1,4 @@
-"""Frames settled: every word of flags has a class, unflagged frames are told apart, and free blocks are the buddy's."""
+"""Frames settled: every word of flags has a class, unflagged frames are distinguished, and free blocks are the buddy's."""
 
 import numpy as np
 import pytest

@@ -70,7 +70,7 @@ def test_a_series_tells_nodes_apart_and_stays_short():
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        ({"movable": 0.95}, "fragmentation.movable = 0.95: tasks and files of this machine have"),
+        ({"movable": 0.95}, "fragmentation.movable = 0.95: tasks and files of this machine can hold at most"),
         ({"movable": 0.1, "unmovable": 0.8}, "fragmentation.unmovable .* 1 workers can hold"),
         ({"movable": 0.4, "pinned": 0.4}, "fragmentation.pinned = 0.4: 1 workers can pin"),
     ],

@@ -1,4 +1,4 @@
-"""Range migration against frames that merge: the folio of a candidate's bit has become the tail of a larger one when it is acted on.
+"""Range migration against a merge: between scan and isolation the frame of a candidate bit becomes the tail of a larger folio.
 
 A pageblock holds a folio of one frame; the frame's buddy is free. CPU 0 scans the frames and hands them to range migration. CPU 1 puts the
 folio, which makes a free block of both frames, and makes a folio of that block. Range migration must not treat the tail as the folio that

@@ -1,8 +1,8 @@
 """Speculative references against the last put, and against the next use of the frame and of the descriptor.
 
 CPU 0 owns a folio: it puts it, keeps its frame for something without a descriptor, and makes a folio of another frame, which gets the same
-descriptor. CPU 1 takes a reference through the word that it finds at the first frame, checks the word again, and may put last, also the
-second folio. A reference that survives the re-check must be on a folio that covers the frame.
+descriptor. CPU 1 takes a reference through the word at the first frame and checks the word again. Its put may be the last one, of the
+first folio or of the second. A reference that survives the re-check must be on a folio that covers the frame.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages

@@ -6,7 +6,7 @@ at any time: while the folio lives, while it is free, or in the second life. The
 folio is not cleared before the next allocation sets the count; refcount-frozen-bit-cleared drops it. Each life must end exactly once.
 
 The model is small so that every interleaving is explored: the transitions of the count are the kernels', the allocator is a shadow word.
-Bounds: three CPUs, two lives of one frame, two late adders with two adds each. refcount-frozen-bit-folio is the whole path, for samplers.
+Bounds: three CPUs, two lives of one frame, two late adders with two adds each. refcount-frozen-bit-folio is the whole path.
 """
 
 from kernels.alloc.pages import alloc_frozen_pages, free_frozen_pages

@@ -43,7 +43,7 @@ def steps(mem, cpu):
 
 @kernel
 def check(mem, cpu):
-    """The final count tells whether the folio is free.
+    """The final count shows whether the folio is free.
 
     Returns     the count
     """

@@ -30,7 +30,7 @@ def move(mem, cpu, pfn, target):
 
     Returns     1: moved; 0: not isolated, or freed
     """
-    # a hint: the compare-and-swap decides
+    # a hint: the compare-and-exchange decides
     word = load_relaxed(mem.memdesc, pfn)
     moved = 0
     if is_offline_head(word) and isolate_offline(mem, cpu, pfn, word):

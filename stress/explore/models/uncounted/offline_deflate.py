@@ -31,7 +31,7 @@ def scan(mem, cpu, pfn):
 
     Returns     whether this CPU has isolated it
     """
-    # a hint: the compare-and-swap decides
+    # a hint: the compare-and-exchange decides
     word = load_relaxed(mem.memdesc, pfn)
     return is_offline_head(word) and isolate_offline(mem, cpu, pfn, word)
 

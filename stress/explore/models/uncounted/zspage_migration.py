@@ -35,7 +35,7 @@ def move(mem, cpu, pfn):
 
     Returns     1: moved; 0: its owner was faster; -EBUSY: put back
     """
-    # ORDER: acquire, pairs with the publication of the word; the compare-and-swap decides
+    # ORDER: acquire, pairs with the publication of the word; the compare-and-exchange decides
     word = load_acquire(mem.memdesc, pfn)
     if word_type(word) != T_MOVABLE or not isolate_zspage(mem, cpu, pfn, word):
         return 0

@@ -31,7 +31,7 @@ def isolate_and_put_back(mem, cpu, pfn):
 
     Returns     1: put back; 0: freed, or not isolated
     """
-    # ORDER: acquire, pairs with the publication of the word; the compare-and-swap decides
+    # ORDER: acquire, pairs with the publication of the word; the compare-and-exchange decides
     word = load_acquire(mem.memdesc, pfn)
     if word_type(word) != T_MOVABLE or not isolate_zspage(mem, cpu, pfn, word):
         return 0

@@ -1,4 +1,4 @@
-"""Programs of SCTBench, written anew from what they do: thread 0 is main, which creates the others, joins them, and has nothing else to do.
+"""Programs of SCTBench, written from what they do: thread 0 is main, which creates the others, joins them, and has nothing else to do.
 
 One function each, (mem, cpu, nr_threads) -> nothing, for whichever thread `cpu` is. All of them are one model, so that it is compiled
 once; which one runs is data on the tape of CPU 0.
@@ -206,7 +206,7 @@ def deadlock01(mem, cpu, nr_threads):
 
 @kernel
 def lazy01(mem, cpu, nr_threads):
-    """Whoever looks after both have added sees 3."""
+    """A thread that looks after both have added sees 3."""
     own(mem, cpu, 1)
     lock(mem, cpu, 0)
     if cpu == 1:
@@ -459,7 +459,7 @@ def some_thread(mem, cpu, program, nr_threads):  # noqa: C901  # a row for each 
 
 @kernel
 def initial_values(mem, program):
-    """What a program's variables begin with, where that is not 0; main writes it while nobody else exists."""
+    """What a program's variables begin with, where that is not 0; main writes it while no other thread exists."""
     if program in (ACCOUNT, BLUETOOTH):
         put(mem, V0, 1)
     elif program == CIRCULAR:

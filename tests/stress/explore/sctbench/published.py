@@ -43,7 +43,7 @@ DISAGREEMENTS = {
         "CS/twostage_20",
         "pos",
     ): "not in the first three trials here, in all of 20 there: a thread that waits for its turn at a mutex keeps its "
-    "priority here, and is told there by the one who unlocks, whom the strategy chooses",
+    "priority here, and is woken there by the thread that unlocks, which the strategy chooses",
 }
 #: cells found in all trials by both whose means differ by more than that
 FACTORS = {
@@ -55,6 +55,6 @@ FACTORS = {
     (
         "CS/queue",
         "pct-3",
-    ): "long program with one bug that two changes of priority seldom meet: their change points lie among 1.2 times the "
+    ): "long program with one bug that two changes of priority rarely meet: their change points lie among 1.2 times the "
     "events of one run, in which waiting and joining count as well; ours among the points with a choice",
 }

@@ -3,8 +3,8 @@ of the tool whose figures they are compared with.
 
 That tool (SURW, an LD_PRELOAD library with rewritten binaries) has a point before every access to memory that is not relative to the
 stack pointer. Unoptimised code keeps locals relative to the frame pointer, so accesses to locals are points, too: `own()`. A
-mutex is handed to whoever waits first, and it is no memory that two accesses race for. Who waits for a mutex, who joins, and who is not
-created yet cannot be chosen.
+mutex is handed to the thread that has waited longest, and it is no memory that two accesses race for. A thread that waits for a mutex,
+joins, or is not created yet cannot be chosen.
 """
 
 from kernels.base import points
@@ -38,7 +38,7 @@ def put(mem, variable, value):
 
 @kernel
 def own(mem, cpu, nr_accesses):
-    """Accesses to locals of an unoptimised function: points that nobody else cares about."""
+    """Accesses to locals of an unoptimised function: points that matter to no other thread."""
     for _ in range(nr_accesses):
         load_relaxed(mem.contents, (OWN + cpu) * STRIDE)
 
