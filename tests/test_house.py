@@ -26,7 +26,7 @@ STRONG = re.compile(rf"^(load|store|cas|exchange|fetch_(add|or|and))_({'|'.join(
 COMPILED_FILES = [*KERNEL_FILES, *ROLE_FILES]
 PRODUCT_FILES = [*KERNEL_FILES, *STRESS_FILES]
 DECORATORS = {*DECORATOR_NAMES, *(f"jit.{name}" for name in DECORATOR_NAMES)}
-USERS_OF_NUMBA = tuple(f"kernels/base/{name}.py" for name in ("atomics", "memory", "points", "flavour", "pipeline", "cache", "jit"))
+USERS_OF_NUMBA = tuple(f"kernels/base/{name}.py" for name in ("atomics", "memory", "points", "flavour", "pipeline", "cache", "jit", "site"))
 MAX_BODY_LINES, MAX_FUNCTION_LINES, MAX_FILE_LINES = 60, 70, 500
 ORDER_REACH = 3  # lines between an `# ORDER:` comment and the access that it explains
 
