@@ -1,7 +1,7 @@
-"""The way in: makes sure that `kernels` and `stress` are ours, then hands over to stress.cli.
+"""The entry point: checks that `kernels` and `stress` are the packages beside this file, then calls stress.cli.
 
-Both names are common words, and a package of that name earlier on the path (PYTHONPATH, site-packages) would be imported in
-place of ours. That cannot be said from inside the package that is hidden, so this one file stands outside of both.
+Both names are common words. A package of the same name earlier on the path (PYTHONPATH, site-packages) would be imported instead,
+and the hidden package could not report that. So this module is outside of both.
 """
 
 import importlib.util
@@ -13,7 +13,7 @@ EXIT_USAGE = 2
 
 
 def shadowed_by(root: Path) -> str | None:
-    """What hides our `kernels` or `stress`: the name and file of a foreign package, or None."""
+    """Which foreign package hides `kernels` or `stress`, as text; None if neither is hidden."""
     for name in ("kernels", "stress"):
         spec = importlib.util.find_spec(name)
         where = None if spec is None else spec.origin
@@ -28,12 +28,12 @@ def main() -> None:
     if hidden := shadowed_by(root):
         print(f"pfnstorm: {hidden}, not the one of {root}; remove it or change PYTHONPATH", file=sys.stderr)
         sys.exit(EXIT_USAGE)
-    # until the command can say that it was interrupted, an interrupt ends the process without a traceback of its imports
-    heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if heeded:
+    # until the command can report an interrupt, SIGINT ends the process without a traceback of its imports
+    not_ignored = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not_ignored:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from stress.cli import main as command
 
-    if heeded:
+    if not_ignored:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     command()

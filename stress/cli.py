@@ -1,6 +1,6 @@
-"""The command line. Every mistake of a user or a host is one line on stderr and an exit code (see errors.py).
+"""The command line. A mistake of the user or a limit of the host is one line on stderr and an exit code (see errors.py).
 
-Kernels are imported inside the commands: `run` chooses their flavour first, by PFNSTORM_FLAVOUR, which they read once.
+Commands import kernels late: the flavour is chosen before, by PFNSTORM_FLAVOUR, which kernels read once.
 """
 
 import os
@@ -26,7 +26,7 @@ DEFAULT_SECONDS = 15.0
 EXPLORE_SECONDS = 120.0
 MUTATE_SECONDS = 3600.0
 BUG_SECONDS, DETECT_SECONDS = 30.0, 10.0
-DEFAULT_SCENARIO, TRACE_SCENARIO = "storm", "kmem"  # the second one's machine suits any trace
+DEFAULT_SCENARIO, TRACE_SCENARIO = "storm", "kmem"  # the machine of kmem suits any trace
 CHECKED_FLAVOURS = ("checked", "bounds")
 
 
@@ -73,7 +73,7 @@ def run(
     memory: Annotated[str | None, typer.Option(help="modelled memory, such as 512M [256M, or a quarter of what is free]")] = None,
     frame_bytes: Annotated[int | None, typer.Option(help="bytes of contents per frame, 64 to 4096 [the scenario's]")] = None,
     seed: Annotated[int | None, typer.Option(help="for all random choices [drawn, and reported]")] = None,
-    check: Annotated[Check, typer.Option(help="none; rest: checkers on the parked machine; full: and shadow owner words")] = Check.rest,
+    check: Annotated[Check, typer.Option(help="none; rest: checkers on the parked machine; full: shadow owner words as well")] = Check.rest,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
     chaos: Annotated[float, typer.Option(help="probability of a pause at each risky point, 0 to 1")] = 0.0,
     trace: Annotated[Path | None, typer.Option(help="replay a recorded kmem trace (.npz)")] = None,
@@ -81,7 +81,7 @@ def run(
     json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
     save: Annotated[bool, typer.Option(help="keep samples and result under results/runs/")] = True,
 ) -> int:
-    """Storm a modelled machine and say whether every invariant held."""
+    """Storm a modelled machine and report whether every invariant held."""
     duration_s = _duration(seconds, hours)
     _check_ranges(nodes=nodes, frame_bytes=frame_bytes, seed=seed, chaos=chaos)
     from stress.machine.sizes import check_workers
@@ -89,10 +89,10 @@ def run(
     if workers is not None:
         check_workers(workers)
     _choose_flavour(checked=check is Check.full or chaos > 0)
-    from stress.run.command import Options, execute
+    from stress.run.command import RunOptions, execute
 
     chosen = scenario or (TRACE_SCENARIO if trace is not None else DEFAULT_SCENARIO)
-    options = Options(
+    options = RunOptions(
         scenario=chosen,
         seconds=duration_s,
         workers=workers,
@@ -108,18 +108,18 @@ def run(
         json=json,
         save=save,
     )
-    return execute(options)[1]
+    return execute(options)
 
 
 @app.command(name="list")
 def list_command(what: Annotated[Listing | None, typer.Argument(help="what to list [everything]")] = None) -> None:
     """List scenarios, roles, checkers, memdesc types, policies or counters."""
-    from stress.run.listing import lines_of
+    from stress.run.listing import listing
 
-    for listing in [what] if what else list(Listing):
+    for each in [what] if what else list(Listing):
         if what is None:
-            print(f"{listing.value}:")
-        for line in lines_of(listing.value):
+            print(f"{each.value}:")
+        for line in listing(each.value):
             print(line if what else f"  {line}")
 
 
@@ -140,7 +140,9 @@ def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not 
 
         build_models(tuple(all_models().values()), sys.stderr)
         return EXIT_CLEAN
-    import_all_entries()
+    from stress.storm.entries import ENTRY_PACKAGES
+
+    import_all_entries(ENTRY_PACKAGES)
     seconds = build_entries()
     print(f"kernels are built ({os.environ.get('PFNSTORM_FLAVOUR', 'fast')}, {seconds:.1f} s)", flush=True)
     return EXIT_CLEAN
@@ -148,7 +150,7 @@ def build(every: Annotated[bool, typer.Option("--all", help="every flavour, not 
 
 @app.command()
 def report(run: Annotated[str, typer.Argument(help='a run id, its folder, a JSON file, or "last"')]) -> None:
-    """Print the report of any run again."""
+    """Print the report of a run again."""
     from stress.run.report import render
     from stress.run.store import read_run
 
@@ -160,88 +162,73 @@ def bugs(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="seeded bugs, by name [all]")] = None,
     tries: Annotated[int | None, typer.Option(min=1, max=1000, help="storms for each [1]")] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=1, max=3600, help="at most, for each storm [30]; for all trials of a strategy and memory model [10]")
+        float | None,
+        typer.Option(min=1, max=3600, help="limit of each storm [30]; with --explore, of all trials of a strategy and memory model [10]"),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
-    control: Annotated[bool, typer.Option(help="storm the unchanged kernels too, which nothing may catch")] = True,
-    exploring: Annotated[bool, typer.Option("--explore", help="explore instead of storming: how soon each strategy finds each")] = False,
+    control: Annotated[bool, typer.Option(help="storm the unchanged kernels too; no net may report them")] = True,
+    exploring: Annotated[
+        bool, typer.Option("--explore", help="explore instead of storming: how soon each strategy finds each bug")
+    ] = False,
     trials: Annotated[int | None, typer.Option(min=1, max=10_000, help="--explore: seeds for each strategy [20]")] = None,
-    cap: Annotated[int | None, typer.Option(min=1, max=1 << 40, help="--explore: schedules of a trial at most [1000000]")] = None,
+    cap: Annotated[int | None, typer.Option(min=1, max=1 << 40, help="--explore: most schedules of a trial [1000000]")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="--explore: processes [one per core]")] = None,
     listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
 ) -> int:
-    """Prove the nets: storm or explore copies of the kernels that have a known bug each, and say what caught it."""
+    """Prove the nets: storm or explore copies of the kernels with one known bug each, and print which nets catch it."""
     of_storms, of_exploring = {"--tries": tries}, {"--trials": trials, "--cap": cap, "--jobs": jobs}
     for option, given in (of_storms if exploring else of_exploring).items():
         if given is not None:
             raise UserError(f"{option} is not for exploring: leave it out" if exploring else f"{option} is for --explore")
     if exploring:
         os.environ["PFNSTORM_FLAVOUR"] = "explored"  # before the kernels are imported
-    from stress.bugs.command import run_bugs
-    from stress.bugs.story import seeded_bugs
-    from stress.io.json_report import check_json_path
+    from stress.bugs import command
 
-    chosen = seeded_bugs(names)
+    chosen = tuple(names or ())
     if listing:
-        width = max(len(bug.name) for bug in chosen)
-        for bug in chosen:
-            print(f"{bug.name.ljust(width)}  {bug.story.title} ({bug.story.recreates})")
+        print("\n".join(command.listing(chosen)))
         return EXIT_CLEAN
-    if json is not None:
-        check_json_path(json)
     if exploring:
         from stress.bugs import detect
-        from stress.machine.host import usable_cores
 
-        return detect.execute(
-            chosen, detect.Options(trials or 20, cap or 1_000_000, seconds or DETECT_SECONDS, jobs or usable_cores(), json)
-        )
-    return run_bugs(chosen, tries or 1, seconds or BUG_SECONDS, json, control=control)
+        return detect.execute(detect.DetectOptions(chosen, trials or 20, cap or 1_000_000, seconds or DETECT_SECONDS, jobs, json))
+    return command.execute(command.BugsOptions(chosen, tries or 1, seconds or BUG_SECONDS, control, json))
 
 
 @app.command()
 def compact(
     snapshot: Annotated[Path, typer.Option(help="a recording of /proc/kpageflags (.npz)")],
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="POLICY=VALUE", help="choose a policy; repeatable")] = None,
-    check: Annotated[Check, typer.Option(help="none; rest: checkers before and after; full: and shadow owner words")] = Check.rest,
+    check: Annotated[Check, typer.Option(help="none; rest: checkers before and after; full: shadow owner words as well")] = Check.rest,
     frame_bytes: Annotated[int | None, typer.Option(help="bytes of contents per frame, 64 to 4096 [what fits into 1 GiB]")] = None,
-    move_page_tables: Annotated[bool, typer.Option(help="let page tables move, which Linux does not")] = False,
+    move_page_tables: Annotated[bool, typer.Option(help="move page tables, which Linux does not")] = False,
     json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
 ) -> int:
-    """Compact a recorded zone whole, and compare with what the recorded kernel did: frames, free blocks, where frames went, time."""
+    """Compact a whole recorded zone and compare with what the recorded kernel did: frames, free blocks, where frames went, time."""
     _check_ranges(nodes=None, frame_bytes=frame_bytes, seed=None, chaos=0)
     _choose_flavour(checked=check is Check.full)
-    from stress.snapshot.command import Options, execute
+    from stress.snapshot.command import CompactOptions, execute
 
-    return execute(Options(snapshot, tuple(settings or ()), check.value, frame_bytes, move_page_tables, json))
+    return execute(CompactOptions(snapshot, tuple(settings or ()), check.value, frame_bytes, move_page_tables, json))
 
 
 @app.command()
 def compare(
-    axis: Annotated[list[str] | None, typer.Option(help="a policy to compare the values of; repeatable [all]")] = None,
-    scenario: Annotated[str, typer.Option(help="what is stormed under each value")] = "storm",
-    rounds: Annotated[int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms have a third of them")] = 15,
+    axis: Annotated[list[str] | None, typer.Option(help="compare the values of this policy; repeatable [all]")] = None,
+    scenario: Annotated[str, typer.Option(help="the scenario that is stormed under each value")] = "storm",
+    rounds: Annotated[int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms run a third of them")] = 15,
     seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="of each storm")] = 3.0,
     workers: Annotated[int | None, typer.Option(min=1, help="of each storm, at most one a core [all cores]")] = None,
     memory: Annotated[str | None, typer.Option(help="of each storm, such as 64M [the scenario's]")] = None,
     json: Annotated[Path | None, typer.Option(help="write all rounds as one JSON object")] = None,
     plot: Annotated[Path | None, typer.Option(help="draw the ratios (.svg, .png, .pdf)")] = None,
 ) -> int:
-    """Policies side by side on this machine: medians, ratios with intervals, exact counts, and what they show."""
+    """Compare the values of policies on this machine: medians, ratios with intervals, exact counts, and what they show."""
     _choose_flavour(checked=False)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # processes are forked
-    from stress.compare.command import Options, axes_of, check_workers
-    from stress.compare.command import compare as execute
-    from stress.compare.show import check_plot
-    from stress.io.json_report import check_json_path
-    from stress.storm.scenario import find_scenario
+    from stress.compare.command import CompareOptions, execute
 
-    find_scenario(scenario)
-    if json is not None:
-        check_json_path(json)
-    if plot is not None:
-        check_plot(plot)
-    return execute(Options(axes_of(axis or ()), scenario, rounds, seconds, check_workers(workers), memory, json, plot))
+    return execute(CompareOptions(tuple(axis or ()), scenario, rounds, seconds, workers, memory, json, plot))
 
 
 @app.command()
@@ -267,13 +254,14 @@ def explore(
 ) -> int:
     """Find interleavings that break an invariant: small models of real kernels under a deterministic scheduler."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"
-    from stress.explore.arguments import chosen_models, chosen_strategies, listed
+    from stress.explore.arguments import chosen_models, chosen_strategies
+    from stress.explore.arguments import listing as models_and_strategies
 
     chosen = chosen_models(models), chosen_strategies(strategy, memory.value)
     if listing:
-        print("\n".join(listed()))
+        print("\n".join(models_and_strategies()))
         return EXIT_CLEAN
-    from stress.explore.command import Options, execute
+    from stress.explore.command import ExploreOptions, execute
     from stress.explore.failure import check_failures_folder
     from stress.io.json_report import check_json_path
     from stress.machine.host import usable_cores
@@ -284,52 +272,44 @@ def explore(
         check_json_path(json)
     check_failures_folder(failures)
     seconds = EXPLORE_SECONDS if seconds is None else seconds
-    return execute(Options(*chosen, memory.value, seconds, schedules, seed, jobs or usable_cores(), json, failures))
+    return execute(ExploreOptions(*chosen, memory.value, seconds, schedules, seed, jobs or usable_cores(), json, failures))
 
 
 @app.command()
 def mutate(
-    seconds: Annotated[float, typer.Option(min=1, max=MAX_SECONDS, help="at most, for all nets together")] = MUTATE_SECONDS,
-    jobs: Annotated[int, typer.Option(min=1, max=1024, help="processes that explore; storms have half of them, each of four workers")] = 2,
-    only: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="mutants whose name matches; repeatable [all]")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="so many of them, drawn by --seed")] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=MAX_SECONDS, help="limit for all nets together")] = MUTATE_SECONDS,
+    jobs: Annotated[int, typer.Option(min=1, max=1024, help="processes that explore; half as many storm, each with four workers")] = 2,
+    only: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="mutants with a matching name; repeatable [all]")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="only so many of them, drawn by --seed")] = None,
     seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="for the sample")] = 1,
-    scale: Annotated[float, typer.Option(min=0.001, max=10_000, help="times the schedules of every model")] = 1.0,
+    scale: Annotated[float, typer.Option(min=0.001, max=10_000, help="multiplies the schedules of every model")] = 1.0,
     model: Annotated[list[str] | None, typer.Option(help="a model to try them in; repeatable [all that reach one]")] = None,
-    storms: Annotated[bool, typer.Option(help="storm those that no model kills")] = True,
+    storms: Annotated[bool, typer.Option(help="storm the mutants that no model kills")] = True,
     json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
     listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
 ) -> int:
-    """Measure the nets: small mistakes put into every kernel, and which of them nothing catches."""
+    """Measure the nets: put small mistakes into every kernel, and print which of them no net catches."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"  # models are listed by it; each net chooses its own
     from stress.explore.arguments import chosen_models
-    from stress.io.json_report import check_json_path
-    from stress.mutate.command import Options, execute, listed
-    from stress.run.store import runs_folder
+    from stress.mutate import command
 
     models = tuple(each.name for each in chosen_models(model)) if model else ()
-
     if listing:
-        print("\n".join(listed(only or (), sample, seed)))
+        print("\n".join(command.listing(only or (), sample, seed)))
         return EXIT_CLEAN
-    if json is not None:
-        check_json_path(json)
-    options = Options(seconds, jobs, tuple(only or ()), sample, seed, scale, models, storms, json)
-    return execute(options, runs_folder().parent / "mutants")
+    return command.execute(command.MutateOptions(seconds, jobs, tuple(only or ()), sample, seed, scale, models, storms, json))
 
 
 @app.command()
 def replay(
     file: Annotated[Path, typer.Argument(help="a failure that `explore` wrote")],
-    everything: Annotated[bool, typer.Option("--all", help="show accesses to words that nobody else touches, too")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="also show accesses to words that no other CPU touches")] = False,
 ) -> int:
     """Tell a failure step by step: a column for each CPU, source lines, words before and after."""
     os.environ["PFNSTORM_FLAVOUR"] = "explored"
-    from stress.explore.failure import load_failure
-    from stress.explore.story import tell
+    from stress.explore.replay import ReplayOptions, execute
 
-    load_failure(file)
-    return tell(file, everything=everything)
+    return execute(ReplayOptions(file, everything))
 
 
 @app.command()
@@ -354,20 +334,20 @@ def litmus(
         raise UserError("--runs is for --real; exploring takes --schedules")
     os.environ["PFNSTORM_FLAVOUR"] = "fast" if real else "explored"
     from stress.io.json_report import check_json_path
-    from stress.litmus.command import CLASSICS, chosen_tests, run_litmus
+    from stress.litmus.command import CLASSICS, LitmusOptions, chosen_tests, execute
     from stress.litmus.file import read_tests
 
     if json is not None:
         check_json_path(json)
     tests = chosen_tests(read_tests(file or CLASSICS, lambda text: print(text, file=sys.stderr)), test)
     if not real:
-        return run_litmus(tests, (memory or MemoryModel.sc).value, strategy or "dpor", schedules, seed, json)
-    from stress.litmus.real import run_real, what_fits
+        return execute(LitmusOptions(tuple(tests), (memory or MemoryModel.sc).value, strategy or "dpor", schedules, seed, json))
+    from stress.litmus import real as on_processors
 
-    fitting = tests if file or test else what_fits(tests)
+    fitting = tests if file or test else on_processors.fitting_tests(tests)
     if len(fitting) < len(tests):
         print(f"{len(tests) - len(fitting)} of the classics have more threads than this host has cores: left out", flush=True)
-    return run_real(fitting, runs or 1_000_000, seed, json)
+    return on_processors.execute(on_processors.LitmusRealOptions(tuple(fitting), runs or 1_000_000, seed, json))
 
 
 # ------------------------------------------------------------------------------------------------------------- arguments
@@ -396,7 +376,7 @@ def _check_ranges(nodes: int | None, frame_bytes: int | None, seed: int | None, 
 
 
 def _choose_flavour(*, checked: bool) -> None:
-    """Set the flavour before kernels are imported; a stronger one that the user chose stays."""
+    """Set the flavour before kernels are imported, unless the user chose a stronger one."""
     if checked and os.environ.get("PFNSTORM_FLAVOUR") not in CHECKED_FLAVOURS:
         os.environ["PFNSTORM_FLAVOUR"] = "checked"
 
@@ -409,14 +389,14 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run the command and leave with its exit code; never a traceback for what a user or a host got wrong."""
-    # numpy's BLAS would start threads, and workers are forked from this process
+    """Run the command and exit with its code. A mistake of the user or a limit of the host prints no traceback."""
+    # without this numpy's BLAS starts threads, and workers are forked from this process
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
     output = toughen()
     status = _run_app()
     output.flush()
-    if output.error is not None and not isinstance(output.error, BrokenPipeError):  # a reader that has gone asked for no more
+    if output.error is not None and not isinstance(output.error, BrokenPipeError):  # a reader that closes the pipe wants no more
         status = _complain(f"cannot write to standard output: {output.error.strerror}", status or EXIT_HOST)
     sys.exit(status)
 
@@ -426,19 +406,19 @@ def _run_app() -> int:
         status = app(standalone_mode=False)
     except PfnstormError as error:
         return _complain(str(error), error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):  # which of these an interrupt becomes depends on the version of typer
+    except (KeyboardInterrupt, typer.Abort):  # the version of typer decides which of the two
         return _complain("interrupted", EXIT_INTERRUPTED)
     except ModuleNotFoundError as error:
         return _complain(f"{error}: the installation is incomplete; run `make install`", EXIT_HOST)
-    except Exception as error:  # noqa: BLE001  # of whatever kind: 1, with which Python ends, is a verdict here
+    except Exception as error:  # noqa: BLE001  # Python would exit with 1, which is a verdict here
         if isinstance(error, _USAGE_ERROR):
             return _complain(_one_line(error), EXIT_USAGE)
         kernels_error = {"UnsupportedHost": EXIT_HOST, "UnknownFlavour": EXIT_USAGE}.get(type(error).__name__)
-        if kernels_error is not None:  # not imported here: they live with the kernels
+        if kernels_error is not None:  # by name: importing kernels fixes their flavour
             return _complain(str(error), kernels_error)
         traceback.print_exc()
-        return _complain("this is a mistake in pfnstorm itself: please report it, with the lines above", EXIT_INTERNAL)
-    if status == EXIT_INTERRUPTED:  # the command has reported what there was
+        return _complain("this is a bug in pfnstorm: please report it with the lines above", EXIT_INTERNAL)
+    if status == EXIT_INTERRUPTED:  # the command has printed its report
         return _complain("interrupted", EXIT_INTERRUPTED)
     return status if isinstance(status, int) else EXIT_CLEAN
 

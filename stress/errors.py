@@ -1,4 +1,4 @@
-"""How a run can end, and the errors that a user is told in one line. Imports nothing of the project, so that every module may use it."""
+"""Exit codes, and the errors that end a command with one line. Imports nothing of the project, so that every module may use it."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -36,19 +36,16 @@ class UserError(PfnstormError):
 
 
 class HostError(PfnstormError):
-    """This host cannot: memory, permission, unsupported platform."""
+    """The host lacks something: memory, a permission, a supported platform."""
 
     exit_code = EXIT_HOST
 
 
-class InterruptedRunError(PfnstormError):
-    """Ctrl-C or SIGTERM before there was anything to report."""
-
-    exit_code = EXIT_INTERRUPTED
-
-
 def unknown(what: str, name: str, known: Iterable[str], listing: str = "") -> UserError:
-    """The error that says that there is no such name, what comes near, and what shows all; without a listing all are named."""
+    """The error for an unknown name, with similar names.
+
+    Parameters  listing: the command that shows all names; empty: the error names them all
+    """
     names = list(known)
     near = get_close_matches(name, names, n=3)
     said = f"unknown {what} {name!r}"

@@ -1,4 +1,4 @@
-"""Finding records by scanning: one file, one record. What is dropped into a folder is known to the command, reports and tests."""
+"""Records found by scanning: one file, one record. A file in the folder is known to commands, reports and tests without a list."""
 
 import importlib
 import pkgutil
@@ -13,11 +13,11 @@ Record = TypeVar("Record")
 
 
 class RegistryError(PfnstormError):
-    """A file without its record, with more than one, or that cannot be imported."""
+    """A file has no record, has several, or cannot be imported."""
 
 
 def _place(error: Exception, package: ModuleType) -> str:
-    """The innermost file and line of a package that an error comes from."""
+    """The innermost file and line within a package that an error comes from."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}"
     folders = tuple(package.__path__)
@@ -28,7 +28,7 @@ def _place(error: Exception, package: ModuleType) -> str:
 def scan(package: ModuleType, record_type: type[Record]) -> dict[str, Record]:
     """The record of every module directly in `package`, by module name, in the order of names.
 
-    Modules that begin with an underscore are helpers and are skipped.
+    Modules whose names begin with an underscore are helpers and are skipped.
     Raises      RegistryError unless each module has exactly one module-level record of `record_type`
     """
     found: dict[str, Record] = {}
@@ -41,7 +41,7 @@ def scan(package: ModuleType, record_type: type[Record]) -> dict[str, Record]:
             raise
         except Exception as error:
             raise RegistryError(f"{_place(error, package)}: {type(error).__name__}: {' '.join(str(error).split())}") from error
-        # by identity, since one record may have two names; imported ones belong to the file that made them
+        # by identity, since one record may have two names
         records = {id(value): value for value in vars(module).values() if isinstance(value, record_type)}
         if len(records) != 1:
             raise RegistryError(f"{module.__name__}: needs exactly one module-level {record_type.__name__}, found {len(records)}")

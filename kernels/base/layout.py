@@ -181,6 +181,7 @@ POISONED = 32  # most frames that one CPU has poisoned
 CANDIDATES, ISOLATED, DONE = range(3)  # the per-CPU bitmaps
 NR_BITMAPS = 4
 CC_WANTED = 15  # of cc_count, after the orders: isolated frames without a target yet, cc->nr_migratepages
+SCRATCH_WORDS = 64  # of a model of stress/explore, for any use
 TRACE_NONE, TRACE_FAILED = -1, -2  # of ev_pfn: nothing allocated yet; there was no memory
 
 
@@ -395,6 +396,8 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _words("ev_pfn", lambda g: g.max_trace_pfn, far=True),
     _words("ev_first", lambda g: g.nr_cpus + 1),
     _record("replays", 64, lambda g: g.nr_cpus, ev_next=64, ev_passes=64),
+    # what the CPUs of a model share and its check reads; roles do not use it
+    _words("scratch", lambda g: SCRATCH_WORDS),
 )
 ARRAY = {spec.name: slot for slot, spec in enumerate(ARRAYS)}
 #: field name -> (array slot, bits, stride, offset)

@@ -133,7 +133,7 @@ MEETINGS = (
     "isolation_raced_free", "count_unexpected", "count_moved_during_copy", "lru_batch_held_reference", "cow_on_pinned",
     "hint_fault_raced", "capture_in_isolated_block_refused", "split_refused_by_reference", "pin_refused_migration", "put_lost_to_a_get",
     "reference_from_before_inflation",
-    "zspage_emptied_while_isolated", "zspage_reader_refused_migration", "zs_object_moved", "zs_free_met_migration",
+    "zspage_emptied_while_isolated", "zspage_reader_refused_migration", "zs_object_moved",
     "table_moved_under_walker", "table_gone_while_isolated", "rcu_waited_for_reader", "slab_shrunk_under_pressure",
     "net_fragment_put_by_other", "poison_raced_allocation", "ksm_refused_by_reference", "ksm_broken_by_write",
     "dissolve_met_freeing",
@@ -236,7 +236,6 @@ class Bug(IntEnum):
     PROMISE = 25, "promise", "a call costs more, or achieves less, than it promises", "seen", "promised"
 
 
-BUG_INVARIANT = {bug: bug.invariant for bug in Bug}
 (BUG_BOUNDS, BUG_SHADOW, BUG_BAD_FREE, BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE, BUG_WORD_CHANGED, BUG_BUDDY_WORD,
  BUG_ISOLATED_ALLOC, BUG_ISOLATED_TYPE, BUG_STRANGER, BUG_LOST_WRITE, BUG_TORN_COPY, BUG_LOCK_OWNER, BUG_FOLIO_RANGE,
  BUG_NOT_FREEABLE, BUG_OFFLINE_STATE, BUG_BALLOON_LOST, BUG_UNLOCK_UNLOCKED, BUG_LIST_CORRUPT, BUG_OVERFLOW,

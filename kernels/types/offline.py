@@ -58,16 +58,6 @@ def move_state(mem, cpu, pfn, word, state):
 
 
 @kernel
-def must_move_state(mem, cpu, pfn, word, state):
-    """move_state() for the word's only legal writer; any other value is a bug.
-
-    Progress    wait-free; a bug if the word was another
-    """
-    if not move_state(mem, cpu, pfn, word, state):
-        bug(mem, cpu, BUG_OFFLINE_STATE, pfn, load_relaxed(mem.memdesc, pfn), word)
-
-
-@kernel
 def make_offline(mem, pfn, order, balloon):
     """Write the words of newly allocated frames: the head PRIVATE, and the tails.
 

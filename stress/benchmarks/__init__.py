@@ -1,1 +1,1 @@
-"""asv's folder: timings only. What they time is in stress/measure, which every commit installs."""
+"""The asv suite: timing only. The operations are in stress/measure."""

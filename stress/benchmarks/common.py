@@ -1,6 +1,6 @@
-"""What the asv suite shares. The operations are in stress/measure; only their timing is here.
+"""Timing for the asv suite. The operations are in stress/measure.
 
-Every figure is a cost: asv takes lower for better, and a suite of throughputs would report a halved one as an improvement.
+Every figure is a cost: asv takes lower for better, and would report a halved throughput as an improvement.
 """
 
 import json
@@ -20,7 +20,7 @@ BUILD_TIMEOUT_S = 600  # the first process of a commit compiles
 
 
 def cost(unit: str = "seconds", version: str = "1") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Mark a benchmark with asv's attributes; a new version is due when what it measures changes."""
+    """Give a benchmark asv's attributes. When a change alters what it measures, it needs a new version."""
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
         function.__dict__.update(unit=unit, version=version)
@@ -30,9 +30,10 @@ def cost(unit: str = "seconds", version: str = "1") -> Callable[[Callable[..., A
 
 
 def seconds_per_op(run: Callable[[int], int], nr_ops: int) -> float:
-    """The median over REPEATS calls of run(nr_ops), which returns how many operations succeeded: all, or it is an error.
+    """The median over REPEATS calls of run(nr_ops), in CPU time: on a busy host the wall clock includes other processes.
 
-    Own CPU time: on a busy host the wall clock measures others.
+    Parameters  run: returns how many operations succeeded
+    Raises      RuntimeError unless all did
     """
     run(nr_ops)
     figures = []
@@ -46,7 +47,7 @@ def seconds_per_op(run: Callable[[int], int], nr_ops: int) -> float:
 
 
 def forked(name: str, nr_workers: int) -> dict[str, float]:
-    """{"ns_per_op", "retries_per_op"} of forked and pinned workers, in a fresh process: asv's own is not fit to fork."""
+    """{"ns_per_op", "retries_per_op"} of forked and pinned workers, in a new process, which is safe to fork; asv's own is not."""
     if nr_workers > len(os.sched_getaffinity(0)):
         raise NotImplementedError("more workers than processors")  # asv: not applicable
     command = [sys.executable, "-m", "stress.measure.forked", name, str(nr_workers)]

@@ -1,4 +1,4 @@
-"""folio_try_get() + folio_put() without the freeing: one descriptor, many, and one that two CPUs want."""
+"""folio_try_get() + folio_put() without freeing: one descriptor, many descriptors, and one that two CPUs share."""
 
 from . import common
 

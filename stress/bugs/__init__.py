@@ -1,1 +1,1 @@
-"""`pfnstorm bugs`: seeded bugs, stormed and explored on copies of the kernels."""
+"""`pfnstorm bugs`: known mistakes put into the kernels on purpose, and which nets catch them."""

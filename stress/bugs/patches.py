@@ -1,8 +1,8 @@
-"""Unified diffs applied strictly: a hunk fits letter by letter in exactly one place, or the whole patch is refused.
+"""Unified diffs applied strictly: each hunk matches exactly, in exactly one place, or the whole patch is refused.
 
-The seeded bugs are such diffs, as `git diff` writes them, and must go on in a folder without git and without patch(1). Lines
-may have moved, since kernels change elsewhere; what a hunk says about its own lines has to be true, since a bug that no longer
-is where its author put it proves nothing.
+The seeded bugs are such diffs, as `git diff` writes them, and are applied in folders without git and without patch(1). The lines of a
+hunk may have moved, since the kernels around them change. They must not have changed: a bug in code other than its author's proves
+nothing.
 """
 
 import re
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from stress.errors import UserError
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
-#: lines of git's that say nothing about the text
+#: lines of git that carry no text of the file
 _PREAMBLE = ("diff ", "index ")
 
 
@@ -22,7 +22,7 @@ class PatchError(UserError):
 
 @dataclass(frozen=True)
 class Hunk:
-    """Lines that stand there now, and what takes their place."""
+    """The lines of a file that are replaced, and their replacement."""
 
     at_line: int  # where in the patch it begins, for messages
     start: int  # where the old lines began when the patch was made, from 0
@@ -67,11 +67,11 @@ def read_patch(path: Path) -> list[FilePatch]:
 
 
 def _target(path: Path, header: list[str], at: int) -> str:
-    """The file that a pair of --- and +++ lines names: the same on both sides, below a/ and b/, and inside of the folder."""
+    """The file that a pair of --- and +++ lines names: the same on both sides, below a/ and b/, inside the folder."""
     names = [line[4:].split("\t")[0].strip() for line in header]
     old, new = (PurePosixPath(name) for name in names)
     if old.parts[:1] != ("a",) or new.parts[:1] != ("b",) or old.parts[1:] != new.parts[1:] or ".." in new.parts:
-        raise PatchError(f"{path}:{at + 1}: must change a file in place: --- a/FILE, +++ b/FILE, is {names[0]}, {names[1]}")
+        raise PatchError(f"{path}:{at + 1}: must change a file in place (--- a/FILE, +++ b/FILE), not {names[0]}, {names[1]}")
     return str(PurePosixPath(*new.parts[1:]))
 
 
@@ -96,12 +96,12 @@ def _read_hunk(path: Path, lines: list[str], at: int) -> tuple[Hunk, int]:
     if (len(old), len(new)) != (nr_old, nr_new):
         raise PatchError(f"{path}:{first}: the hunk has {len(old)} old and {len(new)} new lines, its header says {nr_old} and {nr_new}")
     if not old:
-        raise PatchError(f"{path}:{first}: the hunk has no old lines, so nothing says where it belongs")
+        raise PatchError(f"{path}:{first}: the hunk has no old lines, so its place is unknown")
     return Hunk(first, max(0, int(header.group(1)) - 1), tuple(old), tuple(new)), at
 
 
 def apply_patch(path: Path, root: Path) -> list[str]:
-    """Apply the patch at `path` to the files under `root`; returns the files changed. All of it fits, or nothing is written.
+    """Apply the patch at `path` to the files under `root`; returns the files changed. If a hunk does not fit, nothing is written.
 
     Raises      PatchError
     """
@@ -121,7 +121,7 @@ def apply_patch(path: Path, root: Path) -> list[str]:
 
 
 def _place(path: Path, name: str, lines: list[str], hunk: Hunk, drift: int) -> int:
-    """The one place where the old lines stand; the one that was meant if they stand there."""
+    """Where the old lines are: at the place that the patch names, or at the only other place."""
     size = len(hunk.old)
 
     def fits(place: int) -> bool:
@@ -136,5 +136,5 @@ def _place(path: Path, name: str, lines: list[str], hunk: Hunk, drift: int) -> i
         found = ", ".join(str(place + 1) for place in places)
         raise PatchError(f"{path}:{hunk.at_line}: the hunk fits {name} in several places, at lines {found}: give it more context")
     missing = next((line for line in hunk.old if line not in lines), None)
-    why = "its lines no longer stand together" if missing is None else f"this line is not there: {missing.strip()!r}"
-    raise PatchError(f"{path}:{hunk.at_line}: the hunk does not fit {name}: {why}; make the patch anew")
+    why = "its lines are no longer consecutive" if missing is None else f"this line is missing: {missing.strip()!r}"
+    raise PatchError(f"{path}:{hunk.at_line}: the hunk does not fit {name}: {why}; make the patch again")

@@ -1,6 +1,7 @@
-"""The stories of seeded bugs: what each re-creates, which net must catch it, and how to storm for it. One TOML file beside each patch."""
+"""The stories of seeded bugs: what each recreates, which net must catch it, and how to storm for it. One TOML file beside each patch."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,8 +14,8 @@ from stress.errors import UserError, unknown
 from stress.storm.scenario import Scenario
 
 BUG_FOLDER = Path(__file__).resolve().parents[2] / "tests" / "bugs"
-IN_ACT = "bug:"  # how a violation that a kernel's own assertion reports names its checker
-#: endings that catch a bug without a violation: what it did keeps a worker waiting for ever, or killed it
+IN_ACT = "bug:"  # the prefix of the checker's name in a violation that an assertion of a kernel reports
+#: endings that catch a bug without a violation: it makes a worker wait forever, or kills it
 ENDINGS = ("stalled", "died")
 
 
@@ -22,10 +23,10 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Storm(_Strict):
-    """[storm]: how to run it. The defaults are small, so that whatever can meet does meet soon.
+class StoryStorm(_Strict):
+    """[storm]: how to run it. The defaults are small, so that CPUs meet soon.
 
-    pageblock_order     only for a story with roles of its own; with few small frames three CPUs meet at one page
+    pageblock_order     only for a story with [roles]; with few small frames three CPUs meet at one page
     """
 
     scenario: str = "storm"
@@ -44,15 +45,15 @@ class Storm(_Strict):
 class Story(_Strict):
     """One seeded bug.
 
-    recreates   what really happened: ids of the catalogue (linux-mm.md section 3), commits, or this project's own
+    recreates   the real bugs behind it: ids of docs/invariants.md (such as A1), Linux commits, Linux functions with the rule that it breaks
     expect      nets of which at least one must catch it: checkers at rest, `bug:CODE` of layout.Bug, or an ending
-    proves      checkers at rest that must all report it: this bug is why they are trusted
-    silence     codes of assertions in the act that are taken out of the copy, since they would end the storm before a checker at
+    proves      checkers at rest that must all report it: this bug is the proof that they work
+    silence     codes of assertions in the act that are removed from the copy, since they would end the storm before a checker at
                 rest could see what the bug does
     explore     the model of stress/explore/models in which exploring finds it; or
-    explore_not why no exploring can: then storms are its net
-    roles       if given, a scenario of its own with these weights, in place of storm.scenario
-    policy      values of layout.POLICIES under which it shows; the others are the scenario's
+    explore_not why exploring cannot find it: then storms are its net
+    roles       if given, the weights of a scenario made for this story, used instead of storm.scenario
+    policy      values of layout.POLICIES under which the bug shows; the others are the scenario's
     """
 
     title: str = Field(min_length=10)
@@ -62,7 +63,7 @@ class Story(_Strict):
     expect: tuple[str, ...] = Field(min_length=1)
     proves: tuple[str, ...] = ()
     silence: tuple[str, ...] = ()
-    storm: Storm = Storm()
+    storm: StoryStorm = StoryStorm()
     explore: str = ""
     explore_not: str = ""
     roles: dict[str, float] = Field(default_factory=dict)
@@ -95,21 +96,21 @@ class Story(_Strict):
     @model_validator(mode="after")
     def _expects_what_it_proves(self) -> "Story":
         if unexpected := set(self.proves) - set(self.expect):
-            raise ValueError(f"proves {', '.join(sorted(unexpected))} and does not expect it")
+            raise ValueError(f"proves {', '.join(sorted(unexpected))} but does not expect it")
         if silent := {IN_ACT + code for code in self.silence} & set(self.expect):
-            raise ValueError(f"expects {', '.join(sorted(silent))} and silences it")
-        if not self.roles and self.storm.pageblock_order != Storm().pageblock_order:
-            raise ValueError("storm.pageblock_order is for a story with roles of its own")
+            raise ValueError(f"expects {', '.join(sorted(silent))} but silences it")
+        if not self.roles and self.storm.pageblock_order != StoryStorm().pageblock_order:
+            raise ValueError("storm.pageblock_order needs [roles]")
         return self
 
     def is_caught_by(self, nets: set[str]) -> bool:
-        """Whether these nets are what must catch the bug."""
+        """Whether these nets include one that is expected and all that are to be proved."""
         return bool(nets & set(self.expect)) and nets >= set(self.proves)
 
 
 @dataclass(frozen=True)
 class SeededBug:
-    """A bug by name; the unchanged kernels are one without a patch."""
+    """A bug by name. The unchanged kernels are one without a patch."""
 
     name: str
     patch: Path | None
@@ -141,22 +142,22 @@ def read_story(path: Path) -> Story:
         raise UserError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
-def seeded_bugs(names: list[str] | None = None, folder: Path = BUG_FOLDER) -> list[SeededBug]:
-    """The bugs of these names, or all, in the order of names.
+def seeded_bugs(names: Sequence[str] = (), folder: Path = BUG_FOLDER) -> list[SeededBug]:
+    """The bugs of these names, or all of them.
 
-    Raises      UserError if there is no such bug, or if they did not come with this installation
+    Raises      UserError if there is no such bug, or if this installation has none
     """
     if not folder.is_dir():
         raise UserError("the seeded bugs are not part of this installation: run `pfnstorm bugs` in a clone of the project")
     patches = {path.stem: path for path in sorted(folder.glob("*.patch"))}
-    for name in names or ():
+    for name in names:
         if name not in patches:
             raise unknown("bug", name, patches, "pfnstorm bugs --list")
     return [SeededBug(name, patches[name], read_story(patches[name].with_suffix(".toml"))) for name in names or patches]
 
 
 def scenario_text(story: Story) -> str:
-    """The scenario file of a story with roles of its own."""
+    """The scenario file of a story with [roles]."""
     weights = "".join(f"{name} = {weight}\n" for name, weight in story.roles.items())
     text = f'name = "seeded"\nsummary = "for a seeded bug"\n[machine]\npageblock_order = {story.storm.pageblock_order}\n[roles]\n{weights}'
     Scenario.model_validate(tomllib.loads(text))

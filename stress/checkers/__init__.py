@@ -1,4 +1,6 @@
-"""One checker a file; each reads a machine at rest with plain numpy and doubts it. They import the layout and nothing else of kernels."""
+"""Checkers at rest, one per file: each reads a machine whose workers are parked, with plain numpy, and verifies some of the invariants
+of docs/invariants.md. Of the kernels they import only the layout.
+"""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -23,7 +25,7 @@ def param(arrays: Arrays, name: str) -> int:
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken invariant: where, who was involved, and the words that prove it."""
+    """One broken invariant: its frame and CPUs if there are any, a message, the words that prove it, and its scene (storm/scene.py)."""
 
     invariant: str
     checker: str
@@ -31,6 +33,7 @@ class Violation:
     cpus: tuple[int, ...] = ()
     words: dict[str, int] = field(default_factory=dict)
     message: str = ""
+    scene: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -40,12 +43,13 @@ class Violation:
             "cpus": [int(cpu) for cpu in self.cpus],
             "words": {name: int(word) for name, word in self.words.items()},
             "message": self.message,
+            "scene": list(self.scene),
         }
 
 
 @dataclass(frozen=True)
 class Checker:
-    """One record a file of this folder."""
+    """The record that each file of this folder has."""
 
     name: str
     invariants: tuple[str, ...]
@@ -55,11 +59,11 @@ class Checker:
 
 @cache  # of modules, which do not change
 def all_checkers() -> dict[str, Checker]:
-    """Every checker, by file name."""
+    """Every checker by its file's name."""
     return registry.scan(sys.modules[__name__], Checker)
 
 
 def check_all(mem: Any) -> list[Violation]:
-    """Every checker's violations of a Memory at rest: all workers parked, or gone."""
+    """The violations that all checkers find in a Memory at rest: all workers are parked or have exited."""
     view = View(mem.arrays)  # decoded once for all of them
     return [violation for checker in all_checkers().values() for violation in checker.check(view)]

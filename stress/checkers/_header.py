@@ -1,4 +1,4 @@
-"""Whether a header can be believed: everything else is read through the sizes that it gives."""
+"""Whether the header is valid. All arrays are read through the sizes that it gives."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -10,7 +10,7 @@ from kernels.base.layout import ARRAYS, NR_ORDERS, PARAM, STAMP_VERSION, Geometr
 
 
 def header_complaints(arrays: Mapping[str, npt.NDArray[Any]]) -> list[str]:
-    """Why the header cannot be believed: sizes that make no sense, or are not those of the arrays."""
+    """What is wrong with the header: sizes that are impossible, or differ from those of the arrays."""
     header = arrays.get("header")
     if header is None or len(header) < len(PARAM):
         return ["there is no header"]
@@ -24,7 +24,7 @@ def header_complaints(arrays: Mapping[str, npt.NDArray[Any]]) -> list[str]:
         return [f"pageblock_order is {geometry.pageblock_order}, words_per_frame is {geometry.words_per_frame}"]
     anon_pages = int(header[PARAM["anon_pages"]])
     if not 0 <= anon_pages <= geometry.task_pages:
-        return [f"anon_pages is {anon_pages}, a task has {geometry.task_pages}"]
+        return [f"anon_pages is {anon_pages}, but a task has {geometry.task_pages} pages"]
     return [
         f"{each.name} has {len(arrays[each.name])} records, the header says {spec.length(geometry)}"  # type: ignore[operator]
         for spec in ARRAYS

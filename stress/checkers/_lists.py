@@ -1,7 +1,7 @@
-"""Doubly linked lists through arrays, all at once.
+"""Reads doubly linked lists that are stored in arrays, all nodes together.
 
-A list of a hundred thousand folios cannot be followed node by node in numpy. Instead each link is compared with its way back,
-which leaves only paths and rings, and the beginning of each path is found by pointer doubling in log2(n) steps.
+Following a list of a hundred thousand folios node by node is too slow in Python. Instead each link is compared with the link back,
+which leaves only paths and rings, and pointer doubling finds the first node of each path in log2(n) steps.
 """
 
 from typing import NamedTuple
@@ -12,19 +12,19 @@ from stress.checkers._view import Bools, Ints, lookup, within
 
 
 class Chains(NamedTuple):
-    """Of each member: where its links lead astray, and which list it is on."""
+    """For each member: whether its links are broken, and which list it is on."""
 
-    astray: Bools  # the next or the previous one is no member
+    astray: Bools  # a link points to a node that is not a member
     torn: Bools  # a neighbour does not link back
-    ring: Bools  # no beginning can be reached
-    list_of: Ints  # the list whose head leads to it; -1: none
+    ring: Bools  # going back from it never reaches a first node
+    list_of: Ints  # the list that it is on; -1: none
 
 
 def read_chains(members: Ints, after: Ints, before: Ints, heads: Ints, size: int) -> Chains:
-    """Follow lists whose links are index + 1, 0 ends a list.
+    """Follow lists with links of index + 1; 0 ends a list.
 
     Parameters  members: indices of all nodes that should be on some list; after, before: links of all nodes;
-                heads: per list, index + 1 of its first node; size: number of nodes there are
+                heads: per list, index + 1 of its first node; size: the number of all nodes
     """
     place = np.full(size, -1, np.int64)
     place[members] = np.arange(len(members))
@@ -44,7 +44,7 @@ def read_chains(members: Ints, after: Ints, before: Ints, heads: Ints, size: int
 
 
 def _beginning(leader: Ints) -> Ints:
-    """The node at which going back from each node ends, or any node of a ring."""
+    """The node that going back from each node ends at; any node of a ring."""
     here = np.arange(len(leader))
     jump = np.where(leader >= 0, leader, here)
     for _ in range(max(1, len(leader).bit_length())):

@@ -1,4 +1,4 @@
-"""What a checker says: a few violations in full, and how many more there are."""
+"""What a checker reports: the first violations in full, and the number of the others."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from stress.checkers import Arrays, Checker, Violation
 from stress.checkers._view import Bools, Ints, View
 
-SHOWN = 16  # violations in full; the rest is counted, since one broken frame may break thousands of others
+SHOWN = 16  # violations in full; the others are only counted, since one broken frame may break thousands
 
 Body = Callable[[View, "Report"], None]
 
@@ -30,7 +30,7 @@ class Report:
         where: Bools | Ints | slice = slice(None),
         **words: npt.NDArray[np.int64],
     ) -> None:
-        """One violation for each element that `where` selects of the arrays given, which are of one length; none if there is none."""
+        """Add one violation for each element that `where` selects. All arrays given have the same length."""
         words = {name: values[where] for name, values in words.items()}
         pfn = None if pfn is None else pfn[where]
         cpus = None if cpus is None else cpus[where]
@@ -51,7 +51,7 @@ class Report:
         ]
 
     def say(self, message: str) -> None:
-        """One violation of the machine as a whole."""
+        """Add one violation that belongs to no frame and no CPU."""
         self.add(message, pfn=np.array([-1]))
 
     def violations(self) -> list[Violation]:
@@ -61,10 +61,10 @@ class Report:
 
 
 def checking(name: str, invariants: tuple[str, ...], summary: str, body: Body, *, needs_header: bool = True) -> Checker:
-    """The record of a checker.
+    """Make the record of a checker.
 
-    Parameters  invariants: of linux-mm.md section 4; a violation that names none is one of the first
-                body: looks at a view and adds to a report; not called for a machine whose header lies, which `bounds` reports
+    Parameters  invariants: of docs/invariants.md; a violation that names none breaks the first
+                body: reads a view and adds to a report; not called if the header is invalid, which `bounds` reports
     """
 
     def check(arrays: Arrays) -> list[Violation]:

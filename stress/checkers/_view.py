@@ -1,7 +1,7 @@
 """A machine at rest, decoded once: words, page tables and inventories as plain int64 arrays that all checkers share.
 
-Nothing here trusts what it reads. Indices that lead nowhere become -1, counts are clipped to their capacity; that they had to
-be is what the checker `bounds` says. A damaged machine is judged, it does not raise.
+The machine may be damaged in any way: an index out of range becomes -1, and a count is clipped to its capacity (checker `bounds`
+reports it), so that decoding never raises.
 """
 
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ LRU_STRIDE = CC_STRIDE = 16
 
 
 class Entries(NamedTuple):
-    """What lies on a set of stacks: the stack of each entry, its place in the array, its value."""
+    """The entries of a set of stacks: the stack of each entry, its place in the array, its value."""
 
     owner: Ints
     at: Ints
@@ -81,13 +81,13 @@ class Entries(NamedTuple):
 
 
 def within(values: Ints, size: int) -> Bools:
-    """Which values are indices below `size`."""
+    """Which values are valid indices of an array of `size` elements."""
     found: Bools = (values >= 0) & (values < size)
     return found
 
 
 def lookup(table: Ints, index: Ints, default: int = -1) -> Ints:
-    """table[index], `default` where the index leads nowhere."""
+    """table[index], `default` where the index is out of range."""
     found = np.full(index.shape, default, np.int64)
     valid = within(index, len(table))
     found[valid] = table[index[valid]]
@@ -95,17 +95,17 @@ def lookup(table: Ints, index: Ints, default: int = -1) -> Ints:
 
 
 def tally(values: Ints, size: int) -> Ints:
-    """How often each index below `size` occurs; what lies outside is left out."""
+    """How often each index below `size` occurs; values out of range are left out."""
     return np.bincount(values[within(values, size)], minlength=size).astype(np.int64)
 
 
 def order_size(order: Ints) -> Ints:
-    """Frames of a block of an order, which may be garbage."""
+    """The frames of a block of an order; an order out of range is clipped."""
     return np.left_shift(1, np.clip(order, 0, NR_ORDERS - 1))
 
 
 class View(dict[str, npt.NDArray[Any]]):
-    """The arrays of a machine, and what they mean. Made anew for each check; decoded when first asked for."""
+    """The arrays of a machine, decoded on first use. Each check makes a new view."""
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         super().__init__(arrays)
@@ -116,7 +116,7 @@ class View(dict[str, npt.NDArray[Any]]):
         return int(self["header"][PARAM[name]])
 
     def wide(self, name: str) -> Ints:
-        """A field as contiguous int64, so that shifts and masks do not depend on its width."""
+        """A field as contiguous int64, so that shifts and masks do not depend on its type."""
         if name not in self._wide:
             self._wide[name] = np.ascontiguousarray(self[name], dtype=np.int64)
         return self._wide[name]
@@ -147,13 +147,13 @@ class View(dict[str, npt.NDArray[Any]]):
 
     @cached_property
     def word_desc(self) -> Ints:
-        """The descriptor that each frame's word leads to; -1: none, or none that exists."""
+        """The descriptor that each frame's word points to; -1: none, or one that does not exist."""
         desc = self.wide("memdesc") >> DESC_SHIFT
         return np.where(_LEADS_TO_DESC[self.word_type] & within(desc, self.nr_desc), desc, -1)
 
     @cached_property
     def leads_to_desc(self) -> Bools:
-        """Frames whose word is of a type with descriptors, whether or not there is one."""
+        """Frames with a word of a type that has descriptors, even if the word points to none that exists."""
         found: Bools = _LEADS_TO_DESC[self.word_type]
         return found
 
@@ -163,47 +163,47 @@ class View(dict[str, npt.NDArray[Any]]):
 
     @cached_property
     def leads_to_udesc(self) -> Bools:
-        """Frames whose word is of a type with descriptors without a count."""
+        """Frames with a word of a type that has descriptors without a count."""
         found: Bools = _LEADS_TO_UDESC[self.word_type]
         return found
 
     @cached_property
     def word_udesc(self) -> Ints:
-        """The descriptor without a count that each frame's word leads to; -1: none, or none that exists."""
+        """The descriptor without a count that each frame's word points to; -1: none, or one that does not exist."""
         udesc = self.wide("memdesc") >> DESC_SHIFT
         return np.where(self.leads_to_udesc & within(udesc, self.nr_udesc), udesc, -1)
 
     @cached_property
     def owned(self) -> Bools:
-        """Frames whose word names an owner."""
+        """Frames with a word that names an owner."""
         found: Bools = self.leads_to_desc | self.leads_to_udesc | self.is_misc | _INLINE[self.word_type]
         return found
 
     @cached_property
     def frames_named(self) -> Ints:
-        """How many words lead to each descriptor."""
+        """How many words point to each descriptor."""
         return tally(self.word_desc, self.nr_desc)
 
     @cached_property
     def live(self) -> Bools:
-        """Descriptors that some word leads to."""
+        """Descriptors in use: at least one word points to them."""
         found: Bools = self.frames_named > 0
         return found
 
     @property
     def frozen_count(self) -> int:
-        """The count of what is free or frozen, under either scheme."""
+        """The refcount of a free or frozen descriptor, under either policy."""
         return FROZEN if self.param("policy_refcount") == REFCOUNT_FROZEN_BIT else 0
 
     @cached_property
     def in_balloon(self) -> Bools:
-        """Descriptors of balloon pages: there are none under offline = none."""
+        """Descriptors of balloon pages; with policy offline = none there are none."""
         found: Bools = self.live & (self.wide("folio_type") == T_COUNTED) & (self.wide("flags") & FL_OFFLINE != 0)
         return found
 
     @cached_property
     def balloon_zero(self) -> Bools:
-        """Descriptors whose count is frozen for life."""
+        """Descriptors with a refcount that stays frozen as long as they are in use."""
         return self.in_balloon & (self.param("policy_offline") == OFFLINE_ZERO)
 
     @cached_property
@@ -217,7 +217,7 @@ class View(dict[str, npt.NDArray[Any]]):
 
     @cached_property
     def is_misc(self) -> Bools:
-        """Frames with a Misc word that says who has them."""
+        """Frames with a Misc word that names their owner."""
         found: Bools = (self.word_type == T_MISC) & (self.wide("memdesc") != NONE_WORD)
         return found
 
@@ -234,7 +234,7 @@ class View(dict[str, npt.NDArray[Any]]):
         return self.wide("memdesc") >> ORDER_SHIFT & ORDER_MASK
 
     def coverage(self, first: Ints, nr_frames: Ints) -> Ints:
-        """How many of the ranges [first, first + nr_frames) hold each frame."""
+        """How many of the ranges [first, first + nr_frames) contain each frame."""
         valid = within(first, self.nr_frames)
         begin = tally(first[valid], self.nr_frames + 1)
         end = tally(np.minimum(first[valid] + nr_frames[valid], self.nr_frames), self.nr_frames + 1)
@@ -244,7 +244,7 @@ class View(dict[str, npt.NDArray[Any]]):
 
     @cached_property
     def mapped(self) -> Ints:
-        """Places in `pte` of present entries whose frame exists."""
+        """Places in `pte` of present entries that map a frame that exists."""
         pte = self.wide("pte")
         return np.flatnonzero((pte & PTE_PRESENT != 0) & within(pte >> PTE_PFN_SHIFT, self.nr_frames))
 
@@ -258,7 +258,7 @@ class View(dict[str, npt.NDArray[Any]]):
 
     @cached_property
     def cache_desc(self) -> Ints:
-        """The descriptor that each page-cache slot leads to, siblings followed once; -1: none."""
+        """The descriptor that each page-cache slot points to, through its head if it is a sibling; -1: none."""
         entry = self.wide("cache")
         file_pages = self.param("file_pages")
         slot = np.arange(len(entry))
@@ -268,10 +268,10 @@ class View(dict[str, npt.NDArray[Any]]):
         desc = np.where((at_head & SIBLING_BIT == 0) & (at_head != 0), (at_head >> 1) - 1, -1)
         return np.where(within(desc, self.nr_desc), desc, -1)
 
-    # -- contents; of length 0 in a machine that was saved without them
+    # -- contents; length 0 if the machine was saved without them
 
     def stamp(self, word: int) -> Ints:
-        """One word of each frame's contents; -1 the last one, which mirrors the version."""
+        """One word of each frame's contents; -1 is the last, which mirrors the version."""
         table = self["contents"].reshape(-1, self.param("words_per_frame"))
         return np.ascontiguousarray(table[:, word])
 
@@ -316,7 +316,7 @@ class View(dict[str, npt.NDArray[Any]]):
 
     @cached_property
     def contig(self) -> Entries:
-        """First frames of the pageblocks of contiguous ranges that are held; owner: cpu, value: the frame."""
+        """Pageblocks of the contiguous ranges that CPUs hold; owner: cpu, value: the first frame."""
         shift = self.param("pageblock_order")
         counts = np.clip(self.wide("contig_held"), 0, self.nr_frames >> shift)
         owner = np.repeat(np.arange(len(counts)), counts)
@@ -326,7 +326,7 @@ class View(dict[str, npt.NDArray[Any]]):
 
     @cached_property
     def held(self) -> Entries:
-        """What the role `kernel` holds; owner: cpu."""
+        """Allocations that the role `kernel` holds; owner: cpu."""
         return self._entries("held_pfn", self.wide("held_count"), HELD_CAPACITY, HELD_CAPACITY)
 
     @cached_property
@@ -341,7 +341,7 @@ class View(dict[str, npt.NDArray[Any]]):
 
     @cached_property
     def hugetlb(self) -> Bools:
-        """Live descriptors of hugetlb folios, in use or in the pool."""
+        """Descriptors of hugetlb folios, held or in the pool."""
         found: Bools = self.live & (self.wide("flags") & FL_HUGETLB != 0)
         return found
 

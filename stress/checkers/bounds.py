@@ -1,4 +1,10 @@
-"""The header tells the truth, and every count of what lies on a stack fits it. Without this the other checkers read nonsense."""
+"""The sizes in the header are those of the arrays, and each count of entries on a stack is within its capacity.
+
+The other checkers rely on this: without it they would read past the entries of a stack.
+
+Checks      bounds (docs/invariants.md)
+Linux       no statement: these are sizes of the model
+"""
 
 import numpy as np
 
@@ -22,7 +28,7 @@ from stress.checkers._view import CC_STRIDE, View
 
 _CAPACITIES = (
     ("desc_cached", DESC_CACHE),
-    ("lru_batched", LRU_BATCH - 1),  # a full batch is drained at once
+    ("lru_batched", LRU_BATCH - 1),  # a full batch is drained immediately
     ("held_count", HELD_CAPACITY),
     ("balloon_pages", HELD_CAPACITY),
     ("pin_count", PIN_CAPACITY),
@@ -43,20 +49,24 @@ def _check(view: View, report: Report) -> None:
     for name, capacity in (*_CAPACITIES, ("contig_held", nr_blocks)):
         counts = view.wide(name)
         beyond = np.flatnonzero((counts < 0) | (counts > capacity))
-        report.add(f"{name} is outside of 0..{capacity}", cpus=beyond, count=counts[beyond])
+        report.add(f"{name} is outside 0..{capacity}", cpus=beyond, count=counts[beyond])
     _check_table(view, report, "pcp_nr", PCP_STRIDE, PCP_LISTS, view.param("pcp_capacity"))
     _check_table(view, report, "cc_count", CC_STRIDE, NR_ORDERS, CC_CAPACITY)
     for name, capacity in (("desc_top", view.nr_desc), ("udesc_top", view.nr_udesc)):
         top = view.wide(name)
-        report.add(f"{name} is outside of the pool", count=top[(top < 0) | (top > capacity)])
+        report.add(f"{name} is outside 0..{capacity}", count=top[(top < 0) | (top > capacity)])
 
 
 def _check_table(view: View, report: Report, name: str, stride: int, used: int, capacity: int) -> None:
     counts = view.row(name, stride)[:, :used]
     row, column = np.nonzero((counts < 0) | (counts > capacity))
-    report.add(f"{name} is outside of 0..{capacity}", row=row, column=column, count=counts[row, column])
+    report.add(f"{name} is outside 0..{capacity}", row=row, column=column, count=counts[row, column])
 
 
 CHECKER = checking(
-    "bounds", ("bounds",), "the header is that of the arrays, and no stack is deeper than it can be", _check, needs_header=False
+    "bounds",
+    ("bounds",),
+    "the header's sizes are those of the arrays, and no stack is deeper than its capacity",
+    _check,
+    needs_header=False,
 )

@@ -1,4 +1,8 @@
-"""Files hold what was written to them: in the cache if they are cached, and on the disk if they are clean or not cached."""
+"""Each page of a file has every write that was made to it: in the page cache if it is cached, on disk if it is clean or not cached.
+
+Checks      I13 (docs/invariants.md)
+Linux       __remove_mapping(), mm/vmscan.c: dirty is tested while the refcount is frozen; __migrate_folio(), mm/migrate.c
+"""
 
 import numpy as np
 
@@ -14,7 +18,7 @@ def _check(view: View, report: Report) -> None:
     written, disk = view.wide("file_oracle") & _COUNT_MASK, view.wide("disk")
     lost = np.flatnonzero((view.wide("cache") == 0) & (disk != written))
     report.add(
-        "page is not cached and the disk misses writes",
+        "page is not cached, and its version on disk differs from the number of writes to it",
         file=lost // file_pages,
         index=lost % file_pages,
         disk=disk[lost],
@@ -37,18 +41,34 @@ def _check_cached(view: View, report: Report) -> None:
     owner, version, mirror = view.owner[pfn], view.version[pfn], view.mirror[pfn]
     written, disk = view.wide("file_oracle")[slot] & _COUNT_MASK, view.wide("disk")[slot]
     wrong = owner != stamp
-    report.add("cached page holds somebody else's contents", where=wrong, pfn=pfn, file=file, index=index, owner=owner, wanted=stamp)
+    report.add("cached page has another page's stamp", where=wrong, pfn=pfn, file=file, index=index, owner=owner, wanted=stamp)
     torn = ~wrong & (version != mirror)
     report.add(
-        "page is torn: its first words and its last disagree", where=torn, pfn=pfn, file=file, index=index, version=version, mirror=mirror
+        "page is torn: the version in its first words differs from the mirror in its last word",
+        where=torn,
+        pfn=pfn,
+        file=file,
+        index=index,
+        version=version,
+        mirror=mirror,
     )
     wrong |= torn
     off = ~wrong & (version != written)
     report.add(
-        "cached page has not the writes that were counted", where=off, pfn=pfn, file=file, index=index, version=version, written=written
+        "cached page's version differs from the number of writes to it",
+        where=off,
+        pfn=pfn,
+        file=file,
+        index=index,
+        version=version,
+        written=written,
     )
     stale = ~wrong & (flags & (FL_DIRTY | FL_WRITEBACK) == 0) & (disk != version)
-    report.add("clean page is not what the disk has", where=stale, pfn=pfn, file=file, index=index, version=version, disk=disk)
+    report.add(
+        "clean page's version differs from the version on disk", where=stale, pfn=pfn, file=file, index=index, version=version, disk=disk
+    )
 
 
-CHECKER = checking("contents_file", ("I13",), "files hold every write that was counted, in the cache or on the disk", _check)
+CHECKER = checking(
+    "contents_file", ("I13",), "each page of a file has every write that was made to it, in the page cache or on disk", _check
+)

@@ -1,4 +1,8 @@
-"""What the kernel holds nobody else writes: the first frame of each allocation keeps the stamp that was left there."""
+"""The first frame of each allocation that roles kernel, contig and replay hold keeps its holder's stamp, and is never written.
+
+Checks      I13 (docs/invariants.md)
+Linux       no separate statement: a write to a frame with another owner is memory corruption
+"""
 
 import numpy as np
 
@@ -19,13 +23,15 @@ def _check(view: View, report: Report) -> None:
     holder = np.concatenate(
         (KERNEL_STAMP | view.held.owner, KERNEL_STAMP | np.arange(len(view["ev_pfn"])), CONTIG_STAMP | view.contig.owner)
     )
-    known = within(pfn, view.nr_frames)  # what is not is reported by `inventories`
+    known = within(pfn, view.nr_frames)  # `inventories` reports the others
     pfn, holder = pfn[known], holder[known]
     owner, version, mirror = view.owner[pfn], view.version[pfn], view.mirror[pfn]
     wrong = owner != holder
-    report.add("kernel's allocation holds somebody else's contents", where=wrong, pfn=pfn, owner=owner, wanted=holder)
+    report.add("held allocation has another owner's stamp", where=wrong, pfn=pfn, owner=owner, wanted=holder)
     written = ~wrong & ((version != 0) | (mirror != 0))
-    report.add("somebody wrote to a kernel's allocation", where=written, pfn=pfn, holder=holder, version=version, mirror=mirror)
+    report.add(
+        "held allocation was written after its holder stamped it", where=written, pfn=pfn, holder=holder, version=version, mirror=mirror
+    )
 
 
-CHECKER = checking("contents_held", ("I13",), "nobody writes to what the kernel and replay roles hold", _check)
+CHECKER = checking("contents_held", ("I13",), "allocations held by roles kernel, contig and replay keep their holder's stamp", _check)

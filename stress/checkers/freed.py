@@ -1,4 +1,8 @@
-"""What was freed keeps nothing: no lock, no place on a list, no mapping, no isolation."""
+"""A free descriptor keeps no lock, no place on a list, no mapping and no isolation, and no PTE, pin or batch entry refers to it.
+
+Checks      I8 (docs/invariants.md)
+Linux       free_page_is_bad(), page_bad_reason(), PAGE_FLAGS_CHECK_AT_FREE, mm/page_alloc.c; migrate_folio_done(), mm/migrate.c
+"""
 
 import numpy as np
 
@@ -12,13 +16,13 @@ _BOUND = FL_LOCKED | FL_LRU | FL_ISOLATED | FL_WRITEBACK | FL_BATCHED
 def _check(view: View, report: Report) -> None:
     flags, mapcount, pfn = view.wide("flags"), view.wide("mapcount"), view.wide("folio_pfn")
     kept = np.flatnonzero(~view.live & (flags & _BOUND != 0))
-    report.add("freed while locked, isolated, under writeback or on a list", pfn=pfn[kept], desc=kept, flags=flags[kept])
+    report.add("free descriptor is locked, isolated, under writeback, on a list or in a batch", pfn=pfn[kept], desc=kept, flags=flags[kept])
     kept = np.flatnonzero(~view.live & (mapcount != 0))
-    report.add("freed while mapped", pfn=pfn[kept], desc=kept, mapcount=mapcount[kept])
+    report.add("free descriptor has a mapcount", pfn=pfn[kept], desc=kept, mapcount=mapcount[kept])
     stale = view.mapped_desc < 0
     task_pages = view.param("task_pages")
     report.add(
-        "page table entry of a frame that is no folio",
+        "present PTE maps a frame that is not part of a folio",
         pfn=view.mapped_pfn[stale],
         word=view.wide("memdesc")[view.mapped_pfn[stale]],
         pte=view.wide("pte")[view.mapped[stale]],
@@ -28,7 +32,7 @@ def _check(view: View, report: Report) -> None:
     for name, entries in (("pin", view.pins), ("LRU batch entry", view.batch)):
         gone = ~within(entries.value, view.nr_desc)
         gone[~gone] = ~view.live[entries.value[~gone]]
-        report.add(f"{name} of a descriptor that is free", where=gone, cpus=entries.owner, desc=entries.value)
+        report.add(f"{name} refers to a free descriptor", where=gone, cpus=entries.owner, desc=entries.value)
 
 
-CHECKER = checking("freed", ("I8",), "freed objects keep no lock, list, mapping or isolation, and nothing leads to them", _check)
+CHECKER = checking("freed", ("I8",), "a free descriptor keeps no lock, list, mapping or isolation, and nothing refers to it", _check)

@@ -1,4 +1,9 @@
-"""Nothing is allocated from a pageblock that was isolated and drained, until the one CPU that isolated it gives it back."""
+"""Nothing is allocated from a pageblock after it was isolated and drained, until the one CPU that isolated it gives it back.
+
+Checks      I18, I16 (docs/invariants.md)
+Linux       start_isolate_page_range(), set_migratetype_isolate(), mm/page_isolation.c; zone_pcp_disable(), free_pcppages_bulk(),
+            mm/page_alloc.c; offline_pages(), mm/memory_hotplug.c
+"""
 
 import numpy as np
 
@@ -8,7 +13,7 @@ from stress.checkers._view import Bools, View, order_size, tally, within
 
 
 def _isolated(view: View) -> Bools:
-    """Pageblocks that are isolated; those that are not online are of that type too, and nobody holds them."""
+    """Pageblocks that are isolated. Offline pageblocks have that migratetype too, and are left out: `memory_blocks` checks them."""
     found: Bools = (view.wide("block_migratetype") == MT_ISOLATE) & (view.wide("block_offline") == 0)
     return found
 
@@ -22,7 +27,7 @@ def _check(view: View, report: Report) -> None:
     allowed = view.wide("block_allocated")
     more = np.flatnonzero(isolate & (drained != 0) & (allocated > allowed))
     report.add(
-        "allocation from an isolated pageblock after its drain",
+        "frame of an isolated pageblock was allocated after the drain",
         pfn=more << shift,
         block=more,
         allocated=allocated[more],
@@ -31,11 +36,11 @@ def _check(view: View, report: Report) -> None:
     inside = within(view.pcp.value, view.nr_frames)
     pfn, cpu = view.pcp.value[inside], view.pcp_cpu[inside]
     kept = isolate[pfn >> shift] & (drained[pfn >> shift] != 0)
-    report.add("per-CPU list has a frame of an isolated pageblock after its drain", pfn=pfn[kept], cpus=cpu[kept], block=pfn[kept] >> shift)
+    report.add("per-CPU list has a frame of an isolated pageblock after the drain", pfn=pfn[kept], cpus=cpu[kept], block=pfn[kept] >> shift)
     holders = tally(view.wide("isolated_block") - 1, nr_blocks)
     wrong = np.flatnonzero((holders != isolate) | (isolate & (drained == 0)))
     report.add(
-        "pageblock's isolation is not held by exactly one CPU",
+        "isolated pageblock is not held by exactly one CPU or was not drained, or a CPU holds one that is not isolated",
         pfn=wrong << shift,
         invariant="I16",
         block=wrong,
@@ -54,7 +59,7 @@ def _check_zones(view: View, report: Report) -> None:
         counted = view.wide(name)
         wrong = np.flatnonzero(counted != isolated)
         report.add(
-            f"{name} is not the number of isolated pageblocks",
+            f"{name} differs from the number of isolated pageblocks",
             invariant="I16",
             node=wrong,
             counted=counted[wrong],
@@ -65,7 +70,7 @@ def _check_zones(view: View, report: Report) -> None:
     expected = np.where(view.wide("zone_pcp_disabled")[node] > 0, 0, view.param("pcp_high"))
     wrong = np.flatnonzero(marks != expected)
     report.add(
-        "the high mark of per-CPU lists is not what their being disabled says",
+        "high mark of per-CPU lists is neither 0 while they are disabled nor pcp_high while they are enabled",
         invariant="I18",
         cpus=wrong // view.param("nr_nodes"),
         node=node[wrong],
@@ -74,4 +79,6 @@ def _check_zones(view: View, report: Report) -> None:
     )
 
 
-CHECKER = checking("isolated_blocks", ("I18", "I16"), "nothing is allocated from an isolated and drained pageblock", _check)
+CHECKER = checking(
+    "isolated_blocks", ("I18", "I16"), "nothing is allocated from an isolated and drained pageblock, and one CPU holds it", _check
+)

@@ -1,4 +1,9 @@
-"""Every isolation ended: no folio, no Offline block and no pageblock's scan belongs to a CPU between batches."""
+"""Each isolation has ended: between batches no CPU has a folio or an Offline block isolated, or a pageblock's scan claimed.
+
+Checks      I16 (docs/invariants.md)
+Linux       folio_isolate_lru(), mm/vmscan.c; isolate_migratepages_block(), mm/compaction.c; isolate_movable_ops_page(),
+            putback_movable_ops_page(), mm/migrate.c
+"""
 
 import numpy as np
 
@@ -6,7 +11,7 @@ from kernels.base.layout import CPU_MASK, CPU_SHIFT, FL_ISOLATED, M_OFFLINE, OFF
 from stress.checkers._report import Report, checking
 from stress.checkers._view import View
 
-_SCANNER_MASK = (1 << 16) - 1  # of block_skip: the scanner at work, CPU + 1; the skip bit stands above
+_SCANNER_MASK = (1 << 16) - 1  # of block_skip: the CPU that scans, + 1; the skip bit is above
 
 
 def _check(view: View, report: Report) -> None:
@@ -23,15 +28,15 @@ def _check(view: View, report: Report) -> None:
     state = word >> STATE_SHIFT & STATE_MASK
     moving = state != OFF_INFLATED
     cpu = word >> CPU_SHIFT & CPU_MASK
-    report.add("Offline block is on its way at rest", where=moving, pfn=heads, cpus=cpu, word=word, state=state)
+    report.add("Offline block is not in state inflated at rest", where=moving, pfn=heads, cpus=cpu, word=word, state=state)
     skip = view.wide("block_skip")
     claimed = np.flatnonzero(skip & _SCANNER_MASK != 0)
     report.add(
-        "pageblock is being scanned at rest",
+        "pageblock's scan is claimed by a CPU at rest",
         pfn=claimed << view.param("pageblock_order"),
         cpus=(skip[claimed] & _SCANNER_MASK) - 1,
         block=claimed,
     )
 
 
-CHECKER = checking("isolation", ("I16",), "nothing is isolated between batches, and the counts say so", _check)
+CHECKER = checking("isolation", ("I16",), "at rest no folio or Offline block is isolated, and no pageblock's scan is claimed", _check)

@@ -1,4 +1,8 @@
-"""At rest nobody holds a lock, waits for one, or is inside of a TLB section."""
+"""At rest no CPU holds a lock, waits for one, or is inside a TLB section, and no folio is locked or under writeback.
+
+Checks      I9, I12 (docs/invariants.md)
+Linux       lockdep_sys_exit(), kernel/locking/lockdep.c: no lock is held when returning to user space; folio_end_writeback(), mm/filemap.c
+"""
 
 import numpy as np
 
@@ -21,7 +25,7 @@ def _check(view: View, report: Report) -> None:
     report.add("CPU waits for a lock at rest", cpus=waiting, lock=waits[waiting] - 1)
     section = view.wide("section")
     inside = np.flatnonzero(section & ((1 << SECTION_SPACE_BITS) - 1) != 0)
-    report.add("CPU is inside of a TLB section at rest", cpus=inside, invariant="I12", section=section[inside])
+    report.add("CPU is inside a TLB section at rest", cpus=inside, invariant="I12", section=section[inside])
 
 
-CHECKER = checking("locks", ("I9", "I12"), "nobody holds a lock or is inside of a TLB section between batches", _check)
+CHECKER = checking("locks", ("I9", "I12"), "at rest no CPU holds a lock, waits for one or is inside a TLB section", _check)

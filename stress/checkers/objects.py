@@ -1,4 +1,9 @@
-"""Objects of zspages and slabs: what holders believe to have is there, with what they wrote, and each frame is on its list."""
+"""Each object of a zspage or slab is where its holder has it, with what the holder wrote; and each zspage or slab with free objects is
+on its list.
+
+Checks      I13, I1, I9 (docs/invariants.md)
+Linux       zs_malloc(), zs_free(), zs_page_migrate(), fix_fullness_group(), mm/zsmalloc.c: pool, class and zspage lock; mm/slub.c
+"""
 
 import numpy as np
 
@@ -31,7 +36,7 @@ def _check(view: View, report: Report) -> None:
 
 
 def _owner_list(view: View, pfn: Ints) -> Ints:
-    """The list that each zspage or slab belongs on; -1: none, it is full."""
+    """The list that each zspage or slab belongs on; -1: none, since it is full."""
     udesc = view.word_udesc[pfn]
     owner, inuse, free = (view.wide(name)[udesc] for name in ("u_owner", "u_inuse", "u_free"))
     zs = owner // NR_ZS_CLASSES * NR_ULISTS + owner % NR_ZS_CLASSES
@@ -44,20 +49,26 @@ def _check_lists(view: View, report: Report) -> None:
     wanted = _owner_list(view, pfn)
     listed, pfn, wanted = view.word_udesc[pfn[wanted >= 0]], pfn[wanted >= 0], wanted[wanted >= 0]
     if len(np.unique(listed)) < len(listed):
-        return  # two frames of one descriptor, which `uncounted` reports
+        return  # two frames point to one descriptor, which `uncounted` reports
     chains = read_chains(listed, view.wide("u_next"), view.wide("u_prev"), view.wide("u_head"), view.nr_udesc)
     for wrong, message in (
-        (chains.astray | chains.torn | chains.ring, "list of zspages or slabs is torn"),
-        (~chains.ring & (chains.list_of != wanted), "zspage or slab with room is not on its list"),
+        (chains.astray | chains.torn | chains.ring, "list of zspages or slabs is broken: a link is wrong, not returned or circular"),
+        (~chains.ring & (chains.list_of != wanted), "zspage or slab with free objects is not on its list"),
     ):
         report.add(message, where=wrong, pfn=pfn, invariant="I9", udesc=listed, list=chains.list_of, wanted=wanted)
     counted, found = view.wide("u_listed"), np.bincount(wanted[wanted < len(view["u_listed"])], minlength=len(view["u_listed"]))
     wrong = np.flatnonzero(counted != found[: len(counted)])
-    report.add("list has another length than it counts", invariant="I9", list=wrong, counted=counted[wrong], found=found[wrong])
+    report.add(
+        "u_listed differs from the number of zspages or slabs with free objects",
+        invariant="I9",
+        list=wrong,
+        counted=counted[wrong],
+        found=found[wrong],
+    )
 
 
 def _words(view: View, obj: Ints, object_words: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Header, owner, version and mirror of objects; -1 where there is no such place."""
+    """Header, owner, version and mirror of objects; -1 if the object's place does not exist."""
     contents, base = view.wide("contents"), (obj >> OBJ_SHIFT) * view.param("words_per_frame") + (obj & OBJ_MASK) * object_words
     base = np.where(obj >= 0, base, -1)
     last = np.where(obj >= 0, base + object_words - 1, -1)
@@ -70,16 +81,20 @@ def _check_handles(view: View, report: Report) -> None:
     object_words = np.maximum(OBJECT_WORDS, view.param("words_per_frame") >> 1 + which % NR_ZS_CLASSES)
     udesc = lookup(view.word_udesc, obj >> OBJ_SHIFT)
     astray = (lookup(view.word_type, obj >> OBJ_SHIFT) != T_MOVABLE) | (lookup(view.wide("u_owner"), udesc) != which)
-    report.add("handle leads to no zspage of its class", pfn=obj[astray] >> OBJ_SHIFT, handle=handle[astray], udesc=udesc[astray])
+    report.add("handle does not point to a zspage of its class", pfn=obj[astray] >> OBJ_SHIFT, handle=handle[astray], udesc=udesc[astray])
     header, owner, version, mirror = _words(view, obj, object_words)
     wanted = view.wide("zs_version")[handle]
     wrong = ~astray & ((header != handle + 1 << 1 | 1) | (owner != ZS_STAMP | handle))
     report.add(
-        "handle's object is somebody else's", pfn=obj[wrong] >> OBJ_SHIFT, handle=handle[wrong], header=header[wrong], owner=owner[wrong]
+        "object has another handle's header or stamp",
+        pfn=obj[wrong] >> OBJ_SHIFT,
+        handle=handle[wrong],
+        header=header[wrong],
+        owner=owner[wrong],
     )
     wrong = ~astray & ~wrong & ((version != wanted) | (mirror != wanted))
     report.add(
-        "object has not what was written through its handle",
+        "object's version or mirror differs from the last write through its handle",
         pfn=obj[wrong] >> OBJ_SHIFT,
         handle=handle[wrong],
         version=version[wrong],
@@ -98,7 +113,7 @@ def _check_slab_objects(view: View, report: Report) -> None:
     wrong = (lookup(view.word_type, obj >> OBJ_SHIFT) != T_SLAB) | (header != cpu + 1 << 1 | 1)
     wrong |= (owner != SLAB_STAMP | cpu) | (version != obj) | (mirror != obj)
     report.add(
-        "slab object is not what its holder left there",
+        "slab object differs from what its holder wrote",
         pfn=obj[wrong] >> OBJ_SHIFT,
         cpus=cpu[wrong],
         place=view.slab_objects.at[wrong] % SLAB_HELD,
@@ -109,10 +124,14 @@ def _check_slab_objects(view: View, report: Report) -> None:
 
 
 def _check_frames(view: View, report: Report) -> None:
-    """Each frame has as many objects in use as its descriptor counts, and as somebody holds."""
+    """The objects in use that a frame's descriptor counts are as many as handles or holders have in it."""
     for kind, held, message in (
-        (T_MOVABLE, view.wide("zs_obj")[view.wide("zs_obj") > 0] - 1, "zspage has other objects in use than handles lead to"),
-        (T_SLAB, view.slab_objects.value, "slab has other objects in use than are held"),
+        (
+            T_MOVABLE,
+            view.wide("zs_obj")[view.wide("zs_obj") > 0] - 1,
+            "zspage's count of objects differs from the number of handles that point to it",
+        ),
+        (T_SLAB, view.slab_objects.value, "slab's count of objects differs from the number of objects held"),
     ):
         pfn = np.flatnonzero((view.word_type == kind) & (view.word_udesc >= 0))
         at = held[(held >> OBJ_SHIFT >= 0) & (held >> OBJ_SHIFT < view.nr_frames)] >> OBJ_SHIFT
@@ -123,5 +142,5 @@ def _check_frames(view: View, report: Report) -> None:
 
 
 CHECKER = checking(
-    "objects", ("I13", "I1", "I9"), "zspages and slabs: objects are held, have what was written, and frames are on their lists", _check
+    "objects", ("I13", "I1", "I9"), "objects of zspages and slabs have one holder and its last write, and their frames are listed", _check
 )

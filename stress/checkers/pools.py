@@ -1,4 +1,9 @@
-"""Frames of page pools have the fragments that are in flight, and no others; poisoned frames are where they were left."""
+"""Each frame of a page pool counts exactly its fragments in flight and is in a pool's cache if it has none; poisoned frames stay unused.
+
+Checks      I3, I1, I13 (docs/invariants.md)
+Linux       page_pool_unref_netmem(), include/net/page_pool/helpers.h: pp_ref_count; net/core/page_pool.c; soft_offline_page(),
+            unpoison_memory(), mm/memory-failure.c
+"""
 
 import numpy as np
 
@@ -14,28 +19,33 @@ def _check(view: View, report: Report) -> None:
     slots = np.flatnonzero(flying != 0)
     pfn = flying[slots] - 1
     stray = lookup(view.word_type, pfn) != T_NETPOOL
-    report.add("fragment in flight of what is no pool's frame", where=stray, pfn=pfn, slot=slots)
+    report.add("fragment in flight is in a frame of no page pool", where=stray, pfn=pfn, slot=slots)
     fragments, cached = tally(pfn, view.nr_frames), tally(view.recycled.value, view.nr_frames)
     frame = np.flatnonzero((view.word_type == T_NETPOOL) & (view.word_udesc >= 0))
     counted = view.wide("u_inuse")[view.word_udesc[frame]]
     wrong = counted != fragments[frame]
     report.add(
-        "pool's frame has another number of fragments in flight", pfn=frame[wrong], counted=counted[wrong], found=fragments[frame[wrong]]
+        "page pool frame's count differs from its number of fragments in flight",
+        pfn=frame[wrong],
+        counted=counted[wrong],
+        found=fragments[frame[wrong]],
     )
     wrong = (cached[frame] != 0) != (counted == 0)
     wrong |= cached[frame] > 1
     report.add(
-        "pool's frame is lost, or recycled while in use or twice",
+        "page pool frame is leaked, or is recycled twice or with fragments in flight",
         pfn=frame[wrong],
         invariant="I1",
         counted=counted[wrong],
         cached=cached[frame[wrong]],
     )
     stray = lookup(view.word_type, view.recycled.value) != T_NETPOOL
-    report.add("pool keeps what is no frame of a pool", where=stray, pfn=view.recycled.value, invariant="I1", cpus=view.recycled.owner)
+    report.add(
+        "page pool's cache has a frame of no page pool", where=stray, pfn=view.recycled.value, invariant="I1", cpus=view.recycled.owner
+    )
     if view.has_contents:
         wrong = view.owner[frame] != NET_STAMP | frame
-        report.add("pool's frame holds somebody else's contents", pfn=frame[wrong], invariant="I13", owner=view.owner[frame[wrong]])
+        report.add("page pool frame has another owner's stamp", pfn=frame[wrong], invariant="I13", owner=view.owner[frame[wrong]])
     _check_poisoned(view, report)
 
 
@@ -44,7 +54,7 @@ def _check_poisoned(view: View, report: Report) -> None:
     poisoned = (view.word_type == T_HWPOISON).astype(np.int64)
     wrong = np.flatnonzero(remembered != poisoned)
     report.add(
-        "poisoned frame is back in use, or nobody remembers it",
+        "poisoned frame is in use again, or is not in exactly one CPU's inventory",
         pfn=wrong,
         invariant="I1",
         word=view.wide("memdesc")[wrong],
@@ -52,4 +62,6 @@ def _check_poisoned(view: View, report: Report) -> None:
     )
 
 
-CHECKER = checking("pools", ("I3", "I1", "I13"), "page pools and their fragments agree; poisoned frames stay out of circulation", _check)
+CHECKER = checking(
+    "pools", ("I3", "I1", "I13"), "page pool frames count exactly their fragments in flight, and poisoned frames stay unused", _check
+)

@@ -1,4 +1,8 @@
-"""Page tables and folios agree: rmap finds every mapping, and what one task may write is mapped by no other."""
+"""Page tables and folios agree: the reverse map finds every mapping, and no page that one task may write is mapped by another.
+
+Checks      I10, I13 (docs/invariants.md)
+Linux       do_wp_page(), copy_present_ptes(), mm/memory.c: PageAnonExclusive; write_protect_page(), mm/ksm.c; rmap_walk(), mm/rmap.c
+"""
 
 import numpy as np
 
@@ -11,8 +15,8 @@ def _check(view: View, report: Report) -> None:
     pte = view.wide("pte")
     lost = np.setdiff1d(np.flatnonzero(pte & PTE_PRESENT != 0), view.mapped, assume_unique=True)
     task_pages = view.param("task_pages")
-    report.add("page table entry of a frame that does not exist", space=lost // task_pages, vpage=lost % task_pages, pte=pte[lost])
-    found = view.mapped_desc >= 0  # what leads nowhere is reported by `freed`
+    report.add("present PTE maps a pfn that does not exist", space=lost // task_pages, vpage=lost % task_pages, pte=pte[lost])
+    found = view.mapped_desc >= 0  # `freed` reports the others
     at, pfn, desc = view.mapped[found], view.mapped_pfn[found], view.mapped_desc[found]
     space, vpage, anon_pages = at // task_pages, at % task_pages, view.param("anon_pages")
     anon = vpage < anon_pages
@@ -23,7 +27,7 @@ def _check(view: View, report: Report) -> None:
     kind = view.wide("folio_type")[desc]
     wrong = ~np.where(anon, (kind == T_ANON) | (kind == T_KSM), kind == T_FILE) | (seen != mapping) | (covered != index)
     report.add(
-        "task maps a page that is not the one at its address",
+        "PTE maps a page that does not belong at its address",
         pfn=pfn[wrong],
         space=space[wrong],
         vpage=vpage[wrong],
@@ -40,9 +44,9 @@ def _check_rights(view: View, report: Report) -> None:
     pte = view.wide("pte")[at]
     file = at % task_pages >= view.param("anon_pages")
     loose = (pte & PTE_WRITE != 0) & ((pte & PTE_EXCLUSIVE == 0) | file)
-    report.add("writable entry of a page that is not the task's alone", where=loose, pfn=pfn, invariant="I13", at=at, pte=pte)
+    report.add("writable PTE is not exclusive, or maps a page of a file", where=loose, pfn=pfn, invariant="I13", at=at, pte=pte)
     ksm = (view.word_type[pfn] == T_KSM) & (pte & (PTE_EXCLUSIVE | PTE_WRITE) != 0)
-    report.add("KSM page that a task may write", where=ksm, pfn=pfn, invariant="I13", at=at, pte=pte)
+    report.add("PTE of a KSM page is writable or exclusive", where=ksm, pfn=pfn, invariant="I13", at=at, pte=pte)
     shared = (pte & PTE_EXCLUSIVE != 0) & (tally(pfn, view.nr_frames)[pfn] > 1)
     report.add(
         "exclusive page is mapped more than once",
@@ -54,4 +58,4 @@ def _check_rights(view: View, report: Report) -> None:
     )
 
 
-CHECKER = checking("rmap", ("I10", "I13"), "page tables and folios agree; what one task may write no other maps", _check)
+CHECKER = checking("rmap", ("I10", "I13"), "each PTE maps the page that belongs at its address, and a writable page is mapped once", _check)

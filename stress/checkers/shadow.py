@@ -1,4 +1,8 @@
-"""The shadow owner words of the full checks agree with where the frames are. A shadow that is zero throughout was not kept."""
+"""The shadow owner words of `--check full` agree with where the frames are. If all of them are zero, they were not kept.
+
+Checks      I2 (docs/invariants.md)
+Linux       check_new_pages(), page_expected_state(), mm/page_alloc.c, have the same aim
+"""
 
 import numpy as np
 
@@ -16,7 +20,9 @@ def _check(view: View, report: Report) -> None:
     place[view.coverage(view.pcp.value, order_size(view.pcp_order)) > 0] = SH_PCP
     place[view.coverage(view.captured.value, order_size(view.captured.owner % NR_ORDERS)) > 0] = SH_CAPTURED
     wrong = np.flatnonzero(shadow != place)
-    report.add("shadow believes the frame elsewhere", pfn=wrong, word=view.wide("memdesc")[wrong], shadow=shadow[wrong], place=place[wrong])
+    report.add(
+        "shadow word differs from the frame's place", pfn=wrong, word=view.wide("memdesc")[wrong], shadow=shadow[wrong], place=place[wrong]
+    )
 
 
-CHECKER = checking("shadow", ("I2",), "the shadow owner words of --check full agree with the machine", _check)
+CHECKER = checking("shadow", ("I2",), "the shadow owner words of --check full agree with where the frames are", _check)

@@ -1,4 +1,8 @@
-"""No CPU has a translation that it may use and the page table does not grant: a flush that was skipped or came too early."""
+"""No CPU has a valid TLB entry that the page table does not grant; one is left by a flush that was skipped or came too early.
+
+Checks      I12 (docs/invariants.md)
+Linux       flush_tlb_mm_range(), arch/x86/mm/tlb.c; inc_mm_tlb_gen(), arch/x86/include/asm/tlbflush.h; try_to_unmap_flush(), mm/rmap.c
+"""
 
 import numpy as np
 
@@ -15,7 +19,7 @@ def _check(view: View, report: Report) -> None:
     generation = lookup(view.wide("tlb_generation"), space)
     ahead = np.flatnonzero((filled != 0) & (filled > generation))
     report.add(
-        "translation from a generation that is yet to come",
+        "TLB entry has a generation above its space's current one",
         cpus=ahead // TLB_ENTRIES,
         tag=tag[ahead],
         filled=filled[ahead],
@@ -28,8 +32,8 @@ def _check(view: View, report: Report) -> None:
     may_write = value & PTE_DIRTY != 0
     weaker = ~gone & may_write & (pte & (PTE_WRITE | PTE_DIRTY) != PTE_WRITE | PTE_DIRTY)
     for wrong, message in (
-        (gone, "valid translation of a page that is no longer mapped there"),
-        (weaker, "valid translation that may write what its page table entry forbids"),
+        (gone, "valid TLB entry maps a page that the page table no longer maps there"),
+        (weaker, "valid TLB entry allows writes that the PTE does not"),
     ):
         report.add(
             message,
@@ -43,4 +47,4 @@ def _check(view: View, report: Report) -> None:
         )
 
 
-CHECKER = checking("tlb", ("I12",), "every translation of the current generation is what the page table says", _check)
+CHECKER = checking("tlb", ("I12",), "each TLB entry of its space's current generation grants no more than the page table", _check)

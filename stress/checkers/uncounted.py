@@ -1,4 +1,8 @@
-"""Descriptors without a count: each is free or some frame's, says so itself, and nobody uses or isolates it at rest."""
+"""Descriptors without a count: each is free or belongs to one frame, its state word agrees, and none is isolated or in use at rest.
+
+Checks      I16, I1, I2 (docs/invariants.md)
+Linux       isolate_movable_ops_page(), putback_movable_ops_page(), mm/migrate.c: PG_movable_ops_isolated
+"""
 
 import numpy as np
 
@@ -10,14 +14,14 @@ from stress.checkers._view import View, lookup, tally
 def _check(view: View, report: Report) -> None:
     memdesc = view.wide("memdesc")
     nowhere = np.flatnonzero(view.leads_to_udesc & (view.word_udesc < 0))
-    report.add("word leads to a descriptor that does not exist", pfn=nowhere, invariant="I2", word=memdesc[nowhere])
+    report.add("memdesc word points to a descriptor that does not exist", pfn=nowhere, invariant="I2", word=memdesc[nowhere])
     pfn = np.flatnonzero(view.word_udesc >= 0)
     udesc = view.word_udesc[pfn]
     state = view.wide("u_word")[udesc]
     wanted = pfn << U_PFN_SHIFT | view.word_type[pfn] << U_TYPE_SHIFT | U_LIVE
     wrong = state != wanted
     report.add(
-        "frame's descriptor is isolated at rest, or another frame's",
+        "descriptor is isolated at rest, or belongs to another frame",
         pfn=pfn[wrong],
         cpus=state[wrong] >> U_CPU_SHIFT & U_CPU_MASK,
         udesc=udesc[wrong],
@@ -35,12 +39,12 @@ def _check_pool(view: View, report: Report) -> None:
     named = tally(view.word_udesc, view.nr_udesc)
     pfn = view.wide("u_word") >> U_PFN_SHIFT
     lost = np.flatnonzero(pooled + named == 0)
-    report.add("descriptor is lost: neither free nor in use", pfn=pfn[lost], invariant="I1", udesc=lost)
+    report.add("descriptor is leaked: neither free nor in use", pfn=pfn[lost], invariant="I1", udesc=lost)
     twice = np.flatnonzero(pooled + named > 1)
     word = lookup(view.wide("memdesc"), pfn[twice])
     report.add("descriptor is free twice, or free and in use", pfn=pfn[twice], invariant="I2", udesc=twice, word=word)
 
 
 CHECKER = checking(
-    "uncounted", ("I16", "I1", "I2"), "descriptors without a count are free or one frame's, and nobody has isolated them", _check
+    "uncounted", ("I16", "I1", "I2"), "a descriptor without a count is free or belongs to one frame, and none is isolated at rest", _check
 )

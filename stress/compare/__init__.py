@@ -1,1 +1,1 @@
-"""`pfnstorm compare`: the values of one policy side by side on this machine, in interleaved rounds, with what is shown and what is not."""
+"""`pfnstorm compare`: the values of a policy compared on this machine, in interleaved rounds, and what the figures show."""

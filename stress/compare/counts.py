@@ -1,8 +1,8 @@
-"""Atomics and cache lines of a migration, by interpreting the same kernels: python -m stress.compare.counts AXIS prints them.
+"""Atomics and cache lines of a migration, counted by interpreting the kernels: python -m stress.compare.counts AXIS prints them.
 
 Every access of a kernel goes through a Field, and every atomic through a function of kernels.base.atomics, so both are counted where they
-happen; nothing is estimated. Not counted: contents of frames, and what the model keeps for itself (counters, stages, the flight
-recorder). A line is 64 bytes; a stage's lines are distinct within one migration of all frames of a load.
+happen; nothing is estimated. Not counted: contents of frames, and the model's own records (counters, stages, the flight recorder).
+A line is 64 bytes; the lines of a stage are distinct within one migration of all frames of a load.
 """
 
 import json
@@ -20,8 +20,8 @@ UNCOUNTED = ("contents", "counters", "lockstat", "stage_cycles", "ring", "rolest
 SHOWN = ("scan", "isolate", "unmap", "flush", "move", "putback")
 
 
-class Tally:
-    """What was touched since the start, in order."""
+class AccessTally:
+    """Atomics, and lines in the order in which they were touched."""
 
     def __init__(self) -> None:
         self.atomics = 0
@@ -43,8 +43,8 @@ class Tally:
         return self.begin(mem)
 
 
-def _instrument(tally: Tally) -> None:
-    """Put counters into atomics, fields and stages; before any other kernel is imported, since kernels import them by name."""
+def _instrument(tally: AccessTally) -> None:
+    """Put counters into atomics, fields and stages. This comes before any other kernel is imported: kernels import them by name."""
     from kernels.base import atomics, memory, stage
 
     def counting(function: Any) -> Any:
@@ -67,13 +67,13 @@ def _instrument(tally: Tally) -> None:
         if self.name not in uncounted:
             tally.lines.append((self.array.__array_interface__["data"][0] + self.array.strides[0] * index) // LINE_BYTES)
 
-    memory.Field.check = checked  # type: ignore[method-assign]  # every access of either kind passes it
+    memory.Field.check = checked  # type: ignore[method-assign]  # loads and stores both pass it
     stage.stage_begin, stage.stage_end = tally.begin, tally.end
 
 
 def _count(axis: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """load -> interface -> stage -> {atomics, lines, accesses} per migrated frame."""
-    tally = Tally()
+    tally = AccessTally()
     _instrument(tally)
     from kernels.base.stage import STAGES
     from stress.compare.windows import Windows, loads_of
@@ -102,7 +102,7 @@ def _count(axis: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
 
 
 def counts(axis: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
-    """As _count(), in a process whose kernels are interpreted.
+    """As _count(), in a process with interpreted kernels.
 
     Raises      HostError if that process failed
     """
@@ -111,7 +111,7 @@ def counts(axis: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
         itself.command(axis, module="stress.compare.counts"), capture_output=True, text=True, env=environment, check=False
     )
     if done.returncode:
-        raise HostError(f"counting by interpretation failed: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
+        raise HostError(f"counting by interpretation failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
     return dict(json.loads(done.stdout))
 
 

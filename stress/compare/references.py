@@ -1,4 +1,4 @@
-"""The two schemes of the reference count: get + put by pinned processes, on lines of their own, at random, and on one line."""
+"""The two schemes of the reference count: get + put by pinned processes, on separate lines, at random, and on one line."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ AXIS = "refcount"
 
 
 def figures(nr_rounds: int, processors: list[int], tick: Callable[[str], None]) -> list[Figure]:
-    """ns per get + put under each scheme: by one worker, and by several on lines of their own and on one line.
+    """ns per get + put under each scheme: by one worker, and by several on separate lines and on one line.
 
-    Parameters  processors: one worker each at most; tick: is told what is measured, before each round
+    Parameters  processors: at most one worker each; tick: called with what is measured, before each round
     """
     forked = Forked(processors)
     nr_most = min(len(processors), MAX_WORKERS)

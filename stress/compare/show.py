@@ -1,4 +1,4 @@
-"""A comparison for people: a table of figures, one of exact counts, a plot."""
+"""A comparison in text and pictures: a table of figures, a table of exact counts, a plot."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ def _number(value: float) -> str:
 
 
 def _lined_up(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns as wide as they must be: the first to the left, the others to the right, and the last as it is."""
+    """Aligned columns: the first to the left, the others to the right, the last as it is."""
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -26,7 +26,7 @@ def _lined_up(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def table(figures: Sequence[Figure], base: str) -> list[str]:
-    """Medians of each value, and the ratio of each to `base` with its 95 % interval; figures of the same values stand together."""
+    """Medians of each value, and the ratio of each to `base` with its 95 % interval. Figures with the same values share a table."""
     lines: list[str] = []
     for values in dict.fromkeys(tuple(figure.rounds) for figure in figures):
         others = [value for value in values if value != base]
@@ -61,14 +61,14 @@ def counts_table(counts: dict[str, dict[str, dict[str, dict[str, float]]]]) -> l
 
 
 def beside_lines(beside: dict[str, Any]) -> list[str]:
-    """What the whole migration of a 4 KiB folio is to be seen beside."""
+    """The figures to compare the whole migration of a 4 KiB folio with."""
     copy = beside["plain_copy_ns"]
     plain = f"{copy['median']:,.0f} ns ({copy['low']:,.0f} - {copy['high']:,.0f})" if copy else f"left out: {beside['left_out']}"
     rows = [
-        ("beside the whole migration of an anonymous folio of 4,096 bytes, above", ""),
+        ("to compare with the whole migration of an anonymous folio of 4,096 bytes, above", ""),
         ("  a plain copy of 4,096 bytes in C, at random over 1 GiB", plain),
-        ("  the kernel, a whole migration, as recorded on Linux 6.18", f"{beside['kernel_ns_per_frame']:,} ns"),
-        ("  ipi_ns, what a shootdown costs beside, above", f"{beside['ipi_ns']} ns"),
+        ("  the kernel, a whole migration, recorded on Linux 6.18", f"{beside['kernel_ns_per_frame']:,} ns"),
+        ("  ipi_ns, the modelled cost of a shootdown, in the figures above", f"{beside['ipi_ns']} ns"),
     ]
     return [*_lined_up(rows), ""]
 
@@ -86,15 +86,15 @@ def check_plot(path: Path) -> None:
 
 
 def _drawn(figure: Figure, base: str) -> dict[str, Interval]:
-    """The ratios of a figure that a logarithm can show."""
+    """The ratios of a figure that a logarithmic axis can show."""
     ratios = {value: figure.ratio(value, base) for value in figure.rounds if value != base}
     return {value: ratio for value, ratio in ratios.items() if ratio is not None and ratio.low > 0}
 
 
 def plot(parts: Sequence[tuple[str, Sequence[Figure], str]], path: Path) -> None:
-    """A panel for each axis: every figure a row, every value but the base a colour, its ratio to the base with its interval.
+    """One panel for each axis: a row for each figure, a colour for each value but the base, its ratio to the base with its interval.
 
-    Parameters  parts: axes, their figures, and the values that are their bases
+    Parameters  parts: axes, their figures, and their base values
     """
     import matplotlib as mpl
 

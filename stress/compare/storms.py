@@ -1,4 +1,4 @@
-"""A scenario stormed under each value of a policy: the same seeds, short rounds in turn, a fresh machine each."""
+"""A scenario stormed under each value of a policy: the same seeds, short rounds in turn, a new machine for each."""
 
 import json
 import subprocess
@@ -16,12 +16,12 @@ FIRST_SEED = 1
 
 
 class StormFailedError(PfnstormError):
-    """A storm of a comparison did not end clean: what it measured is worth nothing."""
+    """A storm of a comparison did not end clean: its measurements are invalid."""
 
 
 @dataclass(frozen=True)
-class Storm:
-    """What is stormed: a scenario for so long, by so many workers, on its own memory or on so much."""
+class ComparedStorm:
+    """One storm of a comparison. `memory` None: the scenario's."""
 
     scenario: str
     seconds: float
@@ -29,7 +29,7 @@ class Storm:
     memory: str | None
 
     def check(self, policies: Mapping[str, str]) -> None:
-        """Raise what would end a storm before it begins: nobody should learn that after minutes.
+        """Raise now what would end a storm before it begins, instead of after minutes of measuring.
 
         Raises      UserError, HostError
         """
@@ -37,11 +37,11 @@ class Storm:
 
         settings = tuple(f"{name}={value}" for name, value in policies.items())
         words = (self.scenario, self.seconds, self.workers, None, self.memory, None, FIRST_SEED, "none", settings, 0.0)
-        run.prepare(run.Options(*words, trace=None, snapshot=None, json=None, save=False))
+        run.prepare(run.RunOptions(*words, trace=None, snapshot=None, json=None, save=False))
 
 
-def storm(which: Storm, seed: int, policies: Mapping[str, str], folder: Path) -> dict[str, Any]:
-    """Run one storm in a process of its own; its result.
+def storm(which: ComparedStorm, seed: int, policies: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """Run one storm in a separate process; its result.
 
     Raises      UserError, StormFailedError
     """
@@ -54,7 +54,7 @@ def storm(which: Storm, seed: int, policies: Mapping[str, str], folder: Path) ->
     done = subprocess.run(itself.command(*words), env=itself.environment(), capture_output=True, text=True, check=False)
     if done.returncode in (EXIT_CLEAN, EXIT_VACUOUS) and path.is_file():
         return dict(json.loads(path.read_text()))
-    said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    said = (done.stderr.strip().splitlines() or ["no message"])[-1]
     if done.returncode == UserError.exit_code:
         raise UserError(said.removeprefix("pfnstorm: "))
     raise StormFailedError(f"{which.scenario} with {policies}, seed {seed}, ended with {done.returncode}: {said}")
@@ -66,7 +66,7 @@ def _measured(result: dict[str, Any]) -> dict[tuple[str, str, bool], float]:
     figures = {(f"role {name}", "ops/s", True): role["operations"] / seconds for name, role in result["roles"].items()}
     vmstat, speculation = result["vmstat"], result["speculation"]
     figures["frames migrated", "1/s", True] = vmstat.get("pgmigrate_success", 0) / seconds
-    # NUMA balancing goes by folios whatever the policy, and what it gives up would hide the rest
+    # NUMA balancing migrates folio by folio under every policy, and its failures would hide the rest
     ranges = [row for reason, row in result["migration"].items() if reason != "numa_misplaced"]
     migrated, failed = sum(row["migrated"] for row in ranges), sum(row["failed"] for row in ranges)
     figures["frames migrated out of ranges", "1/s", True] = migrated / seconds
@@ -82,10 +82,10 @@ def _measured(result: dict[str, Any]) -> dict[tuple[str, str, bool], float]:
     return figures
 
 
-def figures(values: Mapping[str, dict[str, str]], which: Storm, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
-    """What the tasks beside it get done, and what migration achieves, under each value.
+def figures(values: Mapping[str, dict[str, str]], which: ComparedStorm, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
+    """The throughput of the roles and the success of migration, under each value.
 
-    Parameters  values: what each of them is called, and the policies that it sets
+    Parameters  values: the name of each value, and the policies that it sets
     """
     names = tuple(values)
     taken: dict[tuple[str, str, bool], dict[str, list[float]]] = {}

@@ -1,7 +1,7 @@
-"""Stages of a migration under each interface: quiet machine, one process, whole pageblocks, back and forth.
+"""Stages of a migration under each interface: a quiet machine, one process, whole pageblocks, back and forth.
 
-All values are taken on one machine in one process: a policy is a word of the header, read anew at each call. Rounds alternate their
-order, so that drift of the host cancels.
+All values are measured on one machine in one process: a policy is a word of the header, read again at each call. Rounds alternate the
+order of the values, so that drift of the host cancels.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,16 @@ from stress.storm.scenario import policy_params
 
 NR_SPACES, NR_PAGES = 4, 512
 NR_BLOCKS = 16
-FOLIOS, FOLIO = "folios", "folio by folio"  # not values of a policy: what NUMA balancing calls, with a batch of 512 and of 1
+FOLIOS, FOLIO = "folios", "folio by folio"  # not values of a policy: the path of NUMA balancing, with a batch of 512 and of 1
 BATCH = "batch"
-#: the axis of batches: what each of its values sets
+#: the axis of batches: the parameters that each of its values sets
 BATCHINGS: dict[str, dict[str, int]] = {
     "a window": {},
     "4 windows": {"window_blocks": 4},
     "32 folios": {"migrate_batch": 32, "isolate_batch": 32},
     "one folio": {"migrate_batch": 1, "isolate_batch": 1},
 }
-BATCH_IPI_NS = 2000  # what a flush costs beside, where batches are compared: without it they save next to nothing
+BATCH_IPI_NS = 2000  # the cost of a flush where batches are compared: without it batches save almost nothing
 AXES = ("migration", "offline", BATCH)
 
 
@@ -38,7 +38,7 @@ _STAGES_OF = {BATCH: ("scan + isolate", "flush", "all but copy")}  # the others 
 
 @dataclass(frozen=True)
 class Load:
-    """What is migrated: every `stride`-th frame of some pageblocks is in use."""
+    """The frames that are migrated: every `stride`-th frame of some pageblocks is in use."""
 
     name: str
     stride: int
@@ -46,7 +46,7 @@ class Load:
     interface: str = POLICIES["migration"][0]
 
     def values(self, axis: str) -> tuple[str, ...]:
-        """What this load can be moved by, along an axis."""
+        """The values of an axis that can move this load."""
         if axis == BATCH:
             return tuple(BATCHINGS)
         if axis == "migration" and not self.offline:
@@ -55,7 +55,7 @@ class Load:
 
 
 def loads_of(axis: str) -> tuple[Load, ...]:
-    """The loads that an axis has something to do with."""
+    """The loads that an axis affects."""
     if axis == BATCH:
         sparse = [load for load in LOADS if not load.offline]
         return tuple(replace(load, name=f"{load.name}, {each}", interface=each) for load in sparse for each in POLICIES["migration"])
@@ -80,10 +80,10 @@ class Windows:
         self.mem: Any = machines.task_machine(1, nr_blocks=NR_BLOCKS, frame_bytes=frame_bytes, window_blocks=window_blocks)
         self.nr_spaces, self.nr_pages, self.window_blocks = nr_spaces, NR_PAGES, window_blocks
         set_param(self.mem, "timing", 1)
-        set_param(self.mem, "spin_yield", 1 << 30)  # whoever waits here is alone, and is timed
+        set_param(self.mem, "spin_yield", 1 << 30)  # a CPU that waits here is alone, and is timed
 
     def fill(self, load: Load) -> int:
-        """Put the load's frames in place; how many there are."""
+        """Put the load's frames in place; returns how many."""
         if load.offline:
             return int(migration.inflate(self.mem, 0, self.nr_spaces * self.nr_pages))
         return int(migration.populate(self.mem, 0, self.nr_spaces, self.nr_pages, load.stride))
@@ -95,7 +95,7 @@ class Windows:
             migration.depopulate(self.mem, 0, self.nr_spaces, self.nr_pages)
 
     def _blocks(self, load: Load) -> list[int]:
-        """The pageblocks that are full, or if none is, all: targets come to lie in one that is not, and would be moved again there."""
+        """The full pageblocks, or all if none is full. Targets are placed in one that is not full, and would be moved again there."""
         arrays = self.mem.arrays
         if load.offline:
             pfns = arrays["balloon_pfn"][: arrays["balloon_pages"][0]]
@@ -106,7 +106,7 @@ class Windows:
         return [int(block) for block in (full if len(full) else blocks)]
 
     def _runs(self, blocks: list[int]) -> list[tuple[int, int]]:
-        """Windows that cover the blocks, each as many neighbours as a batch may span: (the first, how many)."""
+        """Windows that cover the blocks, each of as many neighbours as a batch may span: (the first block, how many)."""
         runs: list[tuple[int, int]] = []
         for block in blocks:
             if not runs or block >= sum(runs[-1]):
@@ -114,7 +114,7 @@ class Windows:
         return runs
 
     def choose(self, axis: str, load: Load, value: str) -> None:
-        """Take the default of every policy but the axis's; the machine holds nothing that another value has made."""
+        """Set the axis's policy to a value, and every other policy to its default. The machine holds no frames of another value."""
         chosen = {"migration": load.interface}
         if axis == BATCH:
             set_param(self.mem, "ipi_ns", BATCH_IPI_NS)
@@ -125,7 +125,7 @@ class Windows:
             set_param(self.mem, name, number)
 
     def migrate(self, load: Load, value: str) -> int:
-        """Move everything once; frames migrated."""
+        """Move everything once; returns the frames migrated."""
         counters = self.mem.arrays["counters"]
         before = int(counters[COUNTER["pgmigrate_success"]])
         if value in (FOLIOS, FOLIO):
@@ -138,7 +138,7 @@ class Windows:
         return int(counters[COUNTER["pgmigrate_success"]]) - before
 
     def stage_ns(self, axis: str, load: Load, value: str) -> dict[str, float]:
-        """ns per migrated frame of each stage, in one round on freshly placed frames.
+        """ns per migrated frame of each stage, in one round on newly placed frames.
 
         Raises      RuntimeError if nothing was migrated
         """
@@ -159,14 +159,14 @@ class Windows:
 def figures(axis: str, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
     """Every load and stage under every value of an axis (AXES).
 
-    Parameters  tick: is told what is measured, before each round
+    Parameters  tick: called with what is measured, before each round
     """
     loads = loads_of(axis)
     spans = {BATCHINGS[value].get("window_blocks", 1) for value in BATCHINGS} if axis == BATCH else {1}
-    machine_of = {span: Windows(window_blocks=span) for span in spans}  # longer bitmaps take longer to clear: each its own
+    machine_of = {span: Windows(window_blocks=span) for span in spans}  # one for each span: a longer bitmap takes longer to clear
     for load in loads:
         for value in load.values(axis):
-            machine_of[_span(axis, value)].stage_ns(axis, load, value)  # everything is mapped and its code is loaded
+            machine_of[_span(axis, value)].stage_ns(axis, load, value)  # maps all memory and loads all code
     return [figure for load in loads for figure in _of_load(machine_of, axis, load, nr_rounds, tick)]
 
 

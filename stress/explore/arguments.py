@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 from stress.errors import UserError, unknown
 from stress.explore.model import Model
-from stress.explore.models import all_models, known_models
+from stress.explore.models import all_models, families, known_models
 from stress.explore.state import MAKES_LOADS_EARLY
 from stress.explore.strategies import CHOOSABLE, NAMED, STRATEGIES
+
+#: the default: all strategies but dfs, which serves comparisons; first those that end soonest, or that find most failures soonest
+PORTFOLIO = ("dpor", "random", "surw", "pos", "pct-3", "urw", "pct-10", "pct-2", "delay", "preemption")
 
 
 def chosen_models(names: Sequence[str] | None) -> tuple[Model, ...]:
@@ -26,8 +29,6 @@ def chosen_strategies(names: Sequence[str] | None, memory: str) -> tuple[str, ..
 
     Raises      UserError
     """
-    from stress.explore.command import PORTFOLIO
-
     for name in names or ():
         if name not in CHOOSABLE:
             raise unknown("strategy", name, CHOOSABLE)
@@ -38,15 +39,18 @@ def chosen_strategies(names: Sequence[str] | None, memory: str) -> tuple[str, ..
 
 
 def is_for(strategy: str, memory: str) -> bool:
-    """Whether a strategy knows all choices that there are under a memory model."""
+    """Whether a strategy makes all the choices of a memory model."""
     return memory not in MAKES_LOADS_EARLY or not STRATEGIES[NAMED[strategy][0]].exhaustive
 
 
-def listed() -> list[str]:
+def listing() -> list[str]:
     """Models and strategies, a line each."""
     known = known_models()
     width = max(map(len, (*known, *CHOOSABLE)))
-    models = [f"  {model.name.ljust(width)}  {model.summary} ({model.protocol})" for model in all_models().values()]
+    models = []
+    for family, members in families().items():
+        models.append(f"models, {family}:")
+        models += [f"  {name.ljust(width)}  {model.summary} ({model.protocol})" for name, model in members.items() if not model.breaks]
     broken = [f"  {model.name.ljust(width)}  {model.summary}: {model.breaks}" for model in known.values() if model.breaks]
     strategies = [f"  {name.ljust(width)}  {STRATEGIES[NAMED[name][0]].summary}" for name in CHOOSABLE]
-    return ["models:", *models, "models that are to be violated, explored only by name:", *broken, "strategies:", *strategies]
+    return [*models, "models that must be violated, explored only by name:", *broken, "strategies:", *strategies]

@@ -32,16 +32,16 @@ def random_member(s, mask):
 
 @kernel
 def copy_counts(s, to, counts):
-    """Copy what stands for each schedulable."""
+    """Copy a table with an entry for each schedulable."""
     for task in range(s[NR_TASKS]):
         s[to + task] = s[counts + task]
-    for who in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
-        s[to + who] = s[counts + who]
+    for member in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
+        s[to + member] = s[counts + member]
 
 
 @kernel
 def weighted_member(s, mask):
-    """A random member of a set that is not empty, by what REMAINING says that each has left, and by 1 for who should have nothing left."""
+    """A random member of a set that is not empty, with odds in proportion to REMAINING, but at least 1."""
     if mask & (mask - 1) == 0:
         return ctz(mask)
     total, rest = 0, mask
@@ -57,10 +57,10 @@ def weighted_member(s, mask):
 
 
 @kernel
-def take_one(s, who):
-    """One of what somebody has left is done."""
-    if s[REMAINING + who] > 0:
-        s[REMAINING + who] -= 1
+def take_one(s, member):
+    """Count down REMAINING, for a schedulable that makes a step."""
+    if s[REMAINING + member] > 0:
+        s[REMAINING + member] -= 1
 
 
 @kernel
@@ -71,7 +71,7 @@ def lowest_member(mask):
 
 @kernel
 def draw_flush_weight(s):
-    """How eager store buffers are in this schedule: from never while somebody else can go on, to as likely as a task.
+    """How often flushes are in the set to choose from in this schedule: anything from never to always.
 
     A fixed weight finds either the outcomes that need early flushes or those that need late ones.
     """
@@ -80,13 +80,13 @@ def draw_flush_weight(s):
 
 @kernel
 def draw_early_weight(s):
-    """How often a load of this schedule that may be early is: never, in which case it is one of PSO, or up to three times of four."""
+    """How often the loads of this schedule that may be early are: never, which is PSO, or one, two or three times in four."""
     s[EARLY_WEIGHT] = random_below(s, 4) << RANDOM_BITS - 2
 
 
 @kernel
 def without_lazy_flushes(s, mask):
-    """The set to choose from at this point: with the flushes, or, as often as this schedule's weight says, without them."""
+    """The set to choose from at this point: the flushes are left out as often as this schedule's weight says."""
     tasks = mask & ((1 << FLUSH) - 1)
     if tasks == mask or tasks == 0:
         return mask

@@ -1,4 +1,4 @@
-"""Models compiled into the disk cache: once, by all cores, saying what takes time."""
+"""Compiling the scheduler and models into the disk cache, in parallel, with a line for each that takes long."""
 
 import os
 import signal
@@ -13,14 +13,14 @@ from numba.core.errors import NumbaError
 from kernels.base import flavour, points
 from kernels.base.cache import cache_folder, cache_root
 from stress.errors import HostError, UserError
-from stress.explore.engine import compiled_task
 from stress.explore.model import Model
+from stress.explore.tasks import compiled_task
 from stress.machine.host import usable_cores
 from stress.process.child import fork_child
 
 
 def build_models(models: Sequence[Model], out: TextIO) -> None:
-    """Compile, or load, the scheduler and every model, saying what takes time.
+    """Compile, or load, the scheduler and every model; print what takes long.
 
     Raises      HostError if the cache cannot be written; UserError if a model does not compile
     """
@@ -44,7 +44,7 @@ def build_models(models: Sequence[Model], out: TextIO) -> None:
 
 
 def _compile_beside(models: Sequence[Model], out: TextIO) -> None:
-    """Compile models into the disk cache, one process a core; whatever one cannot is the caller's to compile, and to complain about."""
+    """Compile models into the disk cache, one process per core. A model that fails is left to the caller, which reports the error."""
     jobs, start = min(len(models), usable_cores()), time.monotonic()
     if jobs < 2:
         return

@@ -1,4 +1,4 @@
-"""A failure as a file: which model, on which kernels, which schedule, how it ended. Small, readable, and refused when it no longer fits."""
+"""A failure as a file: the model, a hash of the kernels, the schedule, and how it ended. Small, readable, refused on other kernels."""
 
 import hashlib
 import json
@@ -11,14 +11,16 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from kernels.base.cache import import_closure, source_hash
 from stress.errors import UserError
-from stress.explore.engine import AT_REST, Engine, Found
+from stress.explore.diagnosis import Found
+from stress.explore.engine import Engine
 from stress.explore.model import Model
 from stress.explore.models import known_models
 from stress.explore.operations import signature
 from stress.explore.strategies import NAMED
 from stress.io.json_report import write_json
 
-SCHEMA = "pfnstorm-failure/1"  # changes when a scheduling point moves: old schedules would mean something else
+SCHEMA = "pfnstorm-failure/1"  # changes when a scheduling point moves, since an old schedule would then be another one
+_EXPLORE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,10 @@ _FAILURE = TypeAdapter(Failure)
 
 
 def kernels_hash(model: Model) -> str:
-    """What a schedule of a model depends on: all kernels, the model, and the order in which the scheduler starts tasks."""
+    """A hash of what a schedule of a model depends on: all kernels, and the model with what it imports from stress/explore."""
     digest = hashlib.sha256(source_hash().encode())
     for path in import_closure(model.module):
-        if "explore" in path.parts:
+        if path.is_relative_to(_EXPLORE):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -61,7 +63,7 @@ def failure_of(engine: Engine, choices: list[int], found: Found, strategy: str, 
 
     Raises      AssertionError if it does not fail: the scheduler would not be deterministic
     """
-    again = engine.replay(choices, logging=True, judge=found.verdict == AT_REST)
+    again = engine.replay(choices, logging=True, judge=found.is_at_rest)
     if again is None:
         raise AssertionError(f"{engine.model.name}: a schedule failed once and not again")
     steps = tuple((step.choice, signature(step.op, step.offset)) for step in engine.steps())
@@ -69,7 +71,7 @@ def failure_of(engine: Engine, choices: list[int], found: Found, strategy: str, 
 
 
 def check_failures_folder(folder: Path) -> None:
-    """Raise UserError unless failures can be written there: nobody should learn that when there is one."""
+    """Raise UserError unless failures can be written there, before the first one is found."""
     existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
     if not existing.is_dir():
         raise UserError(f"--failures {folder}: {existing} is not a folder")
@@ -78,7 +80,7 @@ def check_failures_folder(folder: Path) -> None:
 
 
 def save_failure(failure: Failure, path: Path) -> None:
-    """Write a failure, in a folder that is made if need be.
+    """Write a failure; its folder is made if there is none.
 
     Raises      UserError if the file cannot be written
     """
@@ -90,7 +92,7 @@ def save_failure(failure: Failure, path: Path) -> None:
 
 
 def load_failure(path: Path) -> Failure:
-    """Read a failure, for kernels that are still what it was found on.
+    """Read a failure, which must have been found on the kernels as they are now.
 
     Raises      UserError, one line
     """

@@ -1,13 +1,13 @@
-"""Livelocks: everybody goes on, and nobody gets anywhere. Compiled, and interpreted from the same source.
+"""Livelocks: tasks make steps without an end, and no task makes progress. Compiled, or interpreted.
 
-A schedule of LOOPS_FROM steps is watched from there on, each access a point, for states that come back: memory, and what each task is about
-to do. When one has come back TURNS_MIN times, or FAIR_FROM steps have been made, it may be the strategy that lets one task spin while
-others wait for their turn: from there on anybody goes on, with equal odds (M. Musuvathi, S. Qadeer, "Fair stateless model checking",
-PLDI 2008, for the idea), and the states before are forgotten. One that comes back TURNS_MIN times even so is a livelock: a retry that
-nobody makes succeed, a word that is polled and that nobody writes, tasks that undo each other's work. So is a schedule of STEPS_MAX
-steps, whatever it does.
+From step LOOPS_FROM on, every access of a schedule is a point, and the scheduler looks for states that come back: memory, and what each
+task is about to do. A state that comes back TURNS_MIN times, or a schedule of FAIR_FROM steps, may be the fault of the strategy: it may let
+one task spin and never choose the others. So from there on the schedule is fair: every task that can run is chosen with equal odds (after
+M. Musuvathi, S. Qadeer, "Fair stateless model checking", PLDI 2008), and the states seen before are forgotten. A state that comes back
+TURNS_MIN times even then is a livelock: a retry that no other task can make succeed, a polled word that no task writes, tasks that undo
+each other's work. A schedule of STEPS_MAX steps is a livelock, too.
 
-What a task keeps to itself is not in the state, so a retry that gives up would have to do so within TURNS_MIN turns.
+Local variables of a task are not in the state. So a bounded retry must give up within TURNS_MIN turns, or it is reported as a livelock.
 """
 
 from kernels.base.atomics import ctz, popcount
@@ -36,7 +36,7 @@ TURNS_MIN = 32  # more than any bounded retry of the kernels
 
 @kernel
 def visible_state(s, able):
-    """The hash of memory, of who can go on, and of what each task is about to do."""
+    """The hash of memory, of the set that can be chosen, and of what each task is about to do."""
     found = s[HASH] ^ mixed(able)
     for task in range(s[NR_TASKS]):
         at = REQUESTS + REQUEST_WORDS * task
@@ -50,7 +50,7 @@ def visible_state(s, able):
 
 @kernel
 def forget_states(s):
-    """Nothing has come back yet."""
+    """Forget the states seen before."""
     s[LOOP_BEGAN], s[LOOP_TURNS] = s[NR_STEPS], 0
     for k in range(2 * LOOP_CAPACITY):
         s[LOOP_STATES + k] = 0
@@ -58,10 +58,10 @@ def forget_states(s):
 
 @kernel
 def comes_back(s, able):
-    """Whether the state that the machine is in has come back often enough."""
+    """Whether the current state has come back TURNS_MIN times."""
     found = visible_state(s, able)
     at = LOOP_STATES + 2 * (found % LOOP_CAPACITY)
-    if s[at] != found:  # another one's place is taken
+    if s[at] != found:  # the state that had this slot is forgotten
         s[at], s[at + 1] = found, 0
         return False
     s[at + 1] += 1
@@ -71,7 +71,7 @@ def comes_back(s, able):
 
 @kernel
 def drawn(s, able):
-    """Anybody, by the number of the step: a replay draws the same."""
+    """One member of a set, by the number of the step, so that a replay draws the same."""
     for _ in range((mixed(s[NR_STEPS]) >> 17) * popcount(able) >> 31):
         able &= able - 1
     return 1 << ctz(able)
@@ -79,7 +79,7 @@ def drawn(s, able):
 
 @kernel
 def watched(s, able):
-    """Who may go on in a long schedule, of those who can: 0 if it is a livelock."""
+    """The set to choose from in a long schedule; 0 if it is a livelock."""
     if s[NR_STEPS] == LOOPS_FROM:
         s[LOOP_FAIR] = 0
         forget_states(s)

@@ -1,33 +1,33 @@
-"""What an access does under SC, x86-TSO, PSO and RMO: memory alone, or a store buffer per task, and loads made early. Compiled, and
-interpreted from the same source.
+"""What an access does under SC, x86-TSO, PSO and RMO: store buffers, and loads that are made early. Compiled, or interpreted.
 
-x86-TSO (P. Sewell et al., "x86-TSO: a rigorous and usable programmer's model", CACM 2010): a store enters its task's FIFO; a load
-takes the newest own entry, else memory; a locked instruction or a full fence runs only when the own buffer is empty. Flushing the
-oldest entry is a step of its own that a strategy chooses, as in dejafu (Zhang, Kusano, Wang, PLDI 2015). LLVM compiles relaxed
-and release stores to plain moves, which buffer, and every read-modify-write to a locked instruction.
+x86-TSO (P. Sewell et al., "x86-TSO: a rigorous and usable programmer's model", CACM 2010): a store enters its task's FIFO; a load takes
+the newest entry of its task's buffer for the word, else memory; a locked instruction or a full fence runs only when the buffer of its task
+is empty. Flushing the oldest entry is a step that a strategy chooses, as in dejafu (Zhang, Kusano, Wang, PLDI 2015). LLVM compiles relaxed
+and release stores to plain moves, which are buffered, and every read-modify-write to a locked instruction.
 
-PSO is weaker: a lane per word, each a FIFO, so that stores to different words reach memory in any order, and orderings count. A release
-store leaves the buffer after all stores before it; later ones may pass it, as in C11. A read-modify-write that releases, and a
-full fence, wait for the whole buffer; one that does not waits only for the own stores to its word (SPARC V8's swap, and what an arm64 does
-without a release half). Loads are made in order, so acquire costs nothing. A task has state.LANES lanes, taken in turn: a store to
-one more word waits for the lane of the oldest.
+PSO is weaker: a lane per word, each a FIFO, so stores to different words reach memory in any order, and orderings count. A release store
+leaves the buffer after all stores before it; later ones may pass it, as in C11. A full fence, and a read-modify-write that releases, wait
+for the whole buffer; a read-modify-write that does not release waits only for its task's stores to its word (SPARC V8's swap, and an arm64
+read-modify-write without a release half). Loads are made in order, so acquire costs nothing. A task has state.LANES lanes, taken in turn: a
+store to one more word waits until the oldest lane is empty.
 
-RMO is PSO with loads that are made early: an atomic one may return what its word had at an earlier moment, as if it had been made then
+RMO is PSO with early loads: an atomic load may return a value that its word had at an earlier moment, as if it had been made then
 (versioned loads, as in OEMU: D. Jeong et al., "Ozz: identifying kernel out-of-order concurrency bugs with in-vivo memory access
-reordering", SOSP 2024). The undo log has every write of the schedule with the value before, and its length is the time. The earliest
-moment is that of the task's last access that acquires, fence or wait (state.HORIZON), and that of the version of the word that
-the task has seen or written last (state.COHERENT; words of one hash share it, which only forbids more). A load that acquires may overtake
-relaxed ones before it, too, and then the horizon is the last moment at which its word had that value. A read-modify-write, and a
-plain load, since whatever changes under one is a race, return the newest.
+reordering", SOSP 2024). The undo log has every write of the schedule with the value before it; the length of the log is the time. A load is
+made no earlier than its task's last access that acquires, fence or wait (state.HORIZON), and no earlier than the version of the word
+that the task has last seen or written (state.COHERENT; words with the same hash share it, which only forbids more). An acquiring load may
+overtake relaxed loads before it, too; the horizon is then the last moment at which its word had that value. A read-modify-write returns the
+newest value. So does a plain load, since a concurrent write to its word is a race.
 
-Sound for arm64, bar dependencies: every write reaches one memory at one moment (multi-copy atomicity), every load is made at one moment
-between the last access that orders it and its place in the program, and the moments of loads of one word do not go back (coherence).
+Sound for arm64, except for dependencies: every write reaches one memory at one moment (multi-copy atomicity), every load is made at one
+moment between the last access that orders it and its place in the program, and the moments of loads of one word do not go back (coherence).
 Acquires are RCpc (LDAPR): one may overtake its task's own releases, as in C11 and in Linux's model. Address dependencies are not tracked:
-a relaxed load through a pointer just loaded is independent, as on Alpha, and where a protocol relies on the dependency
-(rcu_dereference()) an acquire must say so. What arm64 does beyond this is not modelled: stores before loads that stand before them, and
-the two halves of a read-modify-write at two moments.
+a relaxed load through a pointer just loaded is independent, as on Alpha, so where a protocol relies on the dependency (rcu_dereference())
+the kernels need an acquire. Two things that arm64 does are not modelled: a store that overtakes earlier loads, and a read-modify-write
+whose two halves are made at two moments.
 
-A wait moves the horizon, so who spins sees in the end what is new; and who was returned an older value need not wait for a change.
+A wait moves the horizon, so a task that spins sees the new value in the end. A task that was returned an older value need not wait for a
+change.
 """
 
 from kernels.base.atomics import ACQUIRE, RELEASE
@@ -133,7 +133,7 @@ def seen_bit(s, address):
 
 @kernel
 def write_memory(s, task, address, width, value):
-    """Change memory for good: undone before the next schedule, counted in the hash, and waking who had read it."""
+    """Write to memory. The write enters the undo log and the hash, and wakes the tasks that have read the word."""
     old = load_word(address, width)
     if old == value:
         return
@@ -154,7 +154,7 @@ def write_memory(s, task, address, width, value):
 
 @kernel
 def undo_writes(s):
-    """Put back what was written, newest first."""
+    """Undo the writes of the schedule, newest first."""
     for k in range(s[NR_UNDO]):
         at = UNDO + (s[NR_UNDO] - 1 - k) * UNDO_WORDS
         store_word(s[at], s[at + 1], s[at + 2])
@@ -181,13 +181,13 @@ def entry_number(s, buffer, k):
 
 @kernel
 def entry_at(s, buffer, k):
-    """Where entry k of a lane stands."""
+    """The place of entry k of a lane."""
     return BUFFERS + entry_number(s, buffer, k) * BUFFER_WORDS
 
 
 @kernel
 def lane_of(s, task, address):
-    """The lane with a task's stores to a word, by number of its flush - FLUSH; -1 if that word has none (yet)."""
+    """The lane with a task's stores to a word, by number of its flush - FLUSH; -1 if there is none."""
     if s[NR_LANES] == 1:
         return task
     for lane in range(s[NR_LANES]):
@@ -198,7 +198,7 @@ def lane_of(s, task, address):
 
 @kernel
 def newest_own(s, task, address):
-    """Where a task's newest buffered store to a word stands; -1 if there is none."""
+    """The place of a task's newest buffered store to a word; -1 if there is none."""
     if s[NR_BUFFERED + task] == 0:
         return -1
     buffer = lane_of(s, task, address)
@@ -212,14 +212,14 @@ def newest_own(s, task, address):
 
 @kernel
 def visible_word(s, task, address, width):
-    """What a task sees at an address: its own newest buffered store, else memory."""
+    """What a task sees at an address: its newest buffered store, else memory."""
     at = newest_own(s, task, address)
     return s[at + B_VALUE] if at >= 0 else load_word(address, width)
 
 
 @kernel
 def buffer_store(s, task, op, address, value):
-    """Append to a task's store buffer; the caller has seen that there is room.
+    """Append to a task's store buffer; is_ready() has made sure that there is room.
 
     Returns     the number of its entry
     """
@@ -242,7 +242,7 @@ def buffer_store(s, task, op, address, value):
 
 @kernel
 def can_flush(s, buffer):
-    """Whether the oldest store of a lane may reach memory: one that releases, after all that its task stored before."""
+    """Whether the oldest store of a lane may reach memory; a release waits for all earlier stores of its task."""
     if s[BUFFERED + buffer] == 0:
         return False
     at = entry_at(s, buffer, 0)
@@ -282,7 +282,7 @@ def flush_oldest(s, buffer):
 
 @kernel
 def drain(s, task):
-    """All stores of a task reach memory, in order as far as there is one."""
+    """All stores of a task reach memory, in an order that can_flush() allows."""
     while s[NR_BUFFERED + task] > 0:
         for lane in range(s[NR_LANES]):
             if can_flush(s, lane * s[NR_TASKS] + task):
@@ -293,7 +293,7 @@ def drain(s, task):
 def is_ready(s, task, op, address, first):
     """Whether a request can be served now.
 
-    A store waits for room; what fences, and a read-modify-write, for what must be flushed before; AWAIT until it can succeed.
+    A store waits for room in the buffer, a fence and a read-modify-write for stores that must be flushed first, AWAIT until it succeeds.
     """
     kind = op & KIND_MASK
     if kind == AWAIT and load_word(address, op >> BYTES_SHIFT & BYTES_MASK) != first:
@@ -323,7 +323,7 @@ def acquires(order):
 
 @kernel
 def begin_loads(s, task):
-    """A task that begins sees what was written before."""
+    """A task that begins sees every write before it."""
     s[NR_MADE + task] = 0
     s[HORIZON + task] = s[NR_UNDO]
     for k in range(NR_HASHES):
@@ -332,13 +332,13 @@ def begin_loads(s, task):
 
 @kernel
 def coherent_from(s, task, address):
-    """The place of the moment that a task's loads of a word do not go back behind."""
+    """The place of the earliest moment at which a task's loads of a word may be made."""
     return COHERENT + task * NR_HASHES + word_hash(s, address)
 
 
 @kernel
 def may_be_early(s, task, op, address):
-    """Whether a request is a load that may have been made early: an atomic one, and not of the task's own store."""
+    """Whether a request is a load that may be early: an atomic one that does not read its task's buffered store."""
     return op & KIND_MASK == LOAD and op >> ORDER_SHIFT & ORDER_MASK != PLAIN and newest_own(s, task, address) < 0
 
 
@@ -354,7 +354,7 @@ def nr_older(s, task, address):
 
 @kernel
 def load_early(s, task, op, address, version):
-    """Make a load whose word had the value that it returns before the version-th newest write to it.
+    """Make an early load: it returns the value that its word had before the version-th newest write to it.
 
     Returns     that value
     """
@@ -367,15 +367,15 @@ def load_early(s, task, op, address, version):
     if acquires(op >> ORDER_SHIFT & ORDER_MASK):
         s[HORIZON + task] = k
     s[WAITED_ON + task] = address
-    s[WOKEN + task] = max(1, s[NR_POINTS])  # what it has read has changed
+    s[WOKEN + task] = max(1, s[NR_POINTS])  # the value that it read is older than memory
     return s[UNDO + k * UNDO_WORDS + 2]
 
 
 @kernel
 def order_loads(s, task, op, address):
-    """An access has been made now: later loads of its word are not older, and none is if it acquires, fences or waits."""
+    """An access returned the newest value: later loads of its word are no older; no later load is, if it acquires, fences or waits."""
     kind = op & KIND_MASK
-    if kind == STORE:  # when it reaches memory
+    if kind == STORE:  # flush_oldest() does this when the store reaches memory
         return
     s[coherent_from(s, task, address)] = s[NR_UNDO]
     if kind >= FENCE or acquires(op >> ORDER_SHIFT & ORDER_MASK):
@@ -387,7 +387,7 @@ def order_loads(s, task, op, address):
 
 @kernel
 def apply(s, task, op, address, first, second):
-    """Make the access that a task asked for.
+    """Make the access that a task requested.
 
     Returns     the word seen; for a store the number of its entry in the store buffer, or -1; 0 for a fence or a wait
     """

@@ -1,4 +1,4 @@
-"""What a model is: a small machine, what each of its CPUs does, what must hold at the end. The records stand in stress/explore/models."""
+"""What a model is: a small machine, what each of its CPUs does, what must hold at the end. The models are in stress/explore/models."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from kernels.base.layout import COUNTER, PARAM, Geometry
 from kernels.base.points import MAX_TASKS
 from stress.explore.linearizability import Oracle
 
-#: parameters of a machine for exploration: per-CPU lists that fill and drain within a few calls, nothing that takes time
+#: parameters of a machine for exploration: per-CPU lists fill and drain within a few calls, and nothing waits for time to pass
 PARAMS = {
     "pcp_high": 4,
     "pcp_batch": 2,
@@ -46,18 +46,18 @@ class Model:
     """One model.
 
     name        as the command names it; the file is called the same, with underscores
-    summary     one line: which protocol, and who meets whom
-    protocol    where it is described: section of linux-mm.md, transition, catalogue ids
+    summary     one line: which protocol, and what meets what
+    protocol    what it is about: sections of docs/protocols.md; ids of docs/invariants.md
     geometry    the machine; every CPU of it runs `steps`
-    prepare     kernel (mem, cpu) -> 0, on CPU 0 alone, after boot: where every schedule begins
+    prepare     kernel (mem, cpu) -> 0, on CPU 0 alone, after boot: makes the state in which every schedule begins
     steps       kernel (mem, cpu) -> a result that belongs to the final state
-    check       kernel (mem, cpu) -> 0, on CPU 0 alone, after all have ended: calls bug() if something does not hold
+    check       kernel (mem, cpu) -> 0, on CPU 0 alone, after all CPUs have ended: calls bug() if something does not hold
     params      of the machine, beside or in place of PARAMS
-    meetings    counters (layout.COUNTERS) that schedules must have moved, or exploring proved little
-    breaks      what of Linux's conditions it does without, if it is the other side of an open question: it is to be violated, and
-                explored only if it is named
-    at_rest     whether the checkers of stress/checkers judge final states: not if the model is no machine at rest at its end
-    oracle      that judges the history of every schedule, if the tasks record one (models/_history.py)
+    meetings    counters (layout.COUNTERS) that must have moved, or exploring proved little
+    breaks      which of Linux's conditions it drops, if it is the other side of an open question: it must be violated, and is explored
+                only by name
+    at_rest     whether the checkers of stress/checkers judge final states: not if the machine is not at rest at the end
+    oracle      that judges the history of every schedule, if the CPUs record one (models/_history.py)
     """
 
     name: str
@@ -91,10 +91,10 @@ class Model:
 
     @property
     def is_judged(self) -> bool:
-        """Whether somebody looks at final states."""
+        """Whether final states are judged."""
         return self.at_rest or self.oracle is not None
 
     @property
     def module(self) -> str:
-        """Where its kernels stand."""
+        """The module of its kernels."""
         return str(self.steps.__module__)

@@ -1,9 +1,9 @@
-"""Operations as people and failure files name them: "cas_acquire lock_word[1]"."""
+"""Operations and words as people and failure files name them: "cas_acquire lock_word[1]"."""
 
 from kernels.base import points
 from kernels.base.atomics import ORDER_NUMBER
 from kernels.base.layout import ARRAY_START, FIELDS
-from stress.explore.scheduler import FLUSH_OP
+from stress.explore.state import FLUSH_OP
 
 _ORDERS = {number: name for name, number in ORDER_NUMBER.items()}
 _BY_PLACE = sorted(((ARRAY_START[slot], name) for name, (slot, *_) in FIELDS.items()), reverse=True)

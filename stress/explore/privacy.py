@@ -1,15 +1,15 @@
-"""Which accesses nobody else could tell from others: they are made at once, without asking the strategy.
+"""Private accesses, which no other task can observe: serve() makes them immediately, without asking the strategy.
 
-An access is private if its word has been touched by its task alone, in all schedules so far, or is only loaded, by whoever. It commutes
-with every step of the others, so no interleaving of what they can see is lost, and what is left to choose is what matters: mostly less than
-half of the steps. The first schedules do not know yet who touches what, so random walks, the same for every seed, are made first.
-When a word turns out to be shared later, its accesses are points from then on, an exhaustive strategy begins anew, and samplers know
-it until their block of schedules ends, so that a block's result does not depend on what its process did before.
+An access is private if in all schedules so far only its task has touched the word, or if all tasks only load the word. It commutes with
+every step of other tasks, so no observable interleaving is lost. Mostly less than half of the steps remain as points. Random walks, the
+same for every seed, find out which words are private before a model is explored (profile.py). When a word turns out to be shared later, its
+accesses are points from then on: an exhaustive strategy starts again, and samplers forget it when their block of schedules ends, so that
+the result of a block does not depend on what its process did before.
 
-A private store that has entered a store buffer reaches memory as soon as those before it have: that is one of the orders in which the
-machine may do it, whoever looks, and no other could be told from it.
+A private store in a store buffer reaches memory as soon as the stores before it have: that is one of the orders that the memory model
+allows, and no task can distinguish it from the others.
 
-Schedules are written down with all their steps, and a given one is asked for each of them: files and stories do not depend on this.
+Schedules are recorded with all their steps, and a given schedule chooses each of them, so failure files and stories do not depend on this.
 """
 
 from kernels.base.jit import kernel
@@ -20,7 +20,7 @@ from stress.explore.state import GREW, NR_LANES, READ_BY_MANY, SHARED, SLOT, TOU
 
 @kernel
 def is_private(s, task):
-    """Whether a task's request, of one that runs, is nobody else's business. Without store buffers a fence is nobody's."""
+    """Whether the request of a running task is a private access. Without store buffers a fence is one."""
     kind = s[REQUESTS + REQUEST_WORDS * task] & KIND_MASK
     if kind == FENCE:
         return s[NR_LANES] == 0
@@ -32,13 +32,13 @@ def is_private(s, task):
 
 @kernel
 def is_own_word(s, task, address):
-    """Whether a word has been touched by a task alone, so that nobody else could tell when its stores reach memory."""
+    """Whether only this task has touched a word, so that no other can observe when its stores reach memory."""
     return s[TOUCHED_BY + known_slot(s, address)] >> 1 == task + 1
 
 
 @kernel
 def note_touch(s, task):
-    """A task makes its access."""
+    """Record that a task touches the word of its request."""
     at = TOUCHED_BY + s[SLOT + task]
     by, kind = s[at], s[REQUESTS + REQUEST_WORDS * task] & KIND_MASK
     if kind == FENCE or by == SHARED:

@@ -1,13 +1,13 @@
-"""Happens-before races on plain accesses, after FastTrack (C. Flanagan, S. Freund, PLDI 2009). Compiled, and interpreted from the same.
+"""Happens-before races on plain accesses, after FastTrack (C. Flanagan, S. Freund, PLDI 2009). Compiled, or interpreted.
 
-Two accesses to one word by two tasks race if one of them writes, one of them is plain, and nothing orders them. What orders them is what
-C11 says: an acquire that reads what a release wrote, or what a read-modify-write made of it; a full fence after the load, or before the
-store, in the place of either. Locks are such words. That the machine happened to make one before the other orders nothing, so
-a race is found under sequential consistency in schedules where it does no harm. A race of two atomic accesses is how protocols talk.
+Two accesses to one word by two tasks race if one of them writes, one of them is plain, and nothing orders them. The order is C11's: an
+acquire that reads what a release wrote, or what a read-modify-write made of it; a full fence after the load replaces the acquire, one
+before the store the release. Locks are such words. The order in which a schedule makes the two accesses counts for nothing, so a race is
+found under sequential consistency, in schedules where it does no harm. Two atomic accesses do not race.
 
-Times are step numbers, counted through all schedules, so that nothing need be cleared between them: a task begins with the time at which
-its schedule began, to which everything that other schedules left is before. Tasks are few, so reads are a vector, too, not an epoch.
-A buffered store carries its clock to memory. Peeks, the model's preparation and its check take no part.
+Times are step numbers, counted across all schedules, so that nothing is cleared between them: the clocks of a schedule begin after all
+times of earlier ones. Tasks are few, so reads are a vector as well, not an epoch. A buffered store carries its clock to memory. Peeks, the
+model's preparation and its check take no part.
 """
 
 from kernels.base.atomics import RELEASE, SEQ_CST
@@ -57,7 +57,7 @@ from stress.explore.state import (
 
 @kernel
 def begin_clocks(s):
-    """All tasks begin now, after everything before."""
+    """All tasks begin after every access of earlier schedules."""
     s[TIME] += s[NR_STEPS] + 1  # NR_STEPS is still the last schedule's
     s[RACE_STEP] = 0
     for task in range(s[NR_TASKS]):
@@ -68,7 +68,7 @@ def begin_clocks(s):
 
 @kernel
 def known_slot(s, address):
-    """The place of a word in the tables of words; it is made when it is met first."""
+    """The place of a word in the tables of words; a new word is added."""
     at = (address >> 2) * 0x9E3779B1 >> 12 & KNOWN_CAPACITY - 1
     while s[KNOWN + at] != address:
         if s[KNOWN + at] == 0:
@@ -86,13 +86,13 @@ def known_slot(s, address):
 
 @kernel
 def rows_of(s, slot):
-    """Where the rows of a word stand."""
+    """The place of a word's rows."""
     return WORDS + slot * WORD_ROWS * s[NR_TASKS]
 
 
 @kernel
 def join_clock(s, clock, other):
-    """What is before `other` is before `clock`, too."""
+    """Everything that is before `other` is before `clock`, too."""
     for task in range(s[NR_TASKS]):
         if s[other + task] > s[clock + task]:
             s[clock + task] = s[other + task]
@@ -107,7 +107,7 @@ def copy_clock(s, clock, other):
 
 @kernel
 def check_row(s, task, row):
-    """Look for another task's access that is not before this one; the latest is the race."""
+    """Look for another task's access that is not before this one; the latest one found is reported."""
     clock = CLOCK + task * MAX_TASKS
     for other in range(s[NR_TASKS]):
         if other != task and s[row + other] > s[clock + other] and s[row + other] - s[TIME] > s[RACE_STEP]:
@@ -116,7 +116,7 @@ def check_row(s, task, row):
 
 @kernel
 def check_access(s, task, word, plain, reads, writes):
-    """Look for races of an access, and write its time down."""
+    """Look for races of an access, and record its time."""
     nr_tasks = s[NR_TASKS]
     now = s[CLOCK + task * MAX_TASKS + task]
     check_row(s, task, word + W_PLAIN_STORES * nr_tasks)
@@ -133,7 +133,7 @@ def check_access(s, task, word, plain, reads, writes):
 
 @kernel
 def note_read(s, task, word, order):
-    """A load sees what the word carries: at once if it acquires, else at the next fence."""
+    """A load joins the clock that the word carries: immediately if it acquires, else at the task's next fence."""
     seen = word + W_RELEASED * s[NR_TASKS]
     if acquires(order):
         join_clock(s, CLOCK + task * MAX_TASKS, seen)
@@ -143,7 +143,7 @@ def note_read(s, task, word, order):
 
 @kernel
 def note_early_load(s, task, order):
-    """What the older value carried is not kept: as if it were all that has happened until now, which hides races and invents none."""
+    """The clock of an older value is not kept. The load joins everything that has happened, which hides races and invents none."""
     clock = (CLOCK if acquires(order) else ACQUIRABLE) + task * MAX_TASKS
     for other in range(s[NR_TASKS]):
         s[clock + other] = s[CLOCK + other * MAX_TASKS + other]
@@ -157,9 +157,11 @@ def carried(task, order):
 
 @kernel
 def note_access(s, task, op, first, result, forwarded, early):
-    """One access of a task, which has been made.
+    """Note one access of a task, after it was made.
 
-    Parameters  result: as apply() gave it; forwarded: whether a load has seen its task's own buffered store; early: or an older value
+    Parameters  result: as apply() returned it
+                forwarded: whether a load returned its task's buffered store
+                early: whether a load returned an older value
     """
     kind, order = op & KIND_MASK, op >> ORDER_SHIFT & ORDER_MASK
     clock = CLOCK + task * MAX_TASKS
@@ -187,11 +189,11 @@ def note_access(s, task, op, first, result, forwarded, early):
                     s[kept + other] = 0
             else:
                 copy_clock(s, kept, carried(task, order))
-        else:  # a read-modify-write hands on what the word carried
+        else:  # a read-modify-write keeps what the word carried: the release sequence
             join_clock(s, word + W_RELEASED * s[NR_TASKS], carried(task, order))
 
 
 @kernel
 def note_flush(s, address, entry):
-    """A buffered store has reached memory: the word carries its clock."""
+    """A buffered store reaches memory: the word carries the store's clock."""
     copy_clock(s, rows_of(s, known_slot(s, address)) + W_RELEASED * s[NR_TASKS], STORE_CLOCKS + entry * MAX_TASKS)

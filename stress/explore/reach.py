@@ -1,6 +1,6 @@
 """Which kernels a model can reach: the closure of calls from its three kernels, read from the syntax trees.
 
-Nothing is run or compiled. A name that is used counts as called, so callbacks that are handed on are reached too.
+Nothing is run or compiled. Every use of a name counts as a call, so that callbacks are reached, too.
 """
 
 import ast
@@ -46,7 +46,7 @@ def _module(path: Path) -> _Module:
 
 @cache
 def reached_from(path: Path, roots: tuple[str, ...]) -> frozenset[Place]:
-    """Every function that some functions of a file lead to, themselves included."""
+    """Every function that can be reached from some functions of a file, these included."""
     todo, seen = [(path, name) for name in roots], set()
     while todo:
         at, name = todo.pop()
@@ -62,6 +62,5 @@ def reached_from(path: Path, roots: tuple[str, ...]) -> frozenset[Place]:
 @cache
 def reached_by(model: str) -> frozenset[Place]:
     """The kernels that a model, by its name, can reach."""
-    return frozenset(
-        place for place in reached_from(MODELS / f"{model.replace('-', '_')}.py", ("MODEL",)) if place[0].startswith("kernels/")
-    )
+    (path,) = MODELS.glob(f"*/{model.replace('-', '_')}.py")
+    return frozenset(place for place in reached_from(path, ("MODEL",)) if place[0].startswith("kernels/"))

@@ -1,77 +1,36 @@
-"""The scheduler: one schedule after the other, each on a machine as it was, until something is found. Compiled, or interpreted.
+"""The scheduler: runs one schedule after the other, each from the same state of the machine, until one fails. Compiled, or interpreted.
 
-A schedule is a sequence of choices. A task is run from one request to the next; between two choices exactly one task makes exactly
-one access (or one buffered store reaches memory). When all have ended, the model's check runs alone. Then memory is put back
-by undoing what was written: that costs what the schedule wrote, whatever the size of the machine.
+A schedule is a sequence of choices. A task runs from one request to the next; between two choices exactly one task makes exactly one
+access, or one buffered store reaches memory. When all tasks have ended, the model's check runs alone. Then memory is restored by undoing
+the writes, so the cost depends on what the schedule wrote, not on the size of the machine.
 
-Verdicts    an invariant broke (bug() was called), an access was out of bounds, plain accesses raced (races.py), a deadlock (nobody who
-            has not ended can go on: each waits for a change of what it read, and nobody is left to make one), a livelock (livelock.py)
+Verdicts    an invariant broke (bug() was called); an access was out of bounds; plain accesses raced (races.py); a deadlock (every task
+            that has not ended waits for a change of something it read, and no task is left to make one); a livelock (livelock.py)
 """
 
-from numba import types
-
-from kernels.base.jit import kernel, state_entry, task_code
-from kernels.base.points import (
-    BASE,
-    BYTES_MASK,
-    BYTES_SHIFT,
-    CURRENT,
-    END,
-    FENCE,
-    FIELD_SHIFT,
-    KIND_MASK,
-    LEAVE,
-    LOAD,
-    ORDER_MASK,
-    ORDER_SHIFT,
-    PEEK,
-    PHASE,
-    PLAIN,
-    REQUEST_WORDS,
-    REQUESTS,
-    RESULT,
-    STORE,
-    WAIT,
-    load_word,
-    resume,
-    shared_state,
-    start,
-    store_word,
-)
+from kernels.base.jit import kernel, state_entry
+from kernels.base.points import CURRENT, PHASE, REQUEST_WORDS, REQUESTS, RESULT, load_word, resume, start, store_word
 from stress.explore.chance import draw_early_weight, random_below, random_bits
 from stress.explore.livelock import LOOPS_FROM, watched
 from stress.explore.memory_models import (
     MASK48,
     apply,
     begin_loads,
-    can_flush,
     drain,
     empty_buffer,
-    entry_at,
-    entry_number,
-    flush_oldest,
     flushes,
     is_ready,
-    load_early,
     may_be_early,
     mixed,
-    newest_own,
     nr_older,
-    order_loads,
     state_part,
     undo_writes,
-    visible_word,
 )
 from stress.explore.pending import pending_address, pending_word, pending_writes
-from stress.explore.privacy import is_own_word, is_private, note_touch
-from stress.explore.races import begin_clocks, known_slot, note_access, note_flush
+from stress.explore.races import begin_clocks
+from stress.explore.serving import flush_private_stores, make_access, make_flush
 from stress.explore.state import (
-    B_ADDRESS,
-    B_VALUE,
-    B_WIDTH,
-    BROKEN,
     CHECK,
-    CHOICES,
     CLEAN,
     CODE,
     COMPLETE,
@@ -79,8 +38,6 @@ from stress.explore.state import (
     DEADLOCK,
     DONE,
     EARLY_WEIGHT,
-    FIELD_BEGIN,
-    FIELD_END,
     FINAL,
     FLUSH,
     GIVEN_EARLY,
@@ -91,24 +48,11 @@ from stress.explore.state import (
     LAST_WORD,
     LAST_WRITES,
     LOADS_EARLY,
-    LOG,
-    LOG_ADDRESS,
-    LOG_BEFORE,
-    LOG_ENABLED,
-    LOG_FIRST,
-    LOG_OP,
-    LOG_RESULT,
-    LOG_SECOND,
-    LOG_TASK,
-    LOG_WORDS,
-    LOGGING,
     MOST_POINTS,
     MOST_STEPS,
     NOTE_FIRST,
     NOTING,
-    NR_BUFFERED,
     NR_GIVEN_EARLY,
-    NR_LANES,
     NR_MADE,
     NR_POINTS,
     NR_PRUNED,
@@ -118,7 +62,6 @@ from stress.explore.state import (
     NR_STEPS,
     NR_TASKS,
     NR_UNDO,
-    OUT_OF_BOUNDS,
     PREPARE,
     PRIVACY,
     PRIVATE_IN_A_ROW,
@@ -136,7 +79,6 @@ from stress.explore.state import (
     SCHEDULE,
     SEED,
     SEEN,
-    SLOT,
     STACK_BYTES,
     STACKS,
     STATES,
@@ -154,27 +96,17 @@ from stress.explore.state import (
     TOTAL_STEPS,
     UNDECIDED,
     VERDICT,
-    VERSION_SHIFT,
     WAITING,
     WOKEN,
 )
 from stress.explore.strategies import NAMED, begin_schedule, choose, end_schedule
 
-PRIVATE_STEPS_MAX = 256  # in a row
-FLUSH_OP = KIND_MASK  # in the log: a buffered store reached memory
 REPLAYS = NAMED["given"][0]
 
 
 @kernel
-def in_bounds(s, op, address):
-    """Whether a request is about an element that its field has."""
-    number = op >> FIELD_SHIFT
-    return s[FIELD_BEGIN + number] <= address and address < s[FIELD_END + number]
-
-
-@kernel
 def go_on(s, task):
-    """Run a task, whose last request has been answered, until its next one that is not answered at once."""
+    """Run a task, whose last request has been answered, until its next one that serve() does not answer."""
     s[CURRENT] = task
     s[PRIVATE_IN_A_ROW] = 0
     resume(task)
@@ -193,7 +125,7 @@ def start_task(s, task):
 
 @kernel
 def run_alone(s, phase):
-    """Run one phase of the model as task 0, with nobody beside it."""
+    """Run one phase of the model as task 0, with no other task."""
     s[PHASE] = phase
     start_task(s, 0)
     at = REQUESTS
@@ -201,13 +133,13 @@ def run_alone(s, phase):
         s[RESULT] = apply(s, 0, s[at], s[at + 1], s[at + 2], s[at + 3])
         drain(s, 0)
         if phase == PREPARE:
-            s[NR_UNDO] = s[HASH] = 0  # what is written now stays
+            s[NR_UNDO] = s[HASH] = 0  # these writes are never undone
         go_on(s, 0)
 
 
 @kernel
 def enabled(s):
-    """The set of those that can be chosen now, tasks and flushes, by number (state.FLUSH)."""
+    """The set of the tasks and flushes that can be chosen now, by number (state.FLUSH)."""
     found = 0
     for task in range(s[NR_TASKS]):
         status = s[STATUS + task]
@@ -222,131 +154,8 @@ def enabled(s):
 
 
 @kernel
-def log_step(s, chosen, mask):
-    """Write down a step before it is made; its result follows."""
-    at = LOG + s[NR_STEPS] * LOG_WORDS
-    s[at + LOG_TASK], s[at + LOG_ENABLED] = s[CHOICES + s[NR_STEPS]], mask
-    if chosen >= FLUSH:
-        entry = entry_at(s, chosen - FLUSH, 0)
-        address, width = s[entry + B_ADDRESS], s[entry + B_WIDTH]
-        s[at + LOG_OP], s[at + LOG_FIRST], s[at + LOG_SECOND] = FLUSH_OP | width << BYTES_SHIFT, s[entry + B_VALUE], 0
-    else:
-        request = REQUESTS + REQUEST_WORDS * chosen
-        address, width = s[request + 1], s[request] >> BYTES_SHIFT & BYTES_MASK
-        s[at + LOG_OP], s[at + LOG_FIRST], s[at + LOG_SECOND] = s[request], s[request + 2], s[request + 3]
-    s[at + LOG_ADDRESS] = address - s[BASE] if address != 0 else 0
-    s[at + LOG_BEFORE] = load_word(address, width) if address != 0 else 0
-
-
-@kernel
-def make_access(s, task, mask, version):
-    """Make the access that a task asked for.
-
-    Parameters  mask: from whom it was chosen; 0 if nobody chose
-                version: which older value a load returns; 0: the newest
-    """
-    s[CHOICES + s[NR_STEPS]] = task | version << VERSION_SHIFT
-    if s[LOGGING]:
-        log_step(s, task, mask)
-    at = REQUESTS + REQUEST_WORDS * task
-    op, address, first = s[at], s[at + 1], s[at + 2]
-    if s[PRIVACY] and op & KIND_MASK != WAIT:
-        note_touch(s, task)
-    if version > 0:
-        s[RESULT] = load_early(s, task, op, address, version)
-    else:
-        s[RESULT] = apply(s, task, op, address, first, s[at + 3])
-    if s[LOADS_EARLY]:
-        s[NR_MADE + task] += 1
-        if version == 0:
-            order_loads(s, task, op, address)
-    if s[LOGGING]:
-        s[LOG + s[NR_STEPS] * LOG_WORDS + LOG_RESULT] = s[RESULT]
-    if s[RACES] and (mask != 0 or op >> ORDER_SHIFT & ORDER_MASK != PLAIN):  # a private plain access races with nobody
-        forwarded = op & KIND_MASK == LOAD and newest_own(s, task, address) >= 0
-        note_access(s, task, op, first, s[RESULT], forwarded, version > 0)
-    s[NR_STEPS] += 1
-
-
-@kernel
-def make_flush(s, chosen, mask):
-    """The oldest store of a lane, by the number of its flush, reaches memory."""
-    s[CHOICES + s[NR_STEPS]] = chosen
-    if s[LOGGING]:
-        log_step(s, chosen, mask)
-    if s[RACES]:
-        note_flush(s, pending_address(s, chosen), entry_number(s, chosen - FLUSH, 0))
-    flush_oldest(s, chosen - FLUSH)
-    s[NR_STEPS] += 1
-
-
-@kernel
-def flush_private_stores(s, task):
-    """Let a task's stores that nobody else could tell apart reach memory, as soon as those before them have."""
-    for lane in range(s[NR_LANES]):
-        buffer = lane * s[NR_TASKS] + task
-        while can_flush(s, buffer) and is_own_word(s, task, pending_address(s, FLUSH + buffer)) and s[NR_STEPS] < LOOPS_FROM:
-            make_flush(s, FLUSH + buffer, 0)
-
-
-@kernel
-def may_be_served(s, task):
-    """Whether a request is made at once; not for ever, since a task may wait for one who is yet to come."""
-    if not s[PRIVACY] or s[VERDICT] != UNDECIDED or s[NR_STEPS] >= LOOPS_FROM or s[PRIVATE_IN_A_ROW] == PRIVATE_STEPS_MAX:
-        return False
-    at = REQUESTS + REQUEST_WORDS * task
-    return is_private(s, task) and is_ready(s, task, s[at], s[at + 1], s[at + 2])
-
-
-@kernel
-def serve(s):
-    """The request of the current task, on its own stack: what nobody else could tell from others is answered at once.
-
-    Returns     1 if it was answered; 0 if the task must leave to the scheduler, for now or for good
-    """
-    task = s[CURRENT]
-    at = REQUESTS + REQUEST_WORDS * task
-    kind = s[at] & KIND_MASK
-    s[STATUS + task] = WAITING if kind == WAIT else DONE if kind == END else RUNNING
-    if kind == WAIT:
-        return 0
-    if kind == END:
-        if s[PHASE] == STEPS:  # what the check returns, as task 0, is no part of the final state
-            s[RESULTS + task] = s[at + 2]
-        return 0
-    if kind == LEAVE:
-        s[VERDICT] = BROKEN
-        return 0
-    if kind != FENCE:
-        if not in_bounds(s, s[at], s[at + 1]):
-            s[VERDICT] = OUT_OF_BOUNDS
-            return 0
-        if kind == PEEK:  # a checker's own load
-            s[RESULT] = visible_word(s, task, s[at + 1], s[at] >> BYTES_SHIFT & BYTES_MASK)
-            return 1
-        if s[PHASE] == STEPS and (s[RACES] or s[PRIVACY]):
-            s[SLOT + task] = known_slot(s, s[at + 1])
-    if s[PHASE] != STEPS or not may_be_served(s, task):
-        return 0
-    s[PRIVATE_IN_A_ROW] += 1
-    make_access(s, task, 0, 0)
-    if kind == STORE and s[NR_BUFFERED + task] > 0:
-        flush_private_stores(s, task)
-    return 1
-
-
-def serve_code():
-    """The address of the machine code of serve(), for tasks to call."""
-
-    def served():
-        return serve(shared_state())
-
-    return task_code(served, "serve", __name__, types.int64)
-
-
-@kernel
 def given_version(s, task):
-    """Which older value a given schedule says that the pending load of a task returns."""
+    """Which older value a task's pending load returns in a given schedule."""
     for k in range(s[NR_GIVEN_EARLY]):
         at = GIVEN_EARLY + 3 * k
         if s[at] == task and s[at + 1] == s[NR_MADE + task]:
@@ -356,7 +165,7 @@ def given_version(s, task):
 
 @kernel
 def version_of(s, chosen):
-    """Which older value the access that was chosen returns, drawn or given; 0: the newest. In a long schedule always that (livelock.py)."""
+    """Which older value the chosen access returns, drawn or given; 0: the newest, as always in a long schedule (livelock.py)."""
     at = REQUESTS + REQUEST_WORDS * chosen
     if chosen >= FLUSH or s[NR_STEPS] >= LOOPS_FROM or not may_be_early(s, chosen, s[at], s[at + 1]):
         return 0
@@ -371,7 +180,7 @@ def version_of(s, chosen):
 
 @kernel
 def step(s, chosen, mask):
-    """Make the one access that was chosen, and let its task go on to its next request."""
+    """Make the chosen access, and run its task to its next request."""
     s[NR_POINTS] += 1
     s[LAST_TASK], s[LAST_ADDRESS], s[LAST_WRITES] = chosen, pending_address(s, chosen), pending_writes(s, chosen)
     s[LAST_WORD] = pending_word(s, chosen)
@@ -383,7 +192,7 @@ def step(s, chosen, mask):
     make_access(s, chosen, mask, version_of(s, chosen) if s[LOADS_EARLY] else 0)
     raced = s[RACES] and s[RACE_STEP] != 0
     if raced:
-        s[VERDICT] = RACE  # so that no step follows
+        s[VERDICT] = RACE  # so that serve() answers no request
     go_on(s, chosen)
     if raced:
         s[VERDICT] = RACE
@@ -400,7 +209,7 @@ def all_done(s):
 
 @kernel
 def start_tasks(s):
-    """Run every task to its first request that matters."""
+    """Run every task to its first request that serve() does not answer."""
     s[PHASE] = STEPS
     for task in range(s[NR_TASKS]):
         s[RESULTS + task] = 0
@@ -436,7 +245,7 @@ def run_schedule(s):
 
 @kernel
 def restore(s):
-    """Memory as it was before the last schedule: undo its writes, copy back what tasks write past the scheduler."""
+    """Restore memory: undo the writes of the last schedule, and copy back what tasks write without asking the scheduler."""
     undo_writes(s)
     for k in range(s[NR_RESTORED]):
         at = RESTORED + k * RESTORED_WORDS
@@ -446,7 +255,10 @@ def restore(s):
 
 @kernel
 def begin(s, number):
-    """Everything but the strategy's memory as a schedule finds it; its random numbers follow from the seed and its number alone."""
+    """Everything but the strategy's memory becomes as it is at the beginning of a schedule.
+
+    The random numbers of a schedule follow from the seed and its number alone.
+    """
     restore(s)
     if s[RACES]:
         begin_clocks(s)
@@ -464,12 +276,12 @@ def final_state(s):
     found = s[HASH]
     for task in range(s[NR_TASKS]):
         found ^= state_part(task + 1, s[RESULTS + task])
-    return found | 1 << 48  # never 0, which is an empty place in STATES
+    return found | 1 << 48  # never 0, which is an empty slot of STATES
 
 
 @kernel
 def is_new_state(s):
-    """Whether a schedule ended as none before; while there is room to remember."""
+    """Whether a schedule ended in a state in which none ended before; False if STATES is full."""
     if s[NR_STATES] * 2 >= STATES_CAPACITY:
         return False
     wanted = s[FINAL] = final_state(s)
@@ -485,7 +297,7 @@ def is_new_state(s):
 
 @kernel
 def is_noted(s):
-    """Whether somebody wants to look at a new final state: one of the first, or one in NOTING by its hash."""
+    """Whether explore_batch() returns at a new final state: one of the first, or one in NOTING by its hash."""
     if s[NOTING] > 0 and s[NOTE_FIRST] > 0:
         s[NOTE_FIRST] -= 1
         return True
@@ -507,10 +319,10 @@ def run_one(s, number):
 
 @state_entry
 def explore_batch(s, first, nr_schedules):
-    """Run schedules from number `first` on until one fails, one ends in a new state (if asked for), or all are done.
+    """Run schedules from number `first` on until one fails, one ends in a new state that is noted, or all are done.
 
-    The machine is left as the last one ended, for a look at it.
-    Returns     the number of the next schedule; why it returned stands in STOP
+    The machine is left as the last schedule ended, so that the caller can inspect it.
+    Returns     the number of the next schedule; STOP says why it returned
     """
     s[STOP] = STOP_BUDGET
     for number in range(first, first + nr_schedules):
@@ -521,7 +333,7 @@ def explore_batch(s, first, nr_schedules):
         if s[VERDICT] == PRUNED:
             s[NR_PRUNED] += 1
         new = s[VERDICT] == CLEAN and s[NOTING] >= 0 and is_new_state(s)
-        if s[GREW] and s[RESTARTS]:  # what it remembers is of other points
+        if s[GREW] and s[RESTARTS]:  # the strategy remembers points of which there are more now
             s[GREW] = 0
             for k in range(RESTARTED_WORDS):
                 s[STRATEGY_WORDS + k] = 0
@@ -537,7 +349,7 @@ def explore_batch(s, first, nr_schedules):
 
 @state_entry
 def prepare_machine(s, phase):
-    """Bring the machine to where every schedule begins.
+    """Run the model's preparation: every schedule begins in the state that it leaves.
 
     Returns     the verdict: UNDECIDED if nothing broke
     """
@@ -548,7 +360,7 @@ def prepare_machine(s, phase):
 
 @state_entry
 def put_back(s, number):
-    """Memory as every schedule finds it.
+    """Restore the state in which every schedule begins.
 
     Returns     0
     """

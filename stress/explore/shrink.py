@@ -1,46 +1,48 @@
-"""From a failing schedule to the few switches that matter, by delta debugging.
+"""Shrinking a failing schedule to the few switches that matter, by delta debugging.
 
-A schedule is read as deviations from the dullest one, which lets whoever went on last go on, else the lowest, and every load return the
-newest value: (step, who), and (task, which of its accesses, which older value). What remains after no single deviation can be left out is
-1-minimal (A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing input", TSE 2002). That leaves switches that are only
-early: what is left is then read as runs of steps of one CPU, and each of them is left out, or put together with the next or the last
-one of that CPU, as long as it makes fewer preemptions (N. Jalbert, K. Sen, "A trace simplification technique for effective debugging of
-concurrent programs", FSE 2010). Only schedules that fail in the same way count.
+A schedule is a list of deviations from the default one, in which the CPU of the last step continues, else the lowest, and every load
+returns the newest value: (step, choice), and (task, number of its access, which older value). First deviations are left out until the list
+is 1-minimal (A. Zeller, R. Hildebrandt, "Simplifying and isolating failure-inducing input", TSE 2002). Switches that only come too early
+remain. So the schedule is then taken as runs of steps of one CPU, and a run is left out, or joined to the next or the previous one of that
+CPU, as long as that makes fewer preemptions (N. Jalbert, K. Sen, "A trace simplification technique for effective debugging of concurrent
+programs", FSE 2010). Only schedules that fail in the same way count.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
-from stress.explore.engine import AT_REST, EarlyLoad, Engine, Found, early_loads
-from stress.explore.state import WHO_MASK
+from stress.explore.diagnosis import Found
+from stress.explore.engine import Engine
+from stress.explore.state import CHOSEN_MASK
+from stress.explore.steps import EarlyLoad, early_loads
 
 Switch = tuple[int, int]
-Deviation = Switch | EarlyLoad  # told apart by their length
+Deviation = Switch | EarlyLoad  # distinguished by their length
 
 
 def deviations_of(engine: Engine, choices: list[int], found: Found) -> list[Deviation]:
-    """What a schedule does otherwise than the default would have done, found by leaving out what changes nothing."""
+    """The deviations of a schedule from the default one: where it switches, and its early loads."""
     early = early_loads(choices)
     switches: list[Switch] = []
     last = -1
     for at, choice in enumerate(choices):
-        if choice & WHO_MASK != last:
-            switches.append((at, choice & WHO_MASK))
-        last = choice & WHO_MASK
+        if choice & CHOSEN_MASK != last:
+            switches.append((at, choice & CHOSEN_MASK))
+        last = choice & CHOSEN_MASK
     again = _replayed(engine, [*switches, *early], found)
-    if again is None or not again.same_failure(found):  # a default that differs where nothing was switched: keep every step
-        switches = [(at, choice & WHO_MASK) for at, choice in enumerate(choices)]
+    if again is None or not again.same_failure(found):  # the default differs where the schedule does not switch: give every step
+        switches = [(at, choice & CHOSEN_MASK) for at, choice in enumerate(choices)]
     return [*switches, *early]
 
 
 def _replayed(engine: Engine, deviations: Sequence[Deviation], found: Found) -> Found | None:
-    """How the schedule with these deviations fails, if it does."""
+    """How the schedule with these deviations fails, or None."""
     switches = [each for each in deviations if len(each) == 2]
     early = [each for each in deviations if len(each) == 3]
     given = [-1] * (switches[-1][0] + 1 if switches else 0)
     for at, chosen in switches:
         given[at] = chosen
-    return engine.replay(given, early, judge=found.verdict == AT_REST)
+    return engine.replay(given, early, judge=found.is_at_rest)
 
 
 def minimal(items: list[Deviation], fails: Callable[[list[Deviation]], bool]) -> list[Deviation]:
@@ -61,7 +63,7 @@ def minimal(items: list[Deviation], fails: Callable[[list[Deviation]], bool]) ->
 
 
 def shrink(engine: Engine, choices: list[int], found: Found) -> list[int]:
-    """A schedule that fails in the same way with as few switches as can be found; its choices, step by step."""
+    """The choices of a schedule that fails in the same way, with as few switches as can be found."""
 
     def fails(deviations: list[Deviation]) -> bool:
         again = _replayed(engine, deviations, found)
@@ -74,12 +76,12 @@ def shrink(engine: Engine, choices: list[int], found: Found) -> list[int]:
 
 
 def _merged(engine: Engine, choices: list[int], found: Found) -> list[int]:
-    """A schedule that fails in the same way and costs no more, none of whose runs can be left out or moved to another for less."""
+    """A schedule that fails in the same way, and costs less with no run left out or joined to another."""
     improved, cost = True, _cost(engine)
     while improved:
         improved, early = False, early_loads(choices)
         for runs in _neighbours(engine, choices):
-            again = engine.replay([who for run in runs for who in run], early, judge=found.verdict == AT_REST)
+            again = engine.replay([chosen for run in runs for chosen in run], early, judge=found.is_at_rest)
             if again is not None and again.same_failure(found) and _cost(engine) < cost:
                 choices, cost, improved = engine.choices(), _cost(engine), True
                 break
@@ -87,12 +89,12 @@ def _merged(engine: Engine, choices: list[int], found: Found) -> list[int]:
 
 
 def _runs(engine: Engine, choices: list[int]) -> list[list[int]]:
-    """A schedule as steps of one CPU in a row, with what leaves its store buffer."""
-    return [list(run) for _, run in groupby((choice & WHO_MASK for choice in choices), engine.task_of)]
+    """A schedule as runs of steps of one CPU; the flushes of its store buffer count as its steps."""
+    return [list(run) for _, run in groupby((choice & CHOSEN_MASK for choice in choices), engine.task_of)]
 
 
 def _neighbours(engine: Engine, choices: list[int]) -> Iterator[list[list[int]]]:
-    """The schedules with one run less: left out, put before the next one or behind the last one of its CPU."""
+    """The schedules with one run less: left out, or joined to the next or the previous one of its CPU."""
     runs = _runs(engine, choices)
     for at in reversed(range(len(runs))):
         rest = runs[:at] + runs[at + 1 :]
@@ -104,6 +106,6 @@ def _neighbours(engine: Engine, choices: list[int]) -> Iterator[list[list[int]]]
 
 
 def _cost(engine: Engine) -> tuple[int, int, int]:
-    """What a person has to follow of the last schedule: preemptions, runs, steps."""
+    """How hard the last schedule is to follow: preemptions, runs, steps."""
     choices = engine.choices()
     return engine.nr_preemptions(), len(_runs(engine, choices)), len(choices)

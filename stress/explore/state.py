@@ -1,9 +1,9 @@
-"""The scheduler's words: where each stands in points.STATE, after those that tasks share. No behaviour.
+"""The scheduler's words: the place of each in points.STATE, after those that tasks share. No behaviour.
 
-One flat array of int64, since it is what compiled tasks, the compiled scheduler and Python all reach; interpreted it is a list.
+They are one flat array of int64, which compiled tasks, the compiled scheduler and Python can all access; interpreted it is a list.
 """
 
-from kernels.base.points import MAX_TASKS, SCHEDULER_WORDS, STATE_WORDS
+from kernels.base.points import KIND_MASK, MAX_TASKS, SCHEDULER_WORDS, STATE_WORDS
 
 # ---------------------------------------------------------------------------------------------------------------- scalars
 (NR_TASKS, NR_LANES, STRATEGY, PARAMETER, SEED, SCHEDULE, RANDOM, NR_STEPS, VERDICT, HASH, NR_UNDO, LOGGING,
@@ -14,15 +14,15 @@ from kernels.base.points import MAX_TASKS, SCHEDULER_WORDS, STATE_WORDS
  PRIVATE_IN_A_ROW, LOOP_TURNS, LOOP_BEGAN, LOOP_FAIR, CUT,
  LOADS_EARLY, EARLY_WEIGHT, NR_GIVEN_EARLY) = range(SCHEDULER_WORDS, SCHEDULER_WORDS + 57)  # fmt: skip
 
-#: who can be chosen: task t, and the flush of the oldest store in lane l of its store buffer, FLUSH + l * NR_TASKS + t
+#: what can be chosen: task t, and the flush of the oldest store in lane l of its store buffer, FLUSH + l * NR_TASKS + t
 FLUSH, NR_SCHEDULABLE = MAX_TASKS, 62
 NR_BUFFERS = NR_SCHEDULABLE - FLUSH
-#: per memory model: the most words whose stores by one task can be under way at once, in any order
+#: per memory model: the most words to which one task can have buffered stores at the same time, in any order
 LANES = {"sc": 0, "tso": 1, "pso": 6, "rmo": 6}
 MAKES_LOADS_EARLY = frozenset({"rmo"})  # LOADS_EARLY: such memory models are for samplers
-#: a choice is who, and, of a load that returns an older value, which: 1 for what the word had before it had the newest, and so on
+#: a choice is a task or a flush, and for a load that returns an older value which one: 1 for the value before the newest write, and so on
 VERSION_SHIFT = 6
-WHO_MASK = (1 << VERSION_SHIFT) - 1
+CHOSEN_MASK = (1 << VERSION_SHIFT) - 1
 
 
 class _Places:
@@ -42,24 +42,24 @@ _take = _places.take
 # per task
 STATUS, SEEN, WOKEN, RESULTS, NR_BUFFERED, NR_STORED, NEXT_LANE, WAITED_ON, SLOT = (_take(MAX_TASKS) for _ in range(9))
 NR_HASHES = 61  # of words, in sets and small tables of them
-# what a task's loads may not be older than, counted in the schedule's writes: any of them, and, by the hash of the word, those of one word
+# the earliest moment of a task's loads, counted in the schedule's writes: of all, and by the hash of the word of those of one word
 HORIZON, COHERENT = _take(MAX_TASKS), _take(MAX_TASKS * NR_HASHES)
 NR_MADE = _take(MAX_TASKS)  # accesses of a task, counted where loads may be early
-# per lane, by number of its flush - FLUSH: stores in it, where the oldest stands in its ring, and the word that they are to (PSO)
+# per lane, by number of its flush - FLUSH: the number of its stores, the place of the oldest in the ring, and their word (PSO)
 BUFFERED, OLDEST, LANE_WORD = (_take(NR_BUFFERS) for _ in range(3))
-# the stores: address, width, value, number among its task's stores, the point, from 1, that made it or came last before it, ordering
+# the stores: address, width, value, number among its task's stores, the point that made it or the last one before it (from 1), ordering
 BUFFER_CAPACITY, BUFFER_WORDS = 16, 6
 B_ADDRESS, B_WIDTH, B_VALUE, B_NUMBER, B_POINT, B_ORDER = range(BUFFER_WORDS)
 BUFFERS = _take(NR_BUFFERS * BUFFER_CAPACITY * BUFFER_WORDS)
 # first address and the address after the last, of each field by number
 FIELDS_MAX = 512
 FIELD_BEGIN, FIELD_END = _take(FIELDS_MAX), _take(FIELDS_MAX)
-# what tasks write past the scheduler is copied back: (address, words, address of the copy)
+# what tasks write without asking the scheduler is copied back: (address, words, address of the copy)
 RESTORED_WORDS = 3
 RESTORED = _take(64 * RESTORED_WORDS)
 PRIORITIES = _take(NR_SCHEDULABLE)  # per schedulable
 CHANGE_POINTS = _take(64)
-# what random walks have shown: steps of each schedulable; the words that several touch, and how often each does
+# what random walks have shown: steps of each schedulable; the words that several tasks touch, and how often each does
 PROFILE_STEPS, REMAINING = _take(NR_SCHEDULABLE), _take(NR_SCHEDULABLE)
 PROFILED_MAX = 128
 PROFILE_ADDRESSES, PROFILE_COUNTS = _take(PROFILED_MAX), _take(PROFILED_MAX * NR_SCHEDULABLE)
@@ -72,7 +72,7 @@ LOG_WORDS = 8
 LOG = _take(LOG_WORDS * MAX_STEPS)
 STATES_CAPACITY = 1 << 15
 STATES = _take(STATES_CAPACITY)
-# happens-before: clocks per task (its own, as of its last fence, of what its relaxed loads have seen) and per buffered store
+# happens-before: clocks per task (its own; as of its last fence; what its relaxed loads have seen) and per buffered store
 CLOCK, FENCED, ACQUIRABLE = (_take(MAX_TASKS * MAX_TASKS) for _ in range(3))
 STORE_CLOCKS = _take(NR_BUFFERS * BUFFER_CAPACITY * MAX_TASKS)
 # the words that tasks have touched: a hash table of addresses, and for each word rows with an entry per task: the clock that its value
@@ -81,17 +81,17 @@ KNOWN_CAPACITY = 1 << 12
 KNOWN, TOUCHED_BY = _take(KNOWN_CAPACITY), _take(KNOWN_CAPACITY)
 W_RELEASED, W_PLAIN_LOADS, W_LOADS, W_PLAIN_STORES, W_STORES, WORD_ROWS = range(6)
 WORDS = _take(KNOWN_CAPACITY * WORD_ROWS * MAX_TASKS)
-# the states of a long schedule, each with how often it has come back: a table that forgets
+# the states of a long schedule, each with how often it has come back; a state that needs a taken slot replaces the old one
 LOOP_CAPACITY = 1 << 10
 LOOP_STATES = _take(2 * LOOP_CAPACITY)
-STRATEGY_WORDS = _places.free  # the strategy's own, from here to the end
-RESTARTED_WORDS = 16  # of them those that are 0 when it begins
+STRATEGY_WORDS = _places.free  # the words of the strategy, from here to the end
+RESTARTED_WORDS = 16  # so many of them are 0 when the strategy begins
 if STRATEGY_WORDS + (10 << 16) > STATE_WORDS:
     raise AssertionError("points.STATE_WORDS is too small")
 
 # ----------------------------------------------------------------------------------------------------------------- values
 RUNNING, WAITING, DONE = range(3)  # STATUS
-# TOUCHED_BY: 0 nobody yet, 2 x (task + 1) that one alone, + 1 if it wrote
+# TOUCHED_BY: 0 no task yet, 2 x (task + 1) this task alone, + 1 if it wrote
 READ_BY_MANY, SHARED = 1, -1
 PREPARE, STEPS, CHECK = range(3)  # points.PHASE
 (UNDECIDED, CLEAN, PRUNED, BROKEN, OUT_OF_BOUNDS, DEADLOCK, LIVELOCK, OVERFLOW, RACE) = range(9)  # VERDICT
@@ -99,3 +99,4 @@ VERDICT_NAMES = ("undecided", "clean", "pruned", "bug", "out-of-bounds", "deadlo
 (STOP_BUDGET, STOP_FAILURE, STOP_STATE, STOP_COMPLETE) = range(4)  # why a batch returned
 # words of one step in LOG
 LOG_TASK, LOG_OP, LOG_ADDRESS, LOG_FIRST, LOG_SECOND, LOG_RESULT, LOG_BEFORE, LOG_ENABLED = range(8)
+FLUSH_OP = KIND_MASK  # LOG_OP of a buffered store that reaches memory

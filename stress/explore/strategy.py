@@ -1,4 +1,4 @@
-"""What a strategy is. The records stand in stress/explore/strategies, one file each."""
+"""What a strategy is. The records are in stress/explore/strategies, one file each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,18 +9,18 @@ from kernels.base import jit
 
 @jit.kernel
 def nothing_begins(s):  # type: ignore[no-untyped-def]
-    """A strategy that needs nothing at the beginning of a schedule."""
+    """Do nothing at the beginning of a schedule."""
     return 0
 
 
 @jit.kernel
 def nothing_ends(s):  # type: ignore[no-untyped-def]
-    """A strategy that never knows whether it is complete."""
+    """Never complete."""
     return False
 
 
 def unknown_progress(words: Any) -> str:
-    """A strategy that has no end."""
+    """Nothing is known of how much is left."""
     return ""
 
 
@@ -30,12 +30,12 @@ class Strategy:
 
     name        as --strategy names it
     summary     one line, with its source
-    choose      the kernel (s, mask) -> who goes on, or -1
+    choose      the kernel (s, mask) -> the task or flush that makes the next step, or -1
     begin, end  kernels (s) around every schedule; `end` -> whether everything was explored
     variants    other names for it with a parameter each; empty: one, with parameter 0
-    exhaustive  remembers, so that it must run in one process, and says when it is complete
+    exhaustive  remembers what it has explored, so it runs in one process, and knows when it is complete
     progress    function of the words -> what is known of how much is left, for people; may be empty
-    profiled    needs to know how many steps each makes (state.PROFILE_STEPS and what follows)
+    profiled    needs the counts of random walks (state.PROFILE_STEPS and what follows)
     hidden      not for --strategy
     """
 

@@ -1,1 +1,1 @@
-"""What is printed and written: standard streams that may go away, the progress line, JSON reports."""
+"""Output: tables and sizes as text, the progress line, streams that may fail, JSON reports."""

@@ -1,4 +1,4 @@
-"""`--json FILE`: the path checked before anything starts, the file written whole or not at all."""
+"""`--json FILE`: the path is checked before the work starts, the file is written whole or not at all."""
 
 import json
 import os
@@ -12,7 +12,7 @@ _STANDARD = ("/dev/stdout", "/dev/stderr")
 
 
 def check_json_path(path: Path) -> None:
-    """Raise UserError unless a file can be written there: nobody should learn that at the end of a long run."""
+    """Raise UserError unless a file can be written there, so that a mistake does not show only after a long run."""
     if str(path) == "-":
         raise UserError("--json -: give a file; /dev/stdout is one")
     if _open_descriptor(path) is not None or (path.exists() and not path.is_file() and not path.is_dir()):
@@ -26,9 +26,10 @@ def check_json_path(path: Path) -> None:
 
 
 def write_report(path: Path | None, value: object) -> int:
-    """Write what `--json` asked for, if it did; says in a line what went wrong, so that the verdict is not lost.
+    """Write the report of `--json`. A failure is one line on stderr and no exception, so that the verdict is not lost.
 
-    Returns     EXIT_CLEAN, or EXIT_HOST if it could not be written
+    Parameters  path: None if there was no `--json`
+    Returns     EXIT_CLEAN, or EXIT_HOST if the file could not be written
     """
     if path is None:
         return EXIT_CLEAN
@@ -41,20 +42,20 @@ def write_report(path: Path | None, value: object) -> int:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file whole or not at all; what is no regular file, a pipe or a device, is written to.
+    """Write a JSON file whole or not at all; a pipe or a device is written to and not replaced.
 
     Raises      OSError if it cannot be written
     """
     text = json.dumps(value, indent=1) + "\n"
     if (descriptor := _open_descriptor(path)) is not None:
         sys.stdout.flush()
-        with open(os.dup(descriptor), "w", encoding="utf-8") as stream:  # noqa: PTH123  # where it is, be it in the middle of a file
+        with open(os.dup(descriptor), "w", encoding="utf-8") as stream:  # noqa: PTH123  # continues where the stream is
             stream.write(text)
         return
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")
         return
-    path = path.resolve()  # a link stays one
+    path = path.resolve()  # so that a link stays a link
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
@@ -64,7 +65,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def _open_descriptor(path: Path) -> int | None:
-    """The descriptor that /dev/stdout and its like are: to open one by its path would begin a file anew."""
+    """The descriptor behind /dev/stdout and similar paths: opening such a path would truncate the file behind it."""
     absolute = os.path.normpath(path.absolute())
     if absolute in _STANDARD:
         return _STANDARD.index(absolute) + 1

@@ -1,7 +1,7 @@
-"""`pfnstorm litmus`: litmus tests (litmus_file.py) explored, exhaustively or by a sampler, and whether what was seen agrees with the file.
+"""`pfnstorm litmus`: litmus tests (file.py) explored, exhaustively or by a sampler, and whether the outcomes agree with the file.
 
-An exhaustive strategy decides: allowed, or forbidden. A sampler sees an outcome or does not: that an allowed one was not seen is a
-disagreement, too, since whoever samples wants to know what his sampler misses.
+An exhaustive strategy decides whether the outcome that a test asks about is allowed or forbidden. A sampler sees it or does not. An allowed
+outcome that a sampler does not see is a disagreement, too: it shows what the sampler misses.
 """
 
 import sys
@@ -20,10 +20,22 @@ from stress.litmus.programs import Programs
 
 SCHEMA = "pfnstorm-litmus/1"
 CLASSICS = Path(__file__).with_name("classics.json")
-MAX_EXECUTIONS = 50_000_000  # of one test by an exhaustive strategy: it is told when this was not enough
+MAX_EXECUTIONS = 50_000_000  # of one test by an exhaustive strategy; more than that is reported as INCOMPLETE
 SAMPLED = 100_000  # schedules of one test by a sampler
 _SLICE = 20_000  # between two looks at the clock
-_MAX_STATES = state.STATES_CAPACITY // 2  # that is_new_state() remembers
+_MAX_STATES = state.STATES_CAPACITY // 2  # more than these is_new_state() does not remember
+
+
+@dataclass(frozen=True)
+class LitmusOptions:
+    """What a user asked for. `schedules`: of each test, at most; None: MAX_EXECUTIONS, or SAMPLED by a sampler."""
+
+    tests: tuple[Litmus, ...]
+    memory: str
+    strategy: str
+    schedules: int | None
+    seed: int
+    json: Path | None
 
 
 @dataclass(frozen=True)
@@ -39,12 +51,12 @@ class Explored:
     def verdict(self) -> str:
         return "allowed" if self.allowed else "forbidden" if self.complete else "not seen"
 
-    def agrees(self, said: str | None, *, exhaustive: bool) -> bool | None:
-        """Whether this is what the file says; None if that cannot be said: it says nothing, or too few schedules were run."""
-        if said is None:
+    def agrees(self, expected: str | None, *, exhaustive: bool) -> bool | None:
+        """Whether this is what the file expects; None if it expects nothing, or if too few schedules were run to decide."""
+        if expected is None:
             return None
-        if self.allowed or said == "allowed":
-            return self.allowed and said == "allowed"
+        if self.allowed or expected == "allowed":
+            return self.allowed and expected == "allowed"
         return True if self.complete or not exhaustive else None
 
 
@@ -69,7 +81,7 @@ def explore_test(
         if engine.stop == state.STOP_COMPLETE:
             complete = nr_states < _MAX_STATES and bool(engine.words[state.COMPLETE])
             return Explored(allowed, complete, number, nr_states)
-        if nr_states >= _MAX_STATES:  # what ends otherwise is not looked at any more
+        if nr_states >= _MAX_STATES:  # no further state would be new
             break
         if live is not None and live.is_due:
             live.say(f"{test.name}: {number:,} executions, {nr_states:,} final states")
@@ -84,69 +96,88 @@ def chosen_tests(tests: Sequence[Litmus], names: Sequence[str] | None) -> list[L
     known = {test.name: test for test in tests}
     for name in names or ():
         if name not in known:
-            raise UserError(f"--test {name}: no such test; there are {', '.join(known)}")
+            raise UserError(f"--test {name}: no such test; known: {', '.join(known)}")
     return [known[name] for name in dict.fromkeys(names or known)]
 
 
-def run_litmus(
-    tests: Sequence[Litmus],
-    memory: str,
-    strategy: str = "dpor",
-    nr_schedules: int | None = None,
-    seed: int = 1,
-    json: Path | None = None,
-    out: TextIO = sys.stderr,
-) -> int:
-    """Explore tests; a line each; returns the exit code.
+@dataclass(frozen=True)
+class LitmusRow:
+    """What was found in one test, beside what the file expects under the memory model."""
+
+    test: Litmus
+    explored: Explored
+    expected: str | None
+    agrees: bool | None
+
+    def line(self, width: int, *, exhaustive: bool) -> str:
+        explored = self.explored
+        counts = f"{explored.nr_run:,} executions, {explored.nr_states:,} final states"
+        incomplete = ", INCOMPLETE" if exhaustive and not explored.complete else ""
+        remark = "" if self.agrees or self.expected is None else f"  <- the file says {self.expected}"
+        return f"{self.test.name.ljust(width)}  {explored.verdict:9}  {counts}{incomplete}{remark}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.test.name,
+            "verdict": self.explored.verdict,
+            "expected": self.expected,
+            "agrees": self.agrees,
+            "complete": self.explored.complete,
+            "executions": self.explored.nr_run,
+            "final_states": self.explored.nr_states,
+        }
+
+
+def execute(options: LitmusOptions, out: TextIO = sys.stderr) -> int:
+    """Explore tests, print a line for each, write the JSON; returns the exit code.
 
     Raises      UserError
     """
     from stress.explore.compiling import build_models
 
-    if strategy not in CHOOSABLE:
-        raise unknown("strategy", strategy, CHOOSABLE)
-    exhaustive = STRATEGIES[NAMED[strategy][0]].exhaustive
-    budget = nr_schedules or (MAX_EXECUTIONS if exhaustive else SAMPLED)
+    if options.strategy not in CHOOSABLE:
+        raise unknown("strategy", options.strategy, CHOOSABLE)
+    exhaustive = STRATEGIES[NAMED[options.strategy][0]].exhaustive
+    budget = options.schedules or (MAX_EXECUTIONS if exhaustive else SAMPLED)
     build_models((), out)
-    machine, live = Programs(memory), LiveLine(out)
-    width, disagreeing, undecided, without = max(len(test.name) for test in tests), 0, 0, 0
-    rows: list[dict[str, Any]] = []
+    machine, live = Programs(options.memory), LiveLine(out)
+    width = max(len(test.name) for test in options.tests)
+    rows: list[LitmusRow] = []
     interrupted = False
     try:
-        for test in tests:
-            explored = explore_test(machine, test, strategy, budget, seed, live)
+        for test in options.tests:
+            explored = explore_test(machine, test, options.strategy, budget, options.seed, live)
             live.clear()
-            said = test.verdicts.get(memory)
-            agrees = explored.agrees(said, exhaustive=exhaustive)
-            disagreeing += agrees is False
-            undecided += agrees is None and said is not None
-            without += said is None
-            remark = "" if agrees or said is None else f"  <- the file says {said}"
-            counts = f"{explored.nr_run:,} executions, {explored.nr_states:,} final states"
-            incomplete = ", INCOMPLETE" if exhaustive and not explored.complete else ""
-            print(f"{test.name.ljust(width)}  {explored.verdict:9}  {counts}{incomplete}{remark}", flush=True)
-            rows.append(
-                {
-                    "name": test.name,
-                    "verdict": explored.verdict,
-                    "expected": said,
-                    "agrees": agrees,
-                    "complete": explored.complete,
-                    "executions": explored.nr_run,
-                    "final_states": explored.nr_states,
-                }
-            )
+            expected = test.verdicts.get(options.memory)
+            rows.append(LitmusRow(test, explored, expected, explored.agrees(expected, exhaustive=exhaustive)))
+            print(rows[-1].line(width, exhaustive=exhaustive), flush=True)
     except KeyboardInterrupt:
         interrupted = True
     finally:
         live.clear()
         machine.engine.close()
-    judged = len(rows) - without
-    left = f", {undecided} not decided within {budget:,} executions" if undecided else ""
-    left += f"; the file has none for {without} tests" if without else ""
-    print(f"{judged - disagreeing - undecided} of {judged} verdicts agree under {memory}{left}", flush=True)
-    written = {"schema": SCHEMA, "memory": memory, "strategy": strategy, "seed": seed, "interrupted": interrupted, "tests": rows}
-    unwritten = write_report(json, written)
+    return _report(rows, options, budget, interrupted=interrupted)
+
+
+def _report(rows: Sequence[LitmusRow], options: LitmusOptions, budget: int, *, interrupted: bool) -> int:
+    """Print how many verdicts agree, write the JSON; returns the exit code."""
+    expecting = [row for row in rows if row.expected is not None]
+    agreeing = sum(row.agrees is True for row in expecting)
+    undecided = sum(row.agrees is None for row in expecting)
+    without = len(rows) - len(expecting)
+    remark = f", {undecided} not decided within {budget:,} executions" if undecided else ""
+    remark += f"; the file has none for {without} tests" if without else ""
+    print(f"{agreeing} of {len(expecting)} verdicts agree under {options.memory}{remark}", flush=True)
+    written = {
+        "schema": SCHEMA,
+        "memory": options.memory,
+        "strategy": options.strategy,
+        "seed": options.seed,
+        "interrupted": interrupted,
+        "tests": [row.to_json() for row in rows],
+    }
+    unwritten = write_report(options.json, written)
     if interrupted:
         return EXIT_INTERRUPTED
+    disagreeing = agreeing + undecided < len(expecting)
     return EXIT_VIOLATED if disagreeing else EXIT_VACUOUS if undecided else unwritten

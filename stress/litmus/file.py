@@ -1,19 +1,19 @@
-"""Files of litmus tests: what stands in them, checked word by word, so that a mistake is told and not explored.
+"""Files of litmus tests: their format, checked in full, so that a mistake is reported and never explored.
 
 JSON: {"tests": [test, ...]}. A test is an object with
 
     name       a text that is not empty
     threads    1 to MAX_THREADS lists of operations: ["W", variable, value], ["R", variable, register], ["F"],
-               ["XCHG", variable, value, register] (the old word goes to the register); a last word "release" at a W, or "relaxed"
-               at an XCHG, is an ordering that matters under PSO alone
+               ["XCHG", variable, value, register] (the old word goes to the register); a last word "release" of a W, or "relaxed"
+               of an XCHG, is an ordering, which matters only under PSO
     exists     a condition in herd's words over the final state: 0:eax=1 is a register of thread 0, [x]=1 or x=1 a variable;
                /\\ binds closer than \\/, ~ closest, and there are parentheses
-    init       {variable: value}, optional; whoever is not named here begins with 0
+    init       {variable: value}, optional; all other variables begin with 0
     sc, tso, pso    "allowed" or "forbidden", each optional: whether a final state that satisfies the condition can be reached
 
 Variables and registers are words of letters, digits, _ and ., not beginning with a digit; EAX, rax and eax are one register. Values are
 64-bit numbers. A condition names variables of the test, and registers that their thread loads. Fields that begin with _ and those
-of DESCRIPTION say where a test is from and mean nothing here; any other field is told on stderr and ignored.
+of DESCRIPTION say where a test is from and are ignored; any other field is ignored, too, and reported on stderr.
 """
 
 import json
@@ -28,7 +28,7 @@ from stress.litmus import tape
 from stress.litmus.tape import MAX_THREADS, MAX_VARIABLES, Operation
 
 MAX_OPERATIONS = 64  # of a thread
-MAX_STORES = 16  # of a thread: so many fit into a store buffer, and a full one would hide what a larger one allows
+MAX_STORES = 16  # of a thread: the size of a store buffer, since a full one would hide outcomes that a larger one allows
 MEMORY_MODELS = ("sc", "tso", "pso")
 VERDICTS = ("allowed", "forbidden")
 FIELDS = frozenset(("name", "init", "threads", "exists", *MEMORY_MODELS))
@@ -87,7 +87,7 @@ def register_name(name: str) -> str:
 
 
 class _Parser:
-    """A condition as a tree of functions; every name in it is one of the test."""
+    """A condition as a tree of functions; every name in it must be one of the test."""
 
     def __init__(self, text: str, variables: Sequence[str], registers: Sequence[Sequence[str]]) -> None:
         self._variables, self._registers = variables, registers
@@ -144,13 +144,13 @@ class _Parser:
         if variable is None:
             _refuse(f"exists: {token['text']!r} is out of place")
         if variable not in self._variables:
-            _refuse(f"exists: no variable {variable!r}; there are {', '.join(self._variables)}")
+            _refuse(f"exists: no variable {variable!r}; known: {', '.join(self._variables)}")
         value = _word(int(token["value"]), "exists")
         return lambda m, _: m[variable] == value
 
     def _register(self, thread: int, name: str, value: int) -> Condition:
         if thread >= len(self._registers):
-            _refuse(f"exists: no thread {thread}; there are {len(self._registers)}, from 0 on")
+            _refuse(f"exists: no thread {thread}; the threads are 0 to {len(self._registers) - 1}")
         register = register_name(name)
         if register not in self._registers[thread]:
             known = ", ".join(dict.fromkeys(self._registers[thread])) or "none"
@@ -164,13 +164,13 @@ class _Parser:
 def _word(value: object, what: str) -> int:
     """A 64-bit number."""
     if isinstance(value, bool) or not isinstance(value, int) or not -(1 << 63) <= value < 1 << 63:
-        _refuse(f"{what}: {value!r} is no 64-bit number")
+        _refuse(f"{what}: {value!r} is not a 64-bit number")
     return value
 
 
 def _name(value: object, what: str) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        _refuse(f"{what}: {value!r} is no name")
+        _refuse(f"{what}: {value!r} is not a name")
     return value
 
 
@@ -187,13 +187,13 @@ _FORMS: dict[str, tuple[tuple[str, ...], dict[str, int]]] = {
 
 
 def _operation(op: object, where: str, variables: dict[str, int]) -> tuple[Operation, str]:
-    """One operation, and the register that it loads, or ""."""
+    """One operation, and the register that it loads; "" if it loads none."""
     if not isinstance(op, list) or not op or not isinstance(op[0], str) or op[0] not in _FORMS:
-        _refuse(f"{where}: {op!r} is no operation; known: {', '.join(_FORMS)}")
+        _refuse(f"{where}: {op!r} is not an operation; known: {', '.join(_FORMS)}")
     parts, kinds = _FORMS[op[0]]
     given, ordering = op[1 : 1 + len(parts)], op[1 + len(parts) :]
     if len(given) < len(parts) or len(ordering) > 1:
-        _refuse(f"{where}: {op!r} should be {[op[0], *parts]}")
+        _refuse(f"{where}: {op!r} must be {[op[0], *parts]}")
     if ordering and (not isinstance(ordering[0], str) or ordering[0] not in kinds or not ordering[0]):
         _refuse(f"{where}: {op!r}: no ordering {ordering[0]!r}; known: {', '.join(filter(None, kinds)) or 'none'}")
     said = dict(zip(parts, given, strict=True))
@@ -213,16 +213,16 @@ def _threads(data: object, variables: dict[str, int]) -> tuple[tuple[tuple[Opera
     if not isinstance(data, list) or not all(isinstance(thread, list) for thread in data):
         _refuse("threads: not a list of lists of operations")
     if not 1 <= len(data) <= MAX_THREADS:
-        _refuse(f"threads: {len(data)}; 1 to {MAX_THREADS} are possible")
+        _refuse(f"threads: {len(data)}; must be 1 to {MAX_THREADS}")
     threads, registers = [], []
     for t, thread in enumerate(data):
         found = [_operation(op, f"thread {t}, operation {k}", variables) for k, op in enumerate(thread)]
         operations = tuple(operation for operation, _ in found)
         if len(operations) > MAX_OPERATIONS:
-            _refuse(f"thread {t}: {len(operations)} operations; {MAX_OPERATIONS} is the most")
+            _refuse(f"thread {t}: {len(operations)} operations; at most {MAX_OPERATIONS} are possible")
         nr_stores = sum(operation.kind in (tape.STORE, tape.STORE_RELEASE) for operation in operations)
         if nr_stores > MAX_STORES:
-            _refuse(f"thread {t}: {nr_stores} stores; {MAX_STORES} is the most")
+            _refuse(f"thread {t}: {nr_stores} stores; at most {MAX_STORES} are possible")
         threads.append(operations)
         registers.append(tuple((k, register) for k, (_, register) in enumerate(found) if register))
     return tuple(threads), tuple(registers)
@@ -237,37 +237,37 @@ def parse_test(data: object) -> Litmus:
     Raises      ValueError, one line
     """
     if not isinstance(data, dict):
-        _refuse(f"{data!r} is no object")
+        _refuse(f"{data!r} is not an object")
     for field in ("name", "threads", "exists"):
         if field not in data:
             _refuse(f"no field {field!r}")
     if not isinstance(data["name"], str) or not data["name"].strip():
-        _refuse(f"name: {data['name']!r} is no text")
+        _refuse(f"name: {data['name']!r} is not a text")
     if not isinstance(data["exists"], str):
-        _refuse(f"exists: {data['exists']!r} is no text")
+        _refuse(f"exists: {data['exists']!r} is not a text")
     init = data.get("init", {})
     if not isinstance(init, dict):
-        _refuse(f"init: {init!r} is no object")
+        _refuse(f"init: {init!r} is not an object")
     variables = {_name(name, "init"): _word(value, f"init: {name}") for name, value in init.items()}
     threads, registers = _threads(data["threads"], variables)
     if len(variables) > MAX_VARIABLES:
-        _refuse(f"{len(variables)} variables; {MAX_VARIABLES} is the most")
+        _refuse(f"{len(variables)} variables; at most {MAX_VARIABLES} are possible")
     verdicts = {memory: data[memory] for memory in MEMORY_MODELS if data.get(memory) is not None}
     for memory, verdict in verdicts.items():
         if verdict not in VERDICTS:
-            _refuse(f"{memory}: {verdict!r} is no verdict; known: {', '.join(VERDICTS)}")
+            _refuse(f"{memory}: {verdict!r} is not a verdict; known: {', '.join(VERDICTS)}")
     names = [[register for _, register in loads] for loads in registers]
     exists = _Parser(data["exists"], tuple(variables), names).parse()
     return Litmus(data["name"], tuple(variables), tuple(variables.values()), threads, registers, exists, data["exists"].strip(), verdicts)
 
 
 def ignored_fields(data: Mapping[str, Any]) -> list[str]:
-    """Fields of a test that mean nothing here, and that nobody would expect to."""
+    """Fields of a test that are neither of the format nor a description."""
     return sorted(name for name in data if name not in FIELDS | DESCRIPTION and not name.startswith("_"))
 
 
 def read_tests(path: Path, warn: Callable[[str], object] = lambda _: None) -> list[Litmus]:
-    """Every test of a file; what is ignored goes to `warn`.
+    """Every test of a file; fields that are ignored are reported to `warn`.
 
     Raises      UserError, one line
     """
@@ -288,7 +288,7 @@ def read_tests(path: Path, warn: Callable[[str], object] = lambda _: None) -> li
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: test {name}: {error or 'nested too deeply'}") from error
         if any(test.name == other.name for other in found):
-            raise UserError(f"{path}: test {name}: a second one of this name")
+            raise UserError(f"{path}: test {name}: there is another test of this name")
         if ignored := ignored_fields(data):
             warn(f"{path}: test {name}: ignored: {', '.join(ignored)}")
         found.append(test)

@@ -1,10 +1,10 @@
-"""The final states of a small program, by enumeration of an abstract machine in plain Python: nothing of the explorer, so that either can
-doubt the other.
+"""The final states of a small program, by enumeration of an abstract machine in plain Python. It shares no code with the explorer, so that
+each verifies the other.
 
-A machine's state is where each thread is, memory, what each thread has buffered, oldest first, and what it has loaded. SC: a store goes
-to memory. TSO: to the thread's buffer, which empties in order; a load sees the newest own store; a fence and an exchange wait for an
-empty buffer. PSO: stores to different words leave the buffer in any order, one that releases only after all older ones, and a relaxed
-exchange waits for the stores to its own word alone.
+The state of the machine: the place of each thread, memory, the buffered stores of each thread, oldest first, and what it has loaded. SC: a
+store goes to memory. TSO: it goes to the thread's buffer, which empties in order; a load sees the newest store in its thread's buffer; a
+fence and an exchange wait until the buffer is empty. PSO: stores to different words leave the buffer in any order, a release only after
+all older stores, and a relaxed exchange waits only for the stores to its word.
 """
 
 from collections.abc import Iterator, Sequence
@@ -84,4 +84,4 @@ def _after(
         return memory, buffer, ()
     if operation.kind in (EXCHANGE, EXCHANGE_RELAXED):
         return _with(memory, variable, value), buffer, (memory[variable],)
-    raise ValueError(f"no operation of litmus tests: {operation.kind}")
+    raise ValueError(f"litmus tests have no operation {operation.kind}")

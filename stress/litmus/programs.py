@@ -1,4 +1,4 @@
-"""Programs that are data (tape.py) as a model: what litmus tests and random programs are explored with."""
+"""Programs that are data (tape.py) as a model, in which litmus tests and random programs are explored."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def steps(mem, cpu):  # type: ignore[no-untyped-def]
 
 @kernel
 def prepare(mem, cpu):  # type: ignore[no-untyped-def]
-    """The program is written on the tapes by Python.
+    """Nothing: Python writes the program on the tapes.
 
     Returns     0
     """
@@ -42,7 +42,7 @@ def prepare(mem, cpu):  # type: ignore[no-untyped-def]
 
 @kernel
 def check(mem, cpu):  # type: ignore[no-untyped-def]
-    """Python looks at the final states.
+    """Nothing: Python inspects the final states.
 
     Returns     0
     """

@@ -1,8 +1,8 @@
 """`pfnstorm litmus --real`: litmus tests compiled, on real processors, and whether an outcome came up that x86-TSO forbids.
 
-One process per thread, each pinned to a processor of its own; rounds of instances (rounds.py), as litmus7 does. Every outcome is
-looked up among the final states that final_states.py enumerates under SC and TSO; where there are too many of those, the file's
-verdict about its condition is all that is judged. On arm64 the processor may do what TSO forbids: then that is told and is no violation.
+One process per thread, each pinned to a processor; rounds of instances (rounds.py), as litmus7 does. Every outcome is looked up among the
+final states that final_states.py enumerates under SC and TSO. Where there are too many of those, only the file's verdict about its
+condition is checked. An arm64 processor may do what TSO forbids: there that is reported, and is no violation.
 """
 
 import os
@@ -38,13 +38,23 @@ _CONTENTS_PER_FRAME = 512
 
 
 class LostThreadError(PfnstormError):
-    """A thread's process has gone."""
+    """A thread's process has died."""
 
     exit_code = EXIT_LOST
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LitmusRealOptions:
+    """What a user asked for. `runs`: of each test."""
+
+    tests: tuple[Litmus, ...]
+    runs: int
+    seed: int
+    json: Path | None
+
+
+@dataclass(frozen=True)
+class CountedFinal:
     """One final state, and how often it came up."""
 
     final: Final
@@ -53,52 +63,52 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Observed:
-    """What came of one test."""
+    """What the processors did in one test, and what SC and TSO allow; None: too many final states to enumerate."""
 
     test: Litmus
     nr_runs: int
     seconds: float
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CountedFinal, ...]
     sc: frozenset[Final] | None
     tso: frozenset[Final] | None
 
-    def witnesses(self, outcome: Outcome) -> bool:
+    def witnesses(self, outcome: CountedFinal) -> bool:
         """Whether an outcome satisfies the test's condition."""
         return self.test.exists(*self.test.named(*outcome.final))
 
-    def is_forbidden(self, outcome: Outcome) -> bool:
+    def is_forbidden(self, outcome: CountedFinal) -> bool:
         """Whether TSO forbids an outcome."""
         if self.tso is not None:
             return outcome.final not in self.tso
         return self.test.verdicts.get("tso") == "forbidden" and self.witnesses(outcome)
 
-    def is_relaxed(self, outcome: Outcome) -> bool:
+    def is_relaxed(self, outcome: CountedFinal) -> bool:
         """Whether an outcome needs a store buffer."""
         if self.sc is not None:
             return outcome.final not in self.sc
         return self.test.verdicts.get("sc") == "forbidden" and self.witnesses(outcome)
 
-    def count(self, which: Callable[[Outcome], bool]) -> int:
+    def count(self, which: Callable[[CountedFinal], bool]) -> int:
         return sum(outcome.count for outcome in self.outcomes if which(outcome))
 
 
-def required_processors(tests: Sequence[Litmus]) -> None:
-    """Refuse what this host cannot run.
+def require_processors(tests: Sequence[Litmus]) -> None:
+    """Refuse a host that is neither x86-64 nor arm64, and tests with more threads than it has cores.
 
     Raises      HostError
     """
     if platform.machine() not in PROCESSORS:
-        raise HostError(f"litmus --real knows x86-64 and arm64, this is {platform.machine()}")
+        raise HostError(f"litmus --real needs x86-64 or arm64, and this host is {platform.machine()}")
     cores = min(usable_cores(), len(usable_cpus()))
     for test in tests:
         if len(test.threads) > cores:
             raise HostError(
-                f"{test.name} has {len(test.threads)} threads, a core each, and this host grants {cores}: choose others by --test"
+                f"{test.name} has {len(test.threads)} threads, which need a core each, and this host has {cores}: choose others by --test"
             )
 
 
-def what_fits(tests: Sequence[Litmus]) -> list[Litmus]:
-    """The tests with no more threads than there are cores; if none does, all, so that they are refused."""
+def fitting_tests(tests: Sequence[Litmus]) -> list[Litmus]:
+    """The tests with no more threads than there are cores; if there is none, all, which require_processors() then refuses."""
     cores = min(usable_cores(), len(usable_cpus()))
     return [test for test in tests if len(test.threads) <= cores] or list(tests)
 
@@ -106,7 +116,7 @@ def what_fits(tests: Sequence[Litmus]) -> list[Litmus]:
 # ------------------------------------------------------------------------------------------------------------------ running
 
 
-class Host:
+class LitmusHost:
     """A machine in shared memory on which one test after the other runs."""
 
     def __init__(self) -> None:
@@ -116,7 +126,7 @@ class Host:
         self.contents: Any = self.mem.arrays["contents"]
 
     def load(self, test: Litmus) -> None:
-        """Write a test on the tapes, and no outcome yet."""
+        """Write a test on the tapes, and clear the outcomes."""
         arrays = self.mem.arrays
         self.contents[: rounds.INSTANCES] = 0
         self.contents[rounds.INITIAL : rounds.INITIAL + len(test.initial)] = test.initial
@@ -126,8 +136,8 @@ class Host:
                 arrays["ring_cycles"][cpu * RING_EVENTS + k] = operation.kind in (LOAD, EXCHANGE, EXCHANGE_RELAXED)
             self.contents[rounds.NR_LOADS + cpu] = len(test.registers[cpu])
 
-    def run(self, test: Litmus, nr_runs: int, seed: int, live: LiveLine) -> tuple[float, tuple[Outcome, ...]]:
-        """So many instances of a test; seconds, and outcomes.
+    def run(self, test: Litmus, nr_runs: int, seed: int, live: LiveLine) -> tuple[float, tuple[CountedFinal, ...]]:
+        """Run instances of a test; the seconds that it took, and the outcomes.
 
         Raises      LostThreadError
         """
@@ -161,10 +171,10 @@ class Host:
                 time.sleep(_POLL_S)
         live.clear()
         if self.contents[rounds.NR_LOST]:
-            raise HostError(f"{test.name}: more different outcomes than there is room to count")
+            raise HostError(f"{test.name}: more different outcomes than the table has rows")
         return time.monotonic() - start, tuple(self._outcomes(test, row_words))
 
-    def _outcomes(self, test: Litmus, row_words: int) -> Iterator[Outcome]:
+    def _outcomes(self, test: Litmus, row_words: int) -> Iterator[CountedFinal]:
         for row in range(rounds.OUTCOMES, rounds.OUTCOMES + rounds.OUTCOME_WORDS - row_words + 1, row_words):
             count, *words = (int(word) for word in self.contents[row : row + row_words])
             if count == 0:
@@ -174,7 +184,7 @@ class Host:
             for registers in test.registers:
                 loaded.append(tuple(rest[: len(registers)]))
                 rest = rest[len(registers) :]
-            yield Outcome((memory, tuple(loaded)), count)
+            yield CountedFinal((memory, tuple(loaded)), count)
 
 
 def _how(status: int) -> str:
@@ -191,7 +201,7 @@ def _ended(pids: dict[int, int]) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def processes(count: int, work: Callable[[int], None]) -> Iterator[dict[int, int]]:
-    """So many forked processes, pinned to a processor each; those that the block leaves are killed."""
+    """Fork processes, pinned to a processor each; those that still run when the block ends are killed."""
     places = usable_cpus()
     pids: dict[int, int] = {}
     try:
@@ -200,12 +210,12 @@ def processes(count: int, work: Callable[[int], None]) -> Iterator[dict[int, int
         yield pids
     finally:
         for pid in pids:
-            with suppress(ProcessLookupError, ChildProcessError):  # an interrupt may come between its end and our noting it
+            with suppress(ProcessLookupError, ChildProcessError):  # an interrupt may come after waitpid() and before `del`
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
 
 
-# ---------------------------------------------------------------------------------------------------------------- telling
+# -------------------------------------------------------------------------------------------------------------- reporting
 
 
 def describe(observed: Observed) -> list[str]:
@@ -248,30 +258,31 @@ def to_json(observed: Observed) -> dict[str, Any]:
     return {"name": observed.test.name, "runs": observed.nr_runs, "seconds": observed.seconds, "outcomes": outcomes}
 
 
-def observe(host: Host, test: Litmus, nr_runs: int, seed: int, live: LiveLine) -> Observed:
-    """Run one test and judge its outcomes."""
+def observe(host: LitmusHost, test: Litmus, nr_runs: int, seed: int, live: LiveLine) -> Observed:
+    """Run one test, and enumerate what SC and TSO allow."""
     seconds, outcomes = host.run(test, nr_runs, seed, live)
     sc, tso = (final_states(test.threads, test.initial, model) for model in ("sc", "tso"))
     return Observed(test, nr_runs, seconds, outcomes, None if sc is None else frozenset(sc), None if tso is None else frozenset(tso))
 
 
-def run_real(tests: Sequence[Litmus], nr_runs: int, seed: int, json: Path | None, out: TextIO = sys.stderr) -> int:
-    """Run every test on this host's processors, a histogram each; returns the exit code.
+def execute(options: LitmusRealOptions, out: TextIO = sys.stderr) -> int:
+    """Run every test on this host's processors, print a histogram for each, write the JSON; returns the exit code.
 
     Raises      HostError, LostThreadError
     """
     from stress.process.build import build_entries, entries_of
 
-    required_processors(tests)
+    require_processors(options.tests)
     arm64 = PROCESSORS[platform.machine()] == "arm64"
     if arm64:
-        print("this is arm64: outcomes that TSO forbids are allowed here, and are told as such", flush=True)
+        print("this is arm64: outcomes that TSO forbids are allowed here, and are reported as such", flush=True)
     build_entries(entries_of(["stress.litmus.rounds"]), out)
-    host, live, seen = Host(), LiveLine(out), []
+    host, live = LitmusHost(), LiveLine(out)
+    seen: list[Observed] = []
     interrupted = False
     try:
-        for test in tests:
-            observed = observe(host, test, nr_runs, seed, live)
+        for test in options.tests:
+            observed = observe(host, test, options.runs, options.seed, live)
             seen.append(observed)
             print("\n".join(describe(observed)), flush=True)
     except KeyboardInterrupt:
@@ -281,9 +292,15 @@ def run_real(tests: Sequence[Litmus], nr_runs: int, seed: int, json: Path | None
     relaxed = [f"{each.test.name} ({each.count(each.is_relaxed):,})" for each in seen if each.count(each.is_relaxed)]
     judged = f"TSO forbids outcomes of {', '.join(forbidden)}" if forbidden else "no outcome that TSO forbids"
     print(f"{len(seen)} tests, {sum(each.nr_runs for each in seen):,} runs: {judged}")
-    print(f"outcomes that need a store buffer: {', '.join(relaxed) or 'none; these runs met too seldom to show any'}", flush=True)
-    told = {"host": describe_host(), "seed": seed, "interrupted": interrupted, "tests": [to_json(each) for each in seen]}
-    unwritten = write_report(json, {"schema": SCHEMA, **told})
+    print(f"outcomes that need a store buffer: {', '.join(relaxed) or 'none; these runs met too rarely to show any'}", flush=True)
+    written = {
+        "schema": SCHEMA,
+        "host": describe_host(),
+        "seed": options.seed,
+        "interrupted": interrupted,
+        "tests": [to_json(each) for each in seen],
+    }
+    unwritten = write_report(options.json, written)
     if interrupted:
         return EXIT_INTERRUPTED
     return EXIT_VIOLATED if forbidden and not arm64 else unwritten

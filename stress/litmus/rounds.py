@@ -1,9 +1,9 @@
 """Litmus programs on real processors: what each of several processes does in a round of many instances. The fast flavour's kernels.
 
-`contents` is divided into control words on lines of their own, the outcomes seen so far, what each thread loaded, and the variables of
-every instance, each on a line pair of its own. In a round each thread goes through all instances; it waits a little for the others
-before each one, never for long, since every instance has words of its own and nothing goes wrong if they miss each other. At the end
-of a round thread 0 counts what came out, puts the initial values back and lets the others go on.
+`contents` has four parts: control words on separate cache lines, the outcomes seen so far, what each thread loaded, and the variables of
+every instance, each on a separate pair of lines. In a round each thread runs all instances; before each one it waits for the others, but
+not for long, since every instance has separate variables and threads that miss each other do no harm. At the end of a round thread 0 counts
+the outcomes, restores the initial values and starts the next round.
 """
 
 from kernels.base.atomics import load_acquire, load_relaxed, store_relaxed, store_release
@@ -15,7 +15,7 @@ from stress.litmus.tape import MAX_THREADS, MAX_VARIABLES, STOP, VARIABLE_STRIDE
 LINE = VARIABLE_STRIDE
 # where each part of `contents` begins
 PROGRESS, ROUND, DONE = 0, MAX_THREADS * LINE, (MAX_THREADS + 1) * LINE  # of each thread; the round that is on; of each thread
-NR_LOST = (2 * MAX_THREADS + 1) * LINE  # instances whose outcome found no room
+NR_LOST = (2 * MAX_THREADS + 1) * LINE  # instances whose outcome has no row
 NR_LOADS = NR_LOST + LINE  # per thread
 INITIAL = NR_LOADS + LINE  # per variable
 OUTCOMES, OUTCOME_WORDS = 1 << 12, 1 << 17  # rows: how often, values of variables, what the threads loaded
@@ -31,13 +31,13 @@ if INITIAL + MAX_VARIABLES > OUTCOMES:
 
 @kernel
 def instance_at(instance, nr_variables):
-    """Where the variables of an instance stand."""
+    """The place of an instance's variables."""
     return INSTANCES + instance * nr_variables * LINE
 
 
 @kernel
 def meet(mem, cpu, nr_threads, mark, drawn):
-    """Say that this CPU begins an instance, wait a little for the others, and then a random while, so that no order is favoured.
+    """Publish that this CPU begins an instance, wait briefly for the others, then for a random time, so that no order is favoured.
 
     Progress    bounded
     """
@@ -52,9 +52,9 @@ def meet(mem, cpu, nr_threads, mark, drawn):
 
 @kernel
 def run_instance(mem, cpu, base, loads):
-    """One thread of one instance.
+    """Run one thread of one instance.
 
-    Returns     where the next instance's loads are written down
+    Returns     where the next instance's loads are recorded
     Progress    bounded
     """
     at = cpu * RING_EVENTS
@@ -71,7 +71,7 @@ def run_instance(mem, cpu, base, loads):
 
 @kernel
 def same_outcome(mem, row, instance, nr_threads, nr_variables):
-    """Whether an instance ended as a row of the outcomes says."""
+    """Whether the outcome of an instance is that of a row."""
     at = row + 1
     base = instance_at(instance, nr_variables)
     for variable in range(nr_variables):
@@ -90,7 +90,7 @@ def same_outcome(mem, row, instance, nr_threads, nr_variables):
 
 @kernel
 def write_outcome(mem, row, instance, nr_threads, nr_variables):
-    """A new row of the outcomes."""
+    """Write the outcome of an instance into a new row."""
     at = row + 1
     base = instance_at(instance, nr_variables)
     for variable in range(nr_variables):
@@ -125,14 +125,14 @@ def wait_for(mem, cpu, word, wanted):
     Progress    blocking
     """
     spins = 0
-    # ORDER: acquire, pairs with the release of whoever ends or begins a round
+    # ORDER: acquire, pairs with the release that begins or ends a round
     while load_acquire(mem.contents, word) < wanted:
         spins = relax(mem, cpu, spins)
 
 
 @entry
 def begin_round(mem, nr_round, nr_instances, nr_variables):
-    """Thread 0: initial values everywhere; then the others may begin.
+    """Thread 0: write the initial values of all instances, then let the others begin.
 
     Progress    bounded
     """
@@ -146,7 +146,7 @@ def begin_round(mem, nr_round, nr_instances, nr_variables):
 
 @entry
 def run_round(mem, cpu, nr_threads, nr_round, nr_instances, nr_variables, seed):
-    """Every thread: one round, from its beginning to this thread's end.
+    """Every thread: wait for the round to begin, run it, publish that this thread has ended it.
 
     Progress    blocking
     """
@@ -162,7 +162,7 @@ def run_round(mem, cpu, nr_threads, nr_round, nr_instances, nr_variables, seed):
 
 @entry
 def end_round(mem, nr_threads, nr_round, nr_instances, nr_variables, row_words):
-    """Thread 0: when all have ended, count the outcomes.
+    """Thread 0: wait until all have ended the round, then count the outcomes.
 
     Progress    blocking
     """

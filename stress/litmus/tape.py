@@ -1,9 +1,9 @@
-"""Programs that are data: each CPU's operations lie with what they load in its flight recorder, a tape that nobody shares.
+"""Programs that are data: each CPU's operations, and what they load, are in its flight recorder, a tape that no other CPU touches.
 
 Operations compile to what they are on x86: a store and a load to plain moves (relaxed), a fence to mfence or its like (seq_cst), an
 exchange to a locked xchg. `cas` and `add` are locked, too; `lock` waits for a word as spin_lock() does, `unlock` releases it, `spin`
-waits until a word is not 0. Under PSO a store that releases and an exchange that orders nothing are something else than the plain ones.
-The explored flavour schedules them (programs.py), the fast one makes them on real processors (litmus_host.py).
+waits until a word is not 0. Under PSO a release store differs from a plain one, and a relaxed exchange from a locked one.
+The explored flavour schedules them (programs.py), the fast one runs them on real processors (real.py).
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from kernels.base.jit import kernel
 from kernels.base.layout import RING_EVENTS
 
 (STOP, STORE, LOAD, FENCE, EXCHANGE, CAS, ADD, LOCK, UNLOCK, STORE_RELEASE, EXCHANGE_RELAXED, SPIN) = range(12)
-VARIABLE_STRIDE = 16  # words between variables: a line pair each
+VARIABLE_STRIDE = 16  # words from one variable to the next: a pair of cache lines each
 MAX_VARIABLES = 64
 MAX_THREADS = 8
 
@@ -54,7 +54,7 @@ def wait(mem, cpu, kind, variable):  # type: ignore[no-untyped-def]
         while cas_acquire(mem.contents, variable, 0, 1) != 0:
             spins = relax(mem, cpu, spins)
     else:
-        # ORDER: acquire, pairs with whoever wrote the word
+        # ORDER: acquire, pairs with the release that wrote the word, if it was one
         while load_acquire(mem.contents, variable) == 0:
             spins = relax(mem, cpu, spins)
 
@@ -64,7 +64,7 @@ def access(mem, cpu, at, kind, variable):  # type: ignore[no-untyped-def]
     """Make one operation of a program, the one at `at` of the tapes, on a word of `contents`.
 
     Returns     the word seen
-    Progress    blocking for a lock, or for somebody's write
+    Progress    blocking for LOCK and SPIN, else bounded
     """
     value = mem.ring_result[at]
     if kind == STORE:
@@ -91,7 +91,7 @@ def access(mem, cpu, at, kind, variable):  # type: ignore[no-untyped-def]
 
 
 def write_tapes(arrays: Any, threads: Sequence[Sequence[Operation]], nr_cpus: int) -> None:
-    """Write a program on the tapes of a machine; CPUs without a thread stop at once."""
+    """Write a program on the tapes of a machine; a CPU without a thread stops immediately."""
     for cpu in range(nr_cpus):
         operations = threads[cpu] if cpu < len(threads) else ()
         for k, each in enumerate([*operations, Operation(STOP)]):

@@ -1,1 +1,1 @@
-"""The modelled machine as a segment of memory: its sizes, what the host grants for it, its making and saving."""
+"""The modelled machine: the memory segment that holds it, its sizes, and the host's limits."""

@@ -1,7 +1,7 @@
-"""What the host has and grants: memory under every limit, processors under every quota, and its description for results.
+"""What the host grants: memory under every limit, processors under every quota, and its description for results.
 
-Inside a cgroup limit an allocation that does not fit is answered by SIGKILL, not by an error, so the limits of every
-ancestor are read before anything is allocated.
+Inside a cgroup limit an allocation that does not fit gets SIGKILL, not an error. So the limits of every ancestor are read before
+anything is allocated.
 """
 
 import importlib.metadata
@@ -13,33 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stress.errors import HostError
+from stress.io.text import size_text
 
-GIB = 1 << 30
-MIB = 1 << 20
 _UNLIMITED_BYTES = 1 << 60  # cgroup v1 writes "no limit" as a huge number
 
 
 @dataclass(frozen=True)
 class Headroom:
-    """Memory that may still be taken, and what says so."""
+    """Memory that may still be taken, and which limit allows no more."""
 
     available_bytes: int
     limited_by: str
 
 
-def size_text(nr_bytes: int) -> str:
-    """A size for people: "256 MiB", "1.5 GiB"."""
-    if nr_bytes >= GIB:
-        return f"{nr_bytes / GIB:.3g} GiB" if nr_bytes < 100 * GIB else f"{nr_bytes // GIB:,} GiB"
-    if nr_bytes >= MIB:
-        return f"{nr_bytes / MIB:.3g} MiB"
-    return f"{nr_bytes / 1024:.3g} KiB" if nr_bytes >= 10240 else f"{nr_bytes} bytes"
-
-
 def _read(path: Path) -> str | None:
     try:
         return path.read_text()
-    except OSError:  # absent in this kernel, this cgroup version or this container: the limit does not exist for us
+    except OSError:  # absent in this kernel, cgroup version or container: there is no such limit
         return None
 
 
@@ -90,7 +80,7 @@ def cgroup_chain(controller: str, proc: Path = Path("/proc")) -> list[tuple[int,
         for options, root, mount in _mounted_cgroups(proc):
             if (options == "") != (controllers == "") or (options and controller not in options.split(",")):
                 continue
-            # a container may see only a part of the hierarchy: its mount's root stands for our path's beginning
+            # a container may see only a part of the hierarchy: the mount's root replaces the beginning of the path
             inside = path[len(root) :] if root != "/" and path.startswith(root) else path
             folder = mount / inside.lstrip("/")
             version = 2 if controllers == "" else 1
@@ -99,14 +89,14 @@ def cgroup_chain(controller: str, proc: Path = Path("/proc")) -> list[tuple[int,
 
 
 def memory_headroom(proc: Path = Path("/proc")) -> Headroom:
-    """The least of MemAvailable, RLIMIT_AS apart, and what every memory cgroup above this process still allows."""
+    """The least of MemAvailable and what every memory cgroup above this process still allows; RLIMIT_AS is not read."""
     least = Headroom(meminfo_available(proc), "MemAvailable")
     for version, folder in cgroup_chain("memory", proc):
         names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
         limit, usage = (_read_number(folder / name) for name in names)
         if limit is None or usage is None:
             continue
-        # clean page cache counts as usage but gives way
+        # clean page cache counts as usage, but the kernel reclaims it
         reclaimable = _stat_value(folder / "memory.stat", "inactive_file" if version == 2 else "total_inactive_file")
         room = max(0, limit - usage + reclaimable)
         if room < least.available_bytes:
@@ -139,12 +129,12 @@ def require_processes(nr_processes: int) -> None:
 
 
 def usable_cpus() -> list[int]:
-    """The processors that this process may run on."""
+    """The processors on which this process may run."""
     return sorted(os.sched_getaffinity(0))
 
 
 def usable_cores(proc: Path = Path("/proc")) -> int:
-    """How many processors' worth of time is granted: affinity, cut by every cgroup quota; at least 1."""
+    """How many processors this process may keep busy: its affinity, limited by every cgroup quota; at least 1."""
     cores = float(len(usable_cpus()))
     for version, folder in cgroup_chain("cpu", proc):
         if version == 2:
@@ -164,7 +154,7 @@ def _cpu_model() -> str:
 
 
 def describe_host() -> dict[str, object]:
-    """What a result must say about where it was measured."""
+    """The host as a result describes it."""
     return {
         "cpu": _cpu_model(),
         "machine": platform.machine(),

@@ -1,7 +1,7 @@
-"""The segment: one sparse memfd with a header that says how long each array is. It has no name and vanishes with its last process.
+"""The segment: one sparse memfd whose header has the length of each array. It has no name and disappears with its last process.
 
-Each array has 64 GiB (or 32 MiB) of address space of its own (layout.ARRAY_START), of which only the used range is allocated, at once and
-checked against every limit first: a page that cannot be had later would be a SIGBUS or the OOM killer.
+Each array has 64 GiB (or 32 MiB) of address space (layout.ARRAY_START), of which only the used range is allocated. That is done
+immediately and after a check against every limit: a page that is unavailable later means SIGBUS or the OOM killer.
 """
 
 import fcntl
@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, NR_ZS_CLASSES, NUMBERS, PARAM, SEGMENT_BYTES, Geometry, LockClass
+from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, NR_ZS_CLASSES, NUMBERS, PARAM, SEGMENT_BYTES, Geometry
 from stress.errors import HostError, UserError
-from stress.machine.host import require_memory, size_text
+from stress.io.text import size_text
+from stress.machine.host import require_memory
 
 _PAGE_BYTES = mmap.PAGESIZE
-#: Where the segment begins is the same in all address bits that a processor indexes its caches and predictors by, in every run. With the
-#: kernel's random addresses one run in ten had lines that evict each other all the time: an allocate + free took 20 ns instead of 8 ns.
+#: The segment begins at a multiple of this, so that all address bits that index a processor's caches and predictors are the same in every
+#: run. With random addresses, in one run of ten, lines evicted each other all the time: an allocate + free took 20 ns instead of 8 ns.
 BASE_ALIGN = 1 << 36
-#: kept out of a saved machine unless asked for: large, and seldom what a diagnosis needs
+#: not saved by default: large, and a diagnosis rarely needs it
 BULKY = frozenset({"contents"})
 
 
@@ -43,7 +44,7 @@ def _check_ranges(lengths: list[int]) -> None:
 def segment_bytes(geometry: Geometry) -> int:
     """How much memory a machine of this geometry occupies, all arrays rounded up to pages."""
     used = (length * spec.stride for spec, length in zip(ARRAYS, array_lengths(geometry), strict=True))
-    # one page more: arrays do not begin on page boundaries
+    # one more page each, since arrays do not begin on page boundaries
     return sum((-(-size // _PAGE_BYTES) + 1) * _PAGE_BYTES for size in used)
 
 
@@ -83,13 +84,13 @@ def lock_params(geometry: Geometry) -> dict[str, int]:
 
 
 def geometry_params(geometry: Geometry) -> dict[str, int]:
-    """Every parameter of the header that follows from the sizes alone."""
+    """Every header parameter that follows from the sizes alone."""
     names = [name for name in PARAM if hasattr(geometry, name)]
     return {name: int(getattr(geometry, name)) for name in names} | lock_params(geometry)
 
 
 def describe_lock(params: Mapping[str, int], lock: int) -> str:
-    """A lock by its number, for people: "zone lock of node 0"."""
+    """The name of a lock: "zone lock of node 0"."""
     p = params
     if lock < p["lock_lru"]:
         return f"zone lock of node {lock}"
@@ -121,10 +122,6 @@ def describe_lock(params: Mapping[str, int], lock: int) -> str:
     return f"folio lock of descriptor {lock - p['nr_locks']}"  # see folio_lock() in kernels/page/folio.py
 
 
-def lock_class_name(klass: int) -> str:
-    return LockClass(klass).name.lower()
-
-
 # ------------------------------------------------------------------------------------------------------------ the segment
 
 
@@ -154,24 +151,24 @@ def _allocate(descriptor: int, base: int, lengths: list[int]) -> None:
 
 
 def _map(descriptor: int) -> tuple[memoryview, int]:
-    """The segment at a multiple of BASE_ALIGN, and where in the file that is."""
+    """The segment at a multiple of BASE_ALIGN, and its offset in the file."""
     try:
         mapped = mmap.mmap(descriptor, SEGMENT_BYTES + BASE_ALIGN, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
     except (OSError, ValueError, OverflowError) as error:
         raise HostError(f"cannot map {size_text(SEGMENT_BYTES)} of address space: {error} (see ulimit -v)") from error
-    # a core dump of any worker would walk terabytes of holes
+    # otherwise the core dump of a worker walks terabytes of holes
     mapped.madvise(mmap.MADV_DONTDUMP)
     base = -np.frombuffer(mapped, np.uint8, count=1).ctypes.data % BASE_ALIGN
     return memoryview(mapped)[base : base + SEGMENT_BYTES], base
 
 
 def create_machine(geometry: Geometry, params: Mapping[str, int]) -> Any:
-    """A fresh machine, zeroed but for its header: a kernels.base.memory.Memory.
+    """A fresh machine, zero except for its header: a kernels.base.memory.Memory.
 
     Parameters  params: values of layout.PARAMS beyond those that follow from the geometry
     Raises      HostError if the host cannot hold it, UserError if no host could
     """
-    from kernels.base.memory import Memory  # late: it fixes the flavour of the kernels
+    from kernels.base.memory import Memory  # late: importing kernels fixes their flavour
 
     lengths = array_lengths(geometry)
     require_memory(segment_bytes(geometry))
@@ -191,19 +188,19 @@ def create_machine(geometry: Geometry, params: Mapping[str, int]) -> Any:
 
 
 def set_param(mem: Any, name: str, value: int) -> None:
-    """Change a parameter of a machine that does not run yet: compiled kernels read the header, interpreted ones the attribute."""
+    """Change a parameter of a machine that does not run yet. Compiled kernels read the header, interpreted ones the attribute."""
     mem.header[PARAM[name]] = value
     setattr(mem, name, value)
 
 
 def read_params(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, int]:
-    """All parameters of a machine, alive or loaded."""
+    """All parameters of a live or loaded machine."""
     return {name: int(arrays["header"][word]) for name, word in PARAM.items()}
 
 
 def calibrate_cycles(mem: Any, read_cycles: Any, window_ns: int = 20_000_000) -> int:
-    """Cycles of the processor's steady counter per microsecond, by comparison with the clock; at least 1."""
-    read_cycles(mem, 0)  # load the entry outside of the window
+    """Cycles of the processor's constant-rate counter per microsecond, measured against the clock; at least 1."""
+    read_cycles(mem, 0)  # load the entry outside of the measured window
     start_ns, start_cycles = time.perf_counter_ns(), int(read_cycles(mem, 0))
     while time.perf_counter_ns() - start_ns < window_ns:
         pass
@@ -222,7 +219,7 @@ def save_machine(mem: Any, path: Path, *, with_contents: bool = False) -> None:
     kept = {name: array for name, array in mem.arrays.items() if with_contents or name not in BULKY}
     temporary = path.with_name(path.name + ".tmp")
     try:
-        # level 1: most of a machine is zeros, and a run that broke must end within seconds
+        # level 1: most of a machine is zero, and a run that broke must end within seconds
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for name, array in kept.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -233,7 +230,7 @@ def save_machine(mem: Any, path: Path, *, with_contents: bool = False) -> None:
 
 
 def load_machine(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """The fields of a saved machine; those that were left out have length 0.
+    """The fields of a saved machine; fields that were not saved have length 0.
 
     Raises      UserError if the file is not a saved machine of this version's layout
     """

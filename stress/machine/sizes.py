@@ -1,7 +1,7 @@
-"""From what a user asks for (workers, memory, nodes) to the sizes and parameters of a machine.
+"""The sizes and parameters of a machine, from the requested workers, memory and nodes.
 
-The rules, in one place: virtual memory of all tasks is about 0.8 times the frames and all files about a quarter of them, so that
-memory is nearly full and reclaims now and then; what roles hold besides (kernel objects, balloons) is a few per cent.
+The virtual memory of all tasks is about 0.8 times the frames, all files are about a quarter of them: memory is nearly full and is
+reclaimed now and then. What roles hold beside that (kernel objects, balloons) is a few per cent.
 """
 
 import re
@@ -9,22 +9,23 @@ from dataclasses import dataclass
 
 from kernels.base.layout import FAMILY_TASKS, HELD_CAPACITY, HUGE_POOL, NR_ORDERS, SLAB_HELD, ZS_HANDLES, Geometry
 from stress.errors import UserError
-from stress.machine.host import MIB, memory_headroom, size_text, usable_cores
+from stress.io.text import MIB, size_text
+from stress.machine.host import memory_headroom, usable_cores
 
 MAX_WORKERS = 4096
 DEFAULT_MEMORY_BYTES = 256 * MIB
-MIN_BLOCKS_PER_NODE = 4  # fewer, and the two scanners of compaction meet at once
+MIN_BLOCKS_PER_NODE = 4  # with fewer, the two scanners of compaction meet immediately
 MIN_FRAMES_PER_NODE = 128
 DEFAULT_FILL, FILE_SHARE, KERNEL_SHARE, BALLOON_SHARE, ZSPAGE_SHARE, SLAB_SHARE = 0.8, 0.25, 0.03, 0.08, 0.03, 0.02
-DEFAULT_PINS = 16  # that the speculators of one CPU hold at most
+DEFAULT_PINS = 16  # the most that the speculators of one CPU hold
 MEMORY_BLOCK_FRAMES = 32768  # 128 MiB in frames of 4 KiB; an eighth of a node if that is less
 HUGE_SHARE_SHIFT = 4  # the pool of huge folios: a sixteenth of each node
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 @dataclass(frozen=True)
-class Request:
-    """The sizes that a run asks for, defaults filled in."""
+class MachineRequest:
+    """The sizes that are requested of a machine, defaults filled in."""
 
     nr_workers: int
     nr_nodes: int
@@ -50,24 +51,30 @@ def parse_size(text: str) -> int:
 
 
 def default_workers() -> int:
-    """Two for each core, at least four: races need company, best that of a worker that lost its core at a risky point."""
+    """Two for each core, at least four: races are likeliest with a worker that lost its core at a risky point."""
     return min(max(4, 2 * usable_cores()), 256)
 
 
 def default_memory() -> int:
-    """256 MiB, or a quarter of what is free if that is less."""
+    """256 MiB, or a quarter of the free memory if that is less."""
     return min(DEFAULT_MEMORY_BYTES, memory_headroom().available_bytes // 4)
 
 
 def check_workers(nr_workers: int) -> int:
-    """Raise UserError unless this number of workers can be meant."""
+    """The number itself.
+
+    Raises      UserError unless it is between 1 and MAX_WORKERS
+    """
     if not 1 <= nr_workers <= MAX_WORKERS:
         raise UserError(f"--workers {nr_workers}: must be between 1 and {MAX_WORKERS}")
     return nr_workers
 
 
 def check_contig_blocks(nr_blocks: int, geometry: Geometry) -> int:
-    """Raise UserError unless a node has room for a range of so many pageblocks and for what is to move out of it."""
+    """The number itself.
+
+    Raises      UserError unless a node has room for a range of so many pageblocks and for what moves out of it
+    """
     least = 2 * nr_blocks
     if geometry.frames_per_node >> geometry.pageblock_order < least:
         needed = least * geometry.nr_nodes * geometry.words_per_frame * 8 << geometry.pageblock_order
@@ -78,15 +85,18 @@ def check_contig_blocks(nr_blocks: int, geometry: Geometry) -> int:
 
 
 def check_movable_nodes(nr_movable: int, geometry: Geometry) -> int:
-    """Raise UserError unless a node is left for what does not move."""
+    """The number itself.
+
+    Raises      UserError unless a node is left for memory that does not move
+    """
     if nr_movable >= geometry.nr_nodes:
         raise UserError(
-            f"{nr_movable} of {geometry.nr_nodes} node(s) would be for movable memory alone: use --nodes {nr_movable + 1} or more"
+            f"{nr_movable} of {geometry.nr_nodes} node(s) would be for movable memory only: use --nodes {nr_movable + 1} or more"
         )
     return nr_movable
 
 
-def geometry_of(request: Request) -> Geometry:
+def geometry_of(request: MachineRequest) -> Geometry:
     """The machine's sizes.
 
     Raises      UserError if the memory is too small for the nodes
@@ -120,16 +130,16 @@ def geometry_of(request: Request) -> Geometry:
     )
 
 
-def memory_for(nr_frames: int, request: Request) -> int:
-    """The least memory that has so many frames, in whole pageblocks on every node: what a replayed trace gets."""
-    block_frames = 1 << request.pageblock_order
-    blocks_per_node = max(MIN_BLOCKS_PER_NODE, -(-nr_frames // (request.nr_nodes * block_frames)))
+def memory_for(nr_frames: int, nr_nodes: int, frame_bytes: int, pageblock_order: int) -> int:
+    """The least memory with so many frames, in whole pageblocks on every node. A replayed trace gets it."""
+    block_frames = 1 << pageblock_order
+    blocks_per_node = max(MIN_BLOCKS_PER_NODE, -(-nr_frames // (nr_nodes * block_frames)))
     frames_per_node = max(blocks_per_node * block_frames, MIN_FRAMES_PER_NODE)
-    return frames_per_node * request.nr_nodes * request.frame_bytes
+    return frames_per_node * nr_nodes * frame_bytes
 
 
 def anon_pages_of(task_pages: int) -> int:
-    """The pages of a task that are anonymous; the rest maps a file."""
+    """How many pages of a task are anonymous; the rest maps a file."""
     return task_pages * 3 // 4
 
 
@@ -152,7 +162,7 @@ def _files(nr_frames: int) -> tuple[int, int]:
 
 
 def derived_params(geometry: Geometry) -> dict[str, int]:
-    """Parameters that follow from the sizes by rules of thumb, not by necessity."""
+    """Parameters that are chosen by rules of thumb from the sizes."""
 
     def held(share: float) -> int:
         return min(max(1, int(geometry.nr_frames * share) // geometry.nr_cpus), HELD_CAPACITY // 2)

@@ -44,7 +44,7 @@ WITH_UDESC = (Type.SLAB, Type.MOVABLE, Type.PAGETABLE, Type.NETPOOL)
 FLAGS = ("locked", "lru", "isolated", "dirty", "writeback", "uptodate", "batched", "referenced", "offline", "hugetlb", "huge_free")
 
 
-def value(word: int) -> str:
+def value_text(word: int) -> str:
     """A number; large ones in hexadecimal."""
     return str(word) if abs(word) < 1 << 16 else hex(word)
 
@@ -75,7 +75,7 @@ def memdesc_text(word: int) -> str:
     if kind == Type.MISC:
         tail = " tail" if word & TAIL_BIT else ""
         return f"MISC {name_of(Misc, word >> SUBTYPE_SHIFT & SUBTYPE_MASK)}{tail}, order {word >> ORDER_SHIFT & ORDER_MASK}"
-    return f"{name_of(Type, kind)} {value(word >> DESC_SHIFT)}"
+    return f"{name_of(Type, kind)} {value_text(word >> DESC_SHIFT)}"
 
 
 def flags_text(flags: int) -> str:
@@ -100,11 +100,10 @@ def desc_text(arrays: Arrays, desc: int) -> str:
     word = {
         name: int(arrays[name][desc]) for name in ("folio_pfn", "folio_order", "folio_type", "refcount", "mapcount", "pincount", "flags")
     }
-    return (
-        f"descriptor {desc}: {name_of(Type, word['folio_type'])} folio of order {word['folio_order']} at pfn {word['folio_pfn']}; "
-        f"refcount {value(word['refcount'])}, mapcount {word['mapcount']}, pincount {word['pincount']}; flags {flags_text(word['flags'])}; "
-        f"{mapping_text(int(arrays['mapping'][desc]), int(arrays['folio_index'][desc]))}"
-    )
+    counts = f"refcount {value_text(word['refcount'])}, mapcount {word['mapcount']}, pincount {word['pincount']}"
+    covers = f"{name_of(Type, word['folio_type'])} folio of order {word['folio_order']} at pfn {word['folio_pfn']}"
+    mapping = mapping_text(int(arrays["mapping"][desc]), int(arrays["folio_index"][desc]))
+    return f"descriptor {desc}: {covers}; {counts}; flags {flags_text(word['flags'])}; {mapping}"
 
 
 def udesc_text(arrays: Arrays, desc: int) -> str:

@@ -1,1 +1,1 @@
-"""What is timed: entries, pinned processes, the twin in C, ratios with intervals. Used by asv, `make limits` and `compare`."""
+"""Timing: entries, pinned processes, the same in C, ratios with intervals. Used by asv, `make limits` and `compare`."""

@@ -1,8 +1,8 @@
-"""The hot paths beside the same in C, interleaved, as ratios: python -m stress.measure.against_c [--rounds N] [--json PATH].
+"""The hot paths against the same code in C, interleaved, as ratios: python -m stress.measure.against_c [--rounds N] [--json PATH].
 
-Absolute figures drift twofold on a shared host, so each round takes the C program's and ours within a fraction of a second, in
-alternating order, and what is judged is the median of the rounds' ratios with its 95 % bootstrap interval. Both fork a pinned
-process for each figure, map everything, warm up, stop when the first of them is done, and take their own CPU time.
+Absolute figures drift by a factor of two on a shared host. So each round measures the C program and the kernels within a fraction of a
+second, in alternating order, and the verdict is on the median of the rounds' ratios with its 95 % bootstrap interval. Both fork a pinned
+process for each figure, map all memory, warm up, stop when the first process is done, and measure their own CPU time.
 
 Exit codes  0 within the bounds, 1 not, 4 no C compiler
 """
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # processes are forked below
-os.environ["PFNSTORM_FLAVOUR"] = "fast"  # what --check none runs
+os.environ["PFNSTORM_FLAVOUR"] = "fast"  # the flavour of --check none
 
 from stress.errors import HostError
 from stress.machine.host import describe_host, usable_cpus
@@ -29,8 +29,8 @@ from stress.process import build
 SCHEMA = "pfnstorm-against-c/1"
 
 
-class Verdict(NamedTuple):
-    """One line of the table: the median of the rounds' ratios, its 95 % interval, and what the interval is held against."""
+class BoundVerdict(NamedTuple):
+    """One line of the table: the median of the rounds' ratios, its 95 % interval, and the bound of the interval."""
 
     name: str
     ours: float
@@ -45,17 +45,17 @@ class Verdict(NamedTuple):
 # ---------------------------------------------------------------------------------------------------------------- judgement
 
 
-def judge(rounds: dict[str, np.ndarray]) -> list[Verdict]:
-    """Hold the rounds against the bounds: a cost by the lower end of its interval, a speed-up by the upper end."""
+def judge(rounds: dict[str, np.ndarray]) -> list[BoundVerdict]:
+    """Compare the rounds with the bounds: the lower end of a cost's interval, the upper end of a speed-up's."""
 
-    def verdict(name: str, ours: np.ndarray, theirs: np.ndarray, *, most: float | None = None, least: float | None = None) -> Verdict:
+    def verdict(name: str, ours: np.ndarray, theirs: np.ndarray, *, most: float | None = None, least: float | None = None) -> BoundVerdict:
         ratio = interval(ours / theirs)
         passed = (most is None or ratio.low <= most) and (least is None or ratio.high >= least)
         bound = f"<= {most:g}" if most is not None else f">= {least:g}" if least is not None else "-"
-        return Verdict(name, float(np.median(ours)), float(np.median(theirs)), ratio.median, ratio.low, ratio.high, bound, passed)
+        return BoundVerdict(name, float(np.median(ours)), float(np.median(theirs)), ratio.median, ratio.low, ratio.high, bound, passed)
 
     def speed_up(name: str) -> np.ndarray:
-        """Of two workers over one, which is as slow as the two processors are on average: they need not be equally fast."""
+        """The speed-up of two workers over one. One worker is the average of both processors: they need not be equally fast."""
         alone: np.ndarray = (rounds[f"{name} 0"] + rounds[f"{name} 1"]) / 2
         scaling: np.ndarray = alone / rounds[f"{name} 01"]
         return scaling
@@ -66,9 +66,9 @@ def judge(rounds: dict[str, np.ndarray]) -> list[Verdict]:
     return [
         verdict("get + put, hot (ns)", *pair("hot"), most=1.15),
         verdict("get + put, random over 64 MiB (ns)", *pair("random"), most=1.15),
-        verdict("the same, asking whether it was the last (ns)", *pair("random_tested"), most=1.15),
+        verdict("the same, testing whether it was the last (ns)", *pair("random_tested"), most=1.15),
         verdict("allocate + free, order 0 (ns), against C's hot pair", rounds["alloc 0"], rounds["c hot 0"], most=2.2),
-        # not bounded: a link is an index, as everything in the segment, and its shift is on the way to the next load (C follows pointers)
+        # no bound: a link is an index, as everywhere in the segment, and its shift delays the next load (C follows pointers)
         verdict("walk of a list, first level of cache (ns)", *pair("list_hot")),
         verdict("walk of a list, second level of cache (ns)", *pair("list_mid")),
         verdict("walk of a list, at random over 64 MiB (ns)", *pair("list_cold"), most=1.15),
@@ -78,7 +78,7 @@ def judge(rounds: dict[str, np.ndarray]) -> list[Verdict]:
 
 
 def measure(nr_rounds: int, cpus: tuple[int, int]) -> dict[str, np.ndarray]:
-    """All figures of all rounds, in ns, by what was measured and which workers did it."""
+    """All figures of all rounds, in ns, by benchmark and workers."""
     taken: dict[str, list[float]] = {}
     wanted: list[tuple[str, CProgram | Forked, str]]
     with CProgram(cpus) as theirs:
@@ -95,7 +95,7 @@ def measure(nr_rounds: int, cpus: tuple[int, int]) -> dict[str, np.ndarray]:
     return {name: np.array(values) for name, values in taken.items()}
 
 
-def table(verdicts: list[Verdict]) -> str:
+def table(verdicts: list[BoundVerdict]) -> str:
     width = max(len(each.name) for each in verdicts)
     lines = [f"{'':{width}}  {'ours':>7}  {'C':>7}  {'ratio':>6}  {'95 % interval':>15}  {'bound':>7}"]
     for v in verdicts:
@@ -111,7 +111,7 @@ def _complain(message: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m stress.measure.against_c", description="The hot paths beside the same in C.")
+    parser = argparse.ArgumentParser(prog="python -m stress.measure.against_c", description="The hot paths against the same code in C.")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--json", type=Path, help="write figures and verdicts as one JSON object")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The shortest operations, many in one call: references, and order-0 frames through the per-CPU list."""
+"""The shortest operations, many in one call: references, list walks, allocations."""
 
 from kernels.alloc.pages import alloc_frozen_pages, cpu_node, free_frozen_pages
 from kernels.base.jit import entry
@@ -11,7 +11,7 @@ NR_RANDOM = 1 << 20
 
 @entry
 def pair_hot(mem, cpu, desc, nr_ops):
-    """Get a reference to one descriptor, whose count is above zero, and put it; as in limits.c nobody asks whether it was the last.
+    """Get a reference to one descriptor, with a count above zero, and put it; as in limits.c the put is not tested for the last.
 
     Returns     nr_ops, or less if a get failed
     Progress    lock-free
@@ -39,7 +39,7 @@ def pair_random(mem, cpu, first, nr_ops):
 
 @entry
 def pair_random_tested(mem, cpu, first, nr_ops):
-    """The same with what every put but a benchmark's does: ask whether it was the last.
+    """The same; the put tests whether it was the last, as every put but a benchmark's does.
 
     Returns     nr_ops, or less if a get failed or a put was the last
     Progress    lock-free
@@ -55,7 +55,7 @@ def pair_random_tested(mem, cpu, first, nr_ops):
 
 @entry
 def walk_list(mem, cpu, nr_ops):
-    """Walk a ring of descriptors as a migration walks its list, and write to each; go on where the last call ended: gang_desc.
+    """Walk a ring of descriptors as a migration walks its list, and write to each. A call continues where the last one ended: gang_desc.
 
     Returns     nr_ops
     Progress    wait-free

@@ -20,7 +20,8 @@ os.environ["PFNSTORM_FLAVOUR"] = "explored"
 
 from stress.errors import UserError
 from stress.explore import state
-from stress.explore.engine import Engine, Found
+from stress.explore.diagnosis import Found
+from stress.explore.engine import Engine
 from stress.explore.model import Model
 from stress.explore.models import known_models
 from stress.explore.shrink import shrink

@@ -1,8 +1,8 @@
 """Entries timed in forked and pinned processes: python -m stress.measure.forked NAME WORKERS prints one JSON object.
 
-Each figure forks its processes, maps everything, warms up, waits until all are there, and stops when the first is done, so that
-nobody is timed alone. What is measured is the worker's own CPU time: on a busy host the wall clock measures others. The process
-that calls this must be single-threaded: asv and pytest start it as a command.
+For each figure the workers are forked, map all memory, warm up, wait for each other, and stop when the first is done, so that no worker
+is timed alone. The figure is the worker's own CPU time: on a busy host the wall clock includes other processes. The calling process must
+be single-threaded: asv and pytest start this module as a command.
 """
 
 import argparse
@@ -30,7 +30,7 @@ MAX_WORKERS = 16
 _STOP, _ARRIVED, _RESULTS = 0, 8, 8 + MAX_WORKERS  # words of the control page
 HOT_DESC = 8
 
-#: descriptors in the ring of each walk: in the first level of cache, in the second, and 64 MiB of them, as in limits.c
+#: descriptors in the ring of each walk: those of the first level of cache, of the second, and 64 MiB, as in limits.c
 RINGS = {"list_hot": 256, "list_mid": 4096, "list_cold": entries.NR_RANDOM}
 
 Work = Callable[[Any, int, int, int], int]  # (mem, cpu, first, nr_ops) -> operations that succeeded
@@ -80,12 +80,12 @@ class Forked:
         return float(self._control.view(np.float64)[_RESULTS : _RESULTS + MAX_WORKERS].sum() / len(workers))
 
     def set_policy(self, name: str, value: int) -> None:
-        """Choose a policy, with every descriptor's count at one; see layout.POLICIES."""
+        """Choose a policy of layout.POLICIES, and set the count of every descriptor to one."""
         set_param(self._mem, f"policy_{name}", value)
         self._mem.arrays["refcount"][:] = 1
 
     def retries(self) -> int:
-        """Compare-exchanges that failed since the machine was made, warming up included."""
+        """Compare-exchanges that failed since the machine was made, including the warm-up."""
         return int(self._mem.arrays["counters"][COUNTER["cmpxchg_failed"] :: COUNTER_STRIDE].sum())
 
     def _run(self, cpu: int, nr_workers: int, work: Work, nr_ops: int) -> None:
@@ -111,7 +111,7 @@ def measure(name: str, nr_workers: int, nr_figures: int, processors: list[int]) 
     build.build_entries(build.entries_of(MODULES))
     forked = Forked(processors[:nr_workers])
     figures = [forked.ns(name, range(nr_workers)) for _ in range(nr_figures)]
-    nr_ops = nr_figures * nr_workers * WORKS[name][1] * 5 / 4  # at most: who comes second is cut short
+    nr_ops = nr_figures * nr_workers * WORKS[name][1] * 5 / 4  # at most: the worker that comes second is cut short
     return {"ns_per_op": statistics.median(figures), "retries_per_op": forked.retries() / nr_ops}
 
 

@@ -1,12 +1,10 @@
 /*
- * The hardware's limits, for limits.py: get-unless-zero + put, hot and at random over 64 MiB, fetch_add, copies of 4 KiB frames at
+ * The limits of the hardware, for limits.py: get-unless-zero + put, hot and at random over 64 MiB, fetch_add, copies of 4 KiB frames at
  * random over 1 GiB, and walks of linked lists in the first level of cache, in the second, and over 64 MiB; by one worker or two.
  *
- * Source: limits.c of the project's shared folder ("Hardware-limit micro-benchmarks"), of which get_unless_zero(), put() and the
- * bodies b_guz_hot, b_guz_rand, b_fadd_hot, b_memcpy, walk and mklist stand here unchanged. Left out: everything else that it times.
- * Different: it times its own CPU time, since on a busy host the wall clock measures others; it answers requests, so that measurements
- * can be interleaved with somebody else's; the gibibyte of frames is there once a copy has been asked for. A request is a line "NAME WORKERS"; the answer is a line with the mean of the workers' ns per
- * operation.
+ * A worker measures its own CPU time: on a busy host the wall clock includes other processes. The program answers requests, so that its
+ * measurements can be interleaved with others. The 1 GiB of frames is allocated at the first request for a copy. A request is a line
+ * "NAME WORKERS"; the answer is a line with the mean of the workers' ns per operation.
  *
  *   gcc -std=gnu11 -O2 -march=native limits.c -o limits && echo "hot 1" | ./limits CPU CPU
  */
@@ -70,7 +68,7 @@ static inline int get_unless_zero(_Atomic uint32_t *r, uint64_t *fails)
 	} while (1);
 }
 static inline void put(_Atomic uint32_t *r) { atomic_fetch_sub_explicit(r, 1, memory_order_acq_rel); }
-/* not in the original: what frees by reference counting has to ask */
+/* code that frees by reference counting needs the result */
 static inline int put_testzero(_Atomic uint32_t *r) { return atomic_fetch_sub_explicit(r, 1, memory_order_acq_rel) == 1; }
 
 /* each does about 4096 operations and returns how many */

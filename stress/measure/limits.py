@@ -1,4 +1,4 @@
-"""The hardware's limits as C reaches them: limits.c, compiled with the host's compiler, answering one request after the other."""
+"""The limits of the hardware, measured in C: limits.c, compiled with the host's compiler, answers one request after the other."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ SOURCE = Path(__file__).with_name("limits.c")
 
 
 class CProgram:
-    """The compiled limits.c on two processors; a context manager, at whose end nothing of it is left.
+    """The compiled limits.c on two processors. A context manager: at its end the process and its files are gone.
 
     Raises      HostError if there is no C compiler, or it refuses
     """
@@ -29,7 +29,7 @@ class CProgram:
             words = [*compiler.split(), "-std=gnu11", "-O2", "-march=native", str(SOURCE), "-o", str(program)]
             built = subprocess.run(words, capture_output=True, text=True, check=False)
             if built.returncode:
-                raise HostError(f"{compiler} cannot compile {SOURCE.name}: {(built.stderr.splitlines() or ['it said nothing'])[0]}")
+                raise HostError(f"{compiler} cannot compile {SOURCE.name}: {(built.stderr.splitlines() or ['no message'])[0]}")
             self._process = subprocess.Popen(
                 [program, *map(str, processors)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
@@ -44,7 +44,7 @@ class CProgram:
         """The mean of the workers' ns per operation of one of limits.c's benchmarks.
 
         Parameters  workers: (0,), (1,) or (0, 1); worker k is pinned to processor k of those given
-        Raises      HostError if it has died
+        Raises      HostError if the program has ended
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None

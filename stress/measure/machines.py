@@ -10,12 +10,12 @@ from stress.machine.segment import calibrate_cycles, create_machine, set_param
 from stress.machine.sizes import derived_params
 from stress.measure.entries import NR_RANDOM
 
-#: descriptors that pair_hot uses, one for each CPU, lines apart
+#: between the descriptors that pair_hot uses, one for each CPU: they share no cache line
 HOT_STRIDE = 1024
 
 
 def booted(geometry: Geometry) -> Any:
-    """A machine whose frames are all free."""
+    """A machine with all frames free."""
     mem = create_machine(geometry, derived_params(geometry) | {"seed": 1, "tracing": 0})
     set_param(mem, "cycles_per_us", calibrate_cycles(mem, boot.read_cycles))
     boot.boot(mem, 0)
@@ -39,7 +39,7 @@ def frames_machine(nr_frames: int, nr_cpus: int = 1, nr_nodes: int = 1) -> Any:
 
 
 def reference_machine(nr_cpus: int = 1) -> Any:
-    """For references: every descriptor has a count of one, and the first NR_RANDOM of desc_stack are in random order."""
+    """For references: every descriptor has a count of one, and the first NR_RANDOM entries of desc_stack are in random order."""
     mem = frames_machine(NR_RANDOM, nr_cpus)
     mem.arrays["refcount"][:] = 1
     mem.arrays["desc_stack"][:NR_RANDOM] = np.random.default_rng(1).permutation(NR_RANDOM)
@@ -47,14 +47,14 @@ def reference_machine(nr_cpus: int = 1) -> Any:
 
 
 def link_ring(mem: Any, nr_descs: int) -> None:
-    """Link the first descriptors in random order into a ring, at which every CPU's walk begins."""
+    """Link the first descriptors in random order into a ring; every CPU's walk begins at the same one."""
     order = np.random.default_rng(1).permutation(nr_descs)
     mem.arrays["folio_next"][order] = np.roll(order, -1) + 1
     mem.arrays["gang_desc"][:] = order[0]
 
 
 def task_machine(nr_nodes: int, nr_blocks: int = 16, frame_bytes: int = 4096, window_blocks: int = 1) -> Any:
-    """For migration: pageblocks of 512 frames, four tasks of 512 anonymous pages and more."""
+    """For migration: pageblocks of 512 frames, four tasks with room for 1024 pages each."""
     return booted(
         Geometry(
             nr_cpus=1,

@@ -1,4 +1,4 @@
-"""Anonymous folios and Offline blocks, moved back and forth by every interface, on a machine that does nothing else."""
+"""Anonymous folios and Offline blocks, moved back and forth by every interface on an idle machine."""
 
 from kernels.alloc.buddy import nid_of
 from kernels.alloc.isolation import isolate_pageblock, unisolate_pageblock
@@ -61,7 +61,7 @@ def pfn_of(mem, space, vpage):
 
 @entry
 def migrate_one_folio(mem, cpu, space, nr_pages, nr_ops):
-    """Migrate the folios of a task's pages in turn, one a call, each to the node that it is not on.
+    """Migrate the folios of a task's pages in turn, one a call, each to the other node.
 
     Parameters  nr_pages: more than an LRU batch holds, since a folio in a batch cannot be isolated
     Returns     folios migrated
@@ -84,8 +84,8 @@ def migrate_one_folio(mem, cpu, space, nr_pages, nr_ops):
 def migrate_one_range(mem, cpu, space, nr_ops):
     """Empty the pageblock in which a task's page 0 is, by (base_pfn, bitmap), again and again.
 
-    The time from filling the bitmap to the leftovers is added to role_cycles[cpu, 0]; isolating the pageblock, without which the
-    targets would be in it, is not.
+    role_cycles[cpu, 0] gets the time from filling the bitmap to the leftovers. It does not include the isolation of the pageblock,
+    which keeps the targets out of it.
     Returns     frames migrated
     Progress    blocking
     """
@@ -105,7 +105,7 @@ def migrate_one_range(mem, cpu, space, nr_ops):
 
 @kernel
 def hold_frame(mem, cpu):
-    """Take a frame for good, without a word: to scanners it is nobody's.
+    """Allocate a frame that stays allocated, without a memdesc word: scanners see no owner.
 
     Progress    blocking
     """
@@ -117,7 +117,7 @@ def hold_frame(mem, cpu):
 
 @entry
 def populate(mem, cpu, nr_spaces, nr_pages, stride):
-    """Give every `stride`-th page of some tasks a folio of order 0, among frames that somebody holds who never moves.
+    """Give every `stride`-th page of some tasks a folio of order 0, among frames that are held and never move.
 
     Returns     pages that are present
     Progress    blocking
@@ -131,7 +131,7 @@ def populate(mem, cpu, nr_spaces, nr_pages, stride):
         for vpage in range(nr_pages):
             if vpage % stride != 0:
                 zap_range(mem, cpu, space, vpage, 1)
-                hold_frame(mem, cpu)  # the very one, from the top of this CPU's list: no target comes to lie between the sources
+                hold_frame(mem, cpu)  # the frame just freed, from the top of this CPU's list: so no target is between the sources
             elif current_pte(mem, space, vpage) & PTE_PRESENT:
                 present += 1
     drain_all_pages(mem, cpu, cpu_node(mem, cpu))
@@ -140,7 +140,7 @@ def populate(mem, cpu, nr_spaces, nr_pages, stride):
 
 @entry
 def depopulate(mem, cpu, nr_spaces, nr_pages):
-    """Unmap the first pages of some tasks, and give back what was held between them.
+    """Unmap the first pages of some tasks, and free the frames that were held between them.
 
     Parameters  nr_pages: at most WINDOW_FRAMES
     Returns     pages that were mapped
@@ -174,7 +174,7 @@ def inflate(mem, cpu, nr_frames):
 def deflate(mem, cpu, nr_frames):
     """Take frames out of this CPU's balloon.
 
-    Returns     frames given back
+    Returns     frames freed
     Progress    blocking
     """
     given = 0
@@ -186,7 +186,7 @@ def deflate(mem, cpu, nr_frames):
 
 @entry
 def evacuate(mem, cpu, first_block, nr_blocks):
-    """Migrate what moves out of neighbouring pageblocks, by the interface that the policy names; its stages are timed if `timing` is on.
+    """Migrate what is movable out of neighbouring pageblocks, by the interface of the policy; stages are timed if `timing` is set.
 
     Parameters  nr_blocks: at most window_blocks
     Returns     frames isolated but not migrated, or -1 if nothing was isolated

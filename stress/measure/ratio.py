@@ -1,4 +1,4 @@
-"""Medians, their ratio, and how sure one can be of it: the paired bootstrap over rounds.
+"""Medians, their ratio, and its confidence interval: the paired bootstrap over rounds.
 
 Source      Efron and Tibshirani, An Introduction to the Bootstrap (1993), the percentile interval
 """
@@ -36,7 +36,7 @@ def interval(values: npt.ArrayLike) -> Interval:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured thing under each value of a policy: a cost, unless `more_is_better`.
+    """One measured quantity under each value of a policy: a cost, unless `more_is_better`.
 
     Fields      name; unit; rounds: value of the policy -> one number a round, taken within the same second
     """
@@ -52,7 +52,7 @@ class Figure:
         return interval(ours / theirs) if (theirs > 0).all() else None
 
     def shown(self, value: str, base: str) -> str:
-        """What the interval of the ratio shows, in a word."""
+        """What the interval of the ratio shows, in words."""
         ratio = self.ratio(value, base)
         if ratio is None:
             return "no base"
@@ -63,5 +63,5 @@ class Figure:
 
 
 def in_order(rounds: dict[str, list[float]], values: tuple[str, ...]) -> dict[str, list[float]]:
-    """Rounds as a table shows them, however they were taken."""
+    """The rounds in the order in which a table shows the values."""
     return {value: rounds[value] for value in values}

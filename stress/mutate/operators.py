@@ -1,17 +1,17 @@
-"""Which small mistakes a kernel could hold: found in its syntax tree, and woven into it behind a test of their number.
+"""Mutation operators: small mistakes found in a kernel's syntax tree, and woven into it behind a test of their number.
 
-    recheck   a condition on what was read again, or won, is taken to hold
-    order     an access is weaker by a half than its `# ORDER:` says; a fence is gone
-    swap      what publishes comes before the store that it publishes
-    lock      a lock is given back before the last access under it, or taken after the first
+    recheck   a condition on a value that was read again, or on an attempt, is taken to hold
+    order     an access has one half less than the ordering that its `# ORDER:` comment argues for; a fence is removed
+    swap      a store that publishes comes before the store that it publishes
+    lock      a lock is released before the last access under it, or taken after the first
     retry     a loop that tries a constant number of times tries once less
 
-Two stores that the language may swap by itself (the second is not a release) are no mutant: exploration under PSO swaps them all the
-time. Conditions of which only bug() depends are no mutant: they are a net, not a protocol. Nor are limits (less or more than a parameter
-or a constant): how much is policy.
+Three things are not mutants. Two stores of which the second is not a release: the memory model may swap them, and exploration under PSO
+does. Conditions that only guard bug(): they belong to the nets, not to a protocol. Limits (a comparison with a parameter or a constant):
+how much is policy.
 
-A mutant is named by file, function, kind and source text, never by a line. Woven, `is_alive(mem, number)` says which one is alive,
-and the condition, access or statement stands there twice.
+A mutant is named by file, function, kind and source text, never by a line number. In the woven source `is_alive(mem, number)` selects a
+mutant, and the condition, access or statement is there twice: as it is, and mutated.
 """
 
 import ast
@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stress.mutate.alive import ALIVE
 from stress.mutate.syntax import (
     ACCESS,
     LOCK,
@@ -41,15 +42,14 @@ from stress.mutate.syntax import (
 )
 
 KINDS = ("recheck", "order", "swap", "lock", "retry")
-_HOIST = -2  # in place of the statement before which another one moves: its test moves
-ALIVE = "is_alive"  # the kernel (mem, number) of a woven copy that says whether a mutant is alive; see woven.py
-#: what carries the kernels rather than being one of them, and what runs alone
+_HOIST = -2  # in a plan: the test of the following `if` moves before the lock
+#: modules that carry the kernels rather than being kernels, and kernels that run alone
 _EXEMPT = frozenset(
     f"kernels/base/{name}.py"
     for name in ("atomics", "points", "jit", "memory", "layout", "names", "counter", "bug", "random", "stage", "vmstat")
 )
 _EXEMPT_FILES = _EXEMPT | {"kernels/policy/boot.py", "kernels/page/shadow.py"}
-#: the weaker halves of an ordering, by what it belongs to
+#: the weaker forms of an ordering, by access
 _WEAKER: dict[str, dict[str, tuple[str, ...]]] = {
     "load": {"acquire": ("relaxed",), "seq_cst": ("relaxed",)},
     "store": {"release": ("relaxed",), "seq_cst": ("relaxed",)},
@@ -64,8 +64,8 @@ _TRIES = re.compile(r"^(cas|exchange|fetch)_|(^|_)(trylock|try_get|freeze|isolat
 class Mutant:
     """One small mistake.
 
-    number      from 1 on, in the order of files and lines; changes with every edit
-    nth         which one of its name it is, from 1, when a function has the same text twice
+    number      from 1, in the order of files and lines; changes with every edit
+    nth         which of its name, from 1, if a function has the same text more than once
     """
 
     number: int
@@ -82,12 +82,12 @@ class Mutant:
 
 
 def kernel_files(root: Path) -> list[Path]:
-    """The files that are mutated, under a copy of the project."""
+    """The files that are mutated, in a copy of the project."""
     return [path for path in sorted((root / "kernels").rglob("*.py")) if str(path.relative_to(root)) not in _EXEMPT_FILES]
 
 
 def mutants_of(root: Path) -> tuple[list[Mutant], dict[Path, str]]:
-    """Every mutant of the kernels under `root`, and the woven source of each file that has some."""
+    """Every mutant of the kernels under `root`, and the woven source of each file that has any."""
     mutants: list[Mutant] = []
     woven: dict[Path, str] = {}
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in kernel_files(root)}
@@ -101,7 +101,7 @@ def mutants_of(root: Path) -> tuple[list[Mutant], dict[Path, str]]:
 
 
 def weave(tree: ast.Module, file: str, mutants: list[Mutant], publishers: frozenset[str] = frozenset()) -> str:
-    """Append the mutants of one file to `mutants`; its source with all of them in it."""
+    """Append the mutants of one file to `mutants`; returns the source with all of them woven in."""
     imports: set[str] = set()
     for function in tree.body:
         if isinstance(function, ast.FunctionDef) and is_kernel(function):
@@ -111,7 +111,7 @@ def weave(tree: ast.Module, file: str, mutants: list[Mutant], publishers: frozen
 
 
 def add_imports(tree: ast.Module, names: Sequence[str] = ()) -> None:
-    """Import atomics by name, and the kernel that says who is alive, before everything else that a file imports."""
+    """Import atomics by name, and is_alive(), before all other imports of a file."""
     place = next((k for k, node in enumerate(tree.body) if isinstance(node, (ast.Import, ast.ImportFrom))), 1)
     if names:
         tree.body.insert(place, ast.ImportFrom("kernels.base.atomics", [ast.alias(name) for name in names], 0))
@@ -119,7 +119,7 @@ def add_imports(tree: ast.Module, names: Sequence[str] = ()) -> None:
 
 
 def publishing_kernels(tree: ast.Module) -> frozenset[str]:
-    """Kernels of a file that themselves make a store or an update that releases."""
+    """Kernels of a file with a releasing store or update in their own body."""
     return frozenset(
         node.name
         for node in tree.body
@@ -132,9 +132,9 @@ class _Weaver:
 
     def __init__(self, file: str, function: str, mutants: list[Mutant], imports: set[str], publishers: frozenset[str]) -> None:
         self.file, self.function, self.mutants, self.imports, self.publishers = file, function, mutants, imports, publishers
-        self._read: set[str] = set()  # what was touched above
-        self._fresh: set[str] = set()  # names that hold what was read after something was taken
-        self._decided: set[str] = set()  # names of conditions whose parts were looked at already
+        self._read: set[str] = set()  # what the statements before this one touch
+        self._fresh: set[str] = set()  # names that hold a value read again, or read after something was taken
+        self._decided: set[str] = set()  # names of conditions that have mutants already
         self._taken = False
         self._hoisted = 0
 
@@ -165,13 +165,13 @@ class _Weaver:
     # -- statements
 
     def _block(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
-        early: dict[int, list[ast.stmt]] = {}  # what a mutant does before a statement
+        early: dict[int, list[ast.stmt]] = {}  # what a mutant executes before a statement
         late: dict[int, list[ast.stmt]] = {}  # or after it
-        guards: dict[int, list[int]] = {}  # mutants under which a statement does not stand where it stood
+        guards: dict[int, list[int]] = {}  # mutants that move a statement away from its place
         plans = [*self._swaps(body), *self._lock_moves(body)]
         originals = [copy.deepcopy(each) for each in body]
         found: list[ast.stmt] = []
-        # numbers follow the text: first the statements, then what happens between them
+        # numbers follow the text: first the statements, then the moves between them
         woven = [self._statement(each) for each in body]
         for kind, text, moved, before, after in plans:
             number = self._mutant(kind, text)
@@ -195,7 +195,7 @@ class _Weaver:
         return found
 
     def _hoist(self, number: int, original: ast.stmt, lock: ast.stmt, node: ast.stmt) -> list[ast.stmt]:
-        """The test of an `if`, and after it the lock: statements for before the `if`, which uses what they found."""
+        """Statements for before an `if`: they evaluate its test, then take the lock; the `if` uses that result."""
         assert isinstance(original, ast.If)
         assert isinstance(node, ast.If)
         self._hoisted += 1
@@ -267,7 +267,7 @@ class _Weaver:
     # -- order
 
     def _orders(self, node: ast.expr) -> ast.expr:
-        """The expression with every access's weaker forms in it."""
+        """The expression with the weaker forms of every access woven in."""
         for name, value in ast.iter_fields(node):
             if isinstance(value, ast.expr):
                 setattr(node, name, self._orders(value))
@@ -291,11 +291,11 @@ class _Weaver:
             yield ast.Call(ast.Name(f"{verb}_{weak}", ast.Load()), copy.deepcopy(node.args), [])
 
     def _text(self, args: Sequence[ast.expr]) -> str:
-        """Arguments as a person wrote them, mutants that were woven into them left out."""
+        """Arguments as in the source, without the mutants woven into them."""
         return ", ".join(ast.unparse(_Plain().visit(copy.deepcopy(arg))) for arg in args)
 
     def _void_access(self, node: ast.Expr) -> list[ast.stmt]:
-        """A store, a fence or an update whose result nobody wants, with its weaker forms as statements."""
+        """A store, a fence, or an update with an unused result, with its weaker forms as statements."""
         call = node.value
         if called(call) == "fence_seq_cst":
             return [ast.If(self._is_not(self._mutant("order", "fence_seq_cst() -> nothing")), [node], [])]
@@ -317,7 +317,7 @@ class _Weaver:
         return self._passed(test, node)
 
     def _verdict(self, value: ast.expr) -> ast.expr:
-        """A condition that is returned or kept: what all parts of must hold, or none of."""
+        """A condition that is returned or assigned: all of its parts must hold, or none."""
         if isinstance(value, ast.BoolOp):
             differs = isinstance(value.op, ast.Or)
         else:
@@ -329,7 +329,7 @@ class _Weaver:
         return isinstance(value.left, ast.BinOp) and isinstance(value.comparators[0], ast.Constant)
 
     def _passed(self, test: ast.expr, node: ast.If | ast.While | None) -> ast.expr:
-        """A condition with mutants in which a part of it that was read again is taken to hold."""
+        """A condition with mutants, in each of which one re-read part is taken to hold."""
         refuses = isinstance(node, ast.While) or (node is not None and gives_up(node.body))
         return self._parts(test, refuses)
 
@@ -356,9 +356,9 @@ class _Weaver:
         return ast.BoolOp(ast.And(), [part, self._is_not(number)])
 
     def _is_again(self, part: ast.expr) -> bool:
-        """Whether a condition is about what was won, or read after something was taken or read."""
+        """Whether a condition tests an attempt, or a value read after something was taken or read."""
         if isinstance(part, ast.Compare) and isinstance(part.left, ast.Name) and isinstance(part.comparators[0], ast.Constant):
-            return False  # whether there was any
+            return False  # whether there is one at all
         if isinstance(part, ast.Compare) and isinstance(part.ops[0], _ORDERED) and any(map(_is_limit, (part.left, part.comparators[0]))):
             return False  # how much is policy
         if isinstance(part, ast.Compare) and isinstance(part.ops[0], (ast.Eq, ast.NotEq)) and self._compares_with_before(part):
@@ -380,13 +380,13 @@ class _Weaver:
 
     @staticmethod
     def _compares_with_before(part: ast.Compare) -> bool:
-        """Whether what was known before is compared with what is there now."""
+        """Whether an earlier value is compared with the current one."""
         sides = (part.left, part.comparators[0])
         return any(bool(accesses(a)) and isinstance(b, ast.Name) and not b.id.isupper() for a, b in (sides, sides[::-1]))
 
     @staticmethod
     def _tried(part: ast.expr) -> bool | None:
-        """What an attempt's condition says if it succeeded; None if it is no attempt."""
+        """The value of an attempt's condition if the attempt succeeds; None if it is not an attempt."""
         if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not) and _TRIES.search(called(part.operand)):
             return False
         if _TRIES.search(called(part)):
@@ -411,7 +411,7 @@ class _Weaver:
         call.args = [ast.IfExp(self._is(number), less, bound)]
         return call
 
-    # -- swap and lock: plans of (kind, text, which statement moves, before which one, or after which one)
+    # -- swap and lock: plans of (kind, text, the statement that moves, the one before which, or the one after which it moves)
 
     def _swaps(self, body: Sequence[ast.stmt]) -> list[tuple[str, str, int, int, int]]:
         found = []
@@ -468,14 +468,14 @@ class _Weaver:
 
 
 def _is_limit(node: ast.expr) -> bool:
-    """Whether it is a parameter of the machine, or a constant with a name."""
+    """Whether a node is a parameter of the machine, or a named constant."""
     if isinstance(node, ast.Attribute):
         return isinstance(node.value, ast.Name) and node.value.id == "mem"
     return isinstance(node, ast.Name) and node.id.isupper()
 
 
 class _Plain(ast.NodeTransformer):
-    """Takes mutants out of an expression again."""
+    """Removes woven mutants from an expression."""
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)

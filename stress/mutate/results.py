@@ -1,7 +1,7 @@
-"""What every net said of every mutant, on disk as soon as it is known: results/mutants/<hash of the sources>.jsonl, one line each.
+"""What each net said of each mutant, on disk as soon as it is known: results/mutants/<hash of the sources>.jsonl, one line each.
 
-A run that was interrupted goes on where it was; an edit of the kernels, or of what judges them, begins a new file, and an edit of a model
-makes its own results void.
+A run that was interrupted continues where it stopped. An edit of the kernels, or of what judges them, begins a new file; an edit of a
+model voids the results of that model.
 """
 
 import json
@@ -17,7 +17,7 @@ KILLED, SURVIVED, UNREACHED, UNTRIED = "killed", "survived", "reached by no net"
 
 @dataclass(frozen=True)
 class Trial:
-    """One net's answer about one mutant, by name. `found` None: it saw nothing. `sources`: a hash of what is the net's alone."""
+    """One net's answer about one mutant, by name. `found` None: nothing was found. `sources`: the hash of the net's own sources."""
 
     mutant: str
     net: str
@@ -29,9 +29,9 @@ class Trial:
 
 
 class Results:
-    """The file of one run, and what stands in it.
+    """The results file, and what it holds.
 
-    Parameters  sources: of each net, by name, as Trial has it; what stands there from others is not read
+    Parameters  sources: by net, as in Trial; results from other sources are ignored
     Raises      HostError, UserError if it cannot be written or read
     """
 
@@ -48,7 +48,7 @@ class Results:
 
     def _read(self, lines: list[str]) -> None:
         for number, line in enumerate(lines, 1):
-            if not line.endswith("\n"):  # it was being written when the run was killed
+            if not line.endswith("\n"):  # the run was killed while it wrote this line
                 self.path.write_text("".join(lines[:-1]), encoding="utf-8")
                 return
             try:
@@ -61,7 +61,7 @@ class Results:
             self.trials.setdefault(trial.mutant, {})[trial.net] = trial
 
     def add(self, trial: Trial) -> None:
-        """Note one answer, on disk first."""
+        """Record one answer, on disk first."""
         try:
             self._file.write(json.dumps(asdict(trial)) + "\n")
             self._file.flush()
@@ -76,11 +76,11 @@ class Results:
         return net in self.trials.get(mutant.name, {})
 
     def killer(self, mutant: Mutant) -> Trial | None:
-        """The first answer that says something was found."""
+        """The first answer with a finding."""
         return next((trial for trial in self.trials.get(mutant.name, {}).values() if trial.found is not None), None)
 
     def verdict(self, mutant: Mutant, nets: list[str]) -> str:
-        """Killed; survived, if each of these nets tried in vain; reached by none, if there are none; or not tried by all of them yet."""
+        """KILLED; SURVIVED if each of these nets tried and found nothing; UNREACHED if there are no nets; else UNTRIED."""
         if self.killer(mutant) is not None:
             return KILLED
         if not nets:

@@ -1,4 +1,4 @@
-"""The process of one net in a woven copy, as its parent sees it: asked by a line, answered by a line."""
+"""The process of one net in a woven copy, seen from the command: one line is a request, one line is its answer."""
 
 import json
 import os
@@ -8,14 +8,16 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from stress.errors import HostError
+from stress.mutate.messages import DetectRequest, MutantRequest
 
 
 class Server:
-    """`python -m stress.mutate.nets WORDS` in a session of its own; it goes when this process does."""
+    """`python -m stress.mutate.nets WORDS` in a session of its own. It ends when this process ends."""
 
     def __init__(self, words: Sequence[str], folder: Path) -> None:
         self.words = tuple(words)
@@ -33,11 +35,11 @@ class Server:
                 start_new_session=True,
             )
 
-    def ask(self, request: object) -> None:
-        """Send one request; one that has gone says why in read_answer()."""
+    def ask(self, request: MutantRequest | DetectRequest) -> None:
+        """Send one request. If the process has ended, read_answer() reports why."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.write(json.dumps(asdict(request)) + "\n")
             self._process.stdin.flush()
 
     def fileno(self) -> int:
@@ -46,20 +48,20 @@ class Server:
         return self._process.stdout.fileno()
 
     def read_answer(self) -> dict[str, Any]:
-        """The answer that is there.
+        """The next answer; waits for it.
 
-        Raises      HostError if the server has gone
+        Raises      HostError if the process has ended
         """
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             said = [each for each in self._log.read_text(errors="replace").splitlines() if each.strip()]
-            raise HostError(f"{' '.join(self.words)}: its process has ended: {said[-1] if said else 'it said nothing'}")
+            raise HostError(f"{' '.join(self.words)}: its process ended: {said[-1] if said else 'without a message'}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def stop(self) -> None:
-        """End it, and whatever it has forked."""
+        """Kill it and the processes that it has forked."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

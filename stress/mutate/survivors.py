@@ -1,4 +1,4 @@
-"""The mutants that may survive, and why: tests/mutants/survivors.toml. A mutant is named by what it changes, never by a line."""
+"""The mutants that may survive, and why: tests/mutants/survivors.toml. A mutant is named by what it changes, never by a line number."""
 
 import tomllib
 from pathlib import Path
@@ -14,9 +14,9 @@ TABLE = Path(__file__).resolve().parents[2] / "tests" / "mutants" / "survivors.t
 class Survivor(BaseModel):
     """One reason, and the mutants that it explains.
 
-    why         equivalent: no execution differs in a way that a protocol promises anything about; performance: what differs is how long
-                it takes or how much succeeds, never whether it is right; hardware: it differs only where no modelled processor does;
-                seldom: a net sees it, given more time than a run has
+    why         equivalent: no execution differs in anything that a protocol promises; performance: time or success rates differ,
+                correctness does not; hardware: executions differ only on processors that are not modelled; seldom: a net sees it,
+                given more time than a run has
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,8 +27,10 @@ class Survivor(BaseModel):
 
     @property
     def no_model_differs(self) -> bool:
-        """Whether no execution of a modelled machine differs, so that there is nothing to catch: an equivalent mutant of the literature,
-        which a mutation score leaves out (Jia and Harman, An Analysis and Survey of the Development of Mutation Testing, 2011).
+        """Whether no execution of a modelled machine differs, so that there is nothing to catch.
+
+        The literature calls this an equivalent mutant and leaves it out of the mutation score (Jia and Harman, An Analysis and Survey of
+        the Development of Mutation Testing, 2011).
         """
         return self.why in ("equivalent", "hardware")
 
@@ -50,7 +52,7 @@ class _Table(BaseModel):
 
 
 def explained(path: Path = TABLE) -> dict[str, Survivor]:
-    """Who may survive, by name.
+    """The explained mutants, by name.
 
     Raises      UserError, one line
     """

@@ -1,4 +1,4 @@
-"""What a kernel's syntax tree says: which words of the machine a piece of it touches, which locks, and where control may go.
+"""What a kernel's syntax tree shows: which fields of the machine a node touches, which locks, and where control may go.
 
 Atomics and locks are known by their names.
 """
@@ -30,13 +30,13 @@ QUIET = frozenset(
 
 
 def is_kernel(function: ast.FunctionDef) -> bool:
-    """Whether a function is compiled, and handed the machine."""
+    """Whether a function is compiled and takes the machine."""
     names = {ast.unparse(each).rpartition(".")[2] for each in function.decorator_list}
     return bool(names & _DECORATORS) and bool(function.args.args) and function.args.args[0].arg == "mem"
 
 
 def called(node: ast.AST) -> str:
-    """The name of what a node calls, else ""."""
+    """The name of the function that a node calls, else ""."""
     return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
 
 
@@ -59,7 +59,7 @@ def field_of(node: ast.AST) -> str:
 
 
 def touches(node: ast.AST) -> str:
-    """The name of what an expression node reads or writes of the machine: a field, or a kernel that is handed the machine."""
+    """What an expression node reads or writes of the machine: the name of a field, or of a kernel that takes the machine; else ""."""
     if field := field_of(node):
         from kernels.base.points import UNSCHEDULED
 
@@ -74,7 +74,7 @@ def accesses(node: ast.AST) -> list[str]:
 
 
 def leaves(node: ast.AST) -> bool:
-    """Whether control may leave from inside a statement."""
+    """Whether control may leave the enclosing block from inside a statement."""
     return any(isinstance(each, (ast.Return, ast.Break, ast.Continue)) for each in ast.walk(node))
 
 
@@ -84,12 +84,12 @@ def locks(node: ast.AST) -> bool:
 
 
 def only_complains(body: Sequence[ast.stmt]) -> bool:
-    """Whether a body is about bug() or statistics alone."""
+    """Whether a body only calls bug() or updates statistics."""
     return all(isinstance(each, ast.Pass) or (isinstance(each, ast.Expr) and called(each.value) in QUIET - {"relax"}) for each in body)
 
 
 def gives_up(body: Sequence[ast.stmt]) -> bool:
-    """Whether a body ends by refusing: it goes round again, breaks off, or returns nothing, false, or an errno."""
+    """Whether a body ends by giving up: it continues or breaks a loop, unlocks and returns, or returns nothing, false, 0 or an errno."""
     last = body[-1]
     if isinstance(last, (ast.Continue, ast.Break)):
         return True
@@ -108,5 +108,5 @@ def head_of(node: ast.stmt) -> ast.AST:
 
 
 def brief(node: ast.stmt) -> str:
-    """A statement in one line: of a compound one its head."""
+    """A statement in one line: the head of a compound one."""
     return ast.unparse(node).splitlines()[0]

@@ -1,4 +1,4 @@
-"""A copy of the project with every mutant in its kernels, chosen by NUMBER in the environment when a machine is made."""
+"""A copy of the project with every mutant in its kernels; alive.NUMBER in the environment selects one when a machine is made."""
 
 import hashlib
 import shutil
@@ -6,19 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stress.errors import HostError
-from stress.mutate.nets import NUMBER
-from stress.mutate.operators import ALIVE, Mutant, mutants_of
+from stress.mutate.alive import ALIVE, NUMBER, REACHED, RECORD, WORD
+from stress.mutate.operators import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 _COPIED = ("kernels", "stress")
-#: what every verdict depends on, beside the kernels: who explores, who storms, who judges, what a mutant is
+#: what every verdict depends on besides the kernels: the explorer, the storms, the checkers, and what a mutant is
 _JUDGES = ("explore", "roles", "checkers", "scenarios")
-_MAKERS = ("nets", "operators", "syntax", "woven")
+MAKERS = ("alive", "attempt", "explore_net", "nets", "operators", "storm_net", "syntax", "woven")
 MODELS = "stress/explore/models"
-WORD, REACHED = "mutant", "mutant_reached"  # a parameter, and an array: which numbers were asked for while the word was RECORD
-RECORD, CAPACITY = -1, 4096
+CAPACITY = 4096  # of the array REACHED
 _HEADER = "    header = np.frombuffer(mapped, np.int64, count=len(PARAM))"
-#: (file, what stands there, what takes its place)
+#: (file, the text in the project, the text in the copy)
 _EDITS = (
     ("kernels/base/layout.py", "PARAMS = (\n", f'PARAMS = (\n    "{WORD}",\n'),
     (
@@ -40,7 +39,7 @@ from kernels.base.jit import slow_kernel
 
 @slow_kernel
 def {ALIVE}(mem, number):
-    """Whether this number is alive; while nobody is, numbers that are asked for can be recorded."""
+    """Whether this number is alive. While none is, the numbers that are asked for can be recorded."""
     if mem.{WORD} == {RECORD}:
         mem.{REACHED}[number] = 1
     return mem.{WORD} == number
@@ -48,7 +47,7 @@ def {ALIVE}(mem, number):
 
 
 def make_woven(folder: Path, root: Path = ROOT) -> list[Mutant]:
-    """Copy the project into a new folder and weave all mutants in; returns them.
+    """Copy the project into a new folder and weave all mutants into it; returns the mutants.
 
     Raises      HostError if the sources are not as this file expects them
     """
@@ -70,7 +69,7 @@ def copy_project(folder: Path, root: Path = ROOT) -> None:
 
 
 def add_word(folder: Path) -> None:
-    """Give a copy the word that says which number is alive, and the kernel that asks for it.
+    """Add to a copy the word that holds the number that is alive, and the kernel that tests it.
 
     Raises      HostError if the sources are not as this file expects them
     """
@@ -78,21 +77,21 @@ def add_word(folder: Path) -> None:
     for name, old, new in _EDITS:
         text = (folder / name).read_text(encoding="utf-8")
         if text.count(old) != 1:
-            raise HostError(f"{name} no longer has {old.strip()!r} once: bring stress/mutate/woven.py up to date")
+            raise HostError(f"{name} no longer has {old.strip()!r} once: update stress/mutate/woven.py")
         (folder / name).write_text(text.replace(old, new), encoding="utf-8")
 
 
 def source_key(root: Path = ROOT) -> str:
-    """What all results belong to: the kernels, and whoever judges them, but for the models."""
+    """A hash of the sources that all results depend on: the kernels and what judges them, without the models."""
     folders = [root / "kernels", *(root / "stress" / name for name in _JUDGES)]
     found = [each for folder in folders for each in folder.rglob("*") if each.suffix in (".py", ".toml")]
-    found += [root / "stress" / "mutate" / f"{name}.py" for name in _MAKERS]
-    return _digest(root, (each for each in found if each.parent != root / MODELS))
+    found += [root / "stress" / "mutate" / f"{name}.py" for name in MAKERS]
+    return _digest(root, (each for each in found if root / MODELS not in each.parents))
 
 
 def model_key(name: str, root: Path = ROOT) -> str:
-    """What the results of one model belong to, beside that: its file, and what models share."""
-    return _digest(root, [root / MODELS / f"{name.replace('-', '_')}.py", *(root / MODELS).glob("_*.py")])
+    """A hash of the sources that the results of one model depend on besides those: its file, and what models share."""
+    return _digest(root, [*(root / MODELS).glob(f"*/{name.replace('-', '_')}.py"), *(root / MODELS).rglob("_*.py")])
 
 
 def _digest(root: Path, paths: Iterable[Path]) -> str:

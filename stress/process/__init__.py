@@ -1,1 +1,1 @@
-"""Processes and their traces: a forked child, scratch folders, this program started again, the build of kernels."""
+"""Processes: the one place that forks, scratch folders, this program started again, the build of kernels."""

@@ -1,4 +1,4 @@
-"""Building the kernels once, visibly, before any worker starts: an entry that is new to a process would type its whole graph again."""
+"""The build of compiled kernels: once, visibly, and before workers are forked; each of them would type the whole call graph otherwise."""
 
 import fcntl
 import importlib
@@ -12,30 +12,29 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from stress.errors import HostError
+from stress.io.output import LiveLine
 from stress.process import itself
 
-#: where entries are declared
-ENTRY_PACKAGES = ("kernels", "stress.roles")
-#: the modules whose entries a storm needs
-RUN_MODULES = ("kernels.policy.boot", "stress.roles")
-_PLAIN_INTERVAL_S = 5.0
-_PARALLEL_BUILDS = 2  # a compiler takes half a gigabyte
+_TERMINAL_INTERVAL_S, _PLAIN_INTERVAL_S = 0.2, 5.0
+_PARALLEL_BUILDS = 2  # each compiler needs half a gigabyte
 
 
-def import_all_entries() -> None:
-    """Import every module that may declare an entry."""
-    for name in ENTRY_PACKAGES:
+def import_all_entries(packages: Sequence[str]) -> None:
+    """Import every module of these packages, so that all entries which they declare are known."""
+    for name in packages:
         package = importlib.import_module(name)
         for info in pkgutil.walk_packages(package.__path__, f"{name}."):
             importlib.import_module(info.name)
 
 
 def build_entries(names: Sequence[str] | None = None, out: TextIO = sys.stderr) -> float:
-    """Build or load entries (all declared ones by default), saying what takes time; returns the seconds that it took.
+    """Build entries or load them from the cache; show what takes time.
 
+    Parameters  names: which entries; None: all that are declared
+    Returns     the seconds that it took
     Raises      HostError if the cache cannot be written
     """
-    from kernels.base import flavour, jit  # late: it fixes the flavour
+    from kernels.base import flavour, jit  # late: importing kernels fixes their flavour
     from kernels.base.cache import cache_root
 
     start = time.monotonic()
@@ -43,7 +42,7 @@ def build_entries(names: Sequence[str] | None = None, out: TextIO = sys.stderr) 
     if flavour.INTERPRETED:
         return 0.0
     for number, entry in enumerate(chosen, 1):
-        progress = _Progress(f"[{number}/{len(chosen)}] {entry.name} ({flavour.FLAVOUR})", len(jit.KERNELS), out)
+        progress = _CompileProgress(f"[{number}/{len(chosen)}] {entry.name} ({flavour.FLAVOUR})", len(jit.KERNELS), out)
         with _build_lock(entry.cache_folder(), out):
             try:
                 with progress.counting():
@@ -54,7 +53,7 @@ def build_entries(names: Sequence[str] | None = None, out: TextIO = sys.stderr) 
 
 
 def entries_of(modules: Sequence[str]) -> list[str]:
-    """The names of the entries that these modules declare; they must have been imported."""
+    """The names of the entries that these imported modules declare."""
     from kernels.base import jit
 
     return [name for name in jit.ENTRIES if name.rpartition(".")[0] in modules]
@@ -62,7 +61,7 @@ def entries_of(modules: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _build_lock(folder: Path, out: TextIO) -> Iterator[None]:
-    """One build of the same thing at a time: two would be right, but each would do all the work."""
+    """One build of an entry at a time: a second process waits for the first one's result instead of doing the same work."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / "build.lock").open("w")
@@ -77,25 +76,25 @@ def _build_lock(folder: Path, out: TextIO) -> Iterator[None]:
         yield
 
 
-class _Progress:
-    """Says which entry is being compiled, and how many kernels it has got through; silent while the cache answers."""
+class _CompileProgress:
+    """Shows which entry is being compiled and how many kernels are done; silent if the entry comes from the cache."""
 
     def __init__(self, title: str, nr_kernels: int, out: TextIO) -> None:
-        self._title, self._nr_kernels, self._out = title, nr_kernels, out
-        self._start = time.monotonic()
-        self._said = 0.0
-        self._nr_done = 0
+        self._title, self._nr_kernels = title, nr_kernels
+        self._line = LiveLine(out, every_s=_TERMINAL_INTERVAL_S, plain_every_s=_PLAIN_INTERVAL_S)
+        self._start_s = time.monotonic()
+        self._nr_begun = self._nr_done = 0
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        # the same unstable corner of numba that kernels/base/jit.py stands on and pins
+        # the same unstable part of numba that kernels/base/jit.py uses and pins
         from numba.core import event
 
         progress = self
 
         class Listener(event.Listener):
             def on_start(self, _event: Any) -> None:
-                progress._tick()
+                progress._begin()
 
             def on_end(self, _event: Any) -> None:
                 progress._nr_done += 1
@@ -103,25 +102,20 @@ class _Progress:
         with event.install_listener("numba:compile", Listener()):
             yield
         if self._nr_done:
-            self._say(f"{self._title}: {self._nr_done} kernels in {time.monotonic() - self._start:.1f} s", last=True)
+            self._line.leave(f"{self._title}: {self._nr_done} kernels in {time.monotonic() - self._start_s:.1f} s")
 
-    def _tick(self) -> None:
-        now = time.monotonic()
-        if now - self._said >= (0.2 if self._out.isatty() else _PLAIN_INTERVAL_S):
-            self._said = now
+    def _begin(self) -> None:
+        self._nr_begun += 1
+        if self._nr_begun == 1 or self._line.is_due:
             done = f"{self._nr_done} of at most {self._nr_kernels} kernels" if self._nr_done else "compiling, once"
-            self._say(f"{self._title}: {done}, {now - self._start:.0f} s")
-
-    def _say(self, text: str, *, last: bool = False) -> None:
-        if self._out.isatty():
-            self._out.write(f"\r\x1b[K{text}" + ("\n" if last else ""))
-        else:
-            self._out.write(text + "\n")
-        self._out.flush()
+            self._line.say(f"{self._title}: {done}, {time.monotonic() - self._start_s:.0f} s")
 
 
 def build_flavours(flavours: Sequence[str]) -> int:
-    """Build every entry in each flavour, each in a process of its own, two at a time; returns the first exit code that is not 0."""
+    """Build every entry in each flavour: one process a flavour, two at a time.
+
+    Returns     the first exit code that is not 0, or 0
+    """
     waiting, worst = list(flavours), 0
     running: list[subprocess.Popen[bytes]] = []
     try:

@@ -1,4 +1,4 @@
-"""The one place that forks. A child ends with its parent, leaves a terminal's signals to it, and never runs the parent's clean-up."""
+"""The one place that forks. A child ends with its parent, ignores a terminal's signals, and never runs the parent's clean-up."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
-EXIT_PYTHON_ERROR = 70  # an exception in a child: a mistake in pfnstorm itself
+EXIT_PYTHON_ERROR = 70  # an exception in a child: a bug in pfnstorm
 EXIT_ORPHAN = 71
 
 
@@ -20,7 +20,7 @@ def fork_child(work: Callable[[], object], name: str, *, pin_to: int | None = No
 
     Parameters  name: what the traceback calls the process
                 pin_to: the processor that it runs on
-                outlives_parent: it gets a session of its own instead of ending with its parent
+                outlives_parent: it gets its own session instead of ending with its parent
     Returns     its pid, in the parent; the child never returns
     """
     parent_pid = os.getpid()
@@ -43,7 +43,7 @@ def _run_child(work: Callable[[], object], name: str, pin_to: int | None, parent
             os.sched_setaffinity(0, {pin_to})
         work()
         status = 0
-    except SystemExit as left:  # interpreted kernels leave this way
+    except SystemExit as left:  # interpreted kernels exit this way
         status = left.code if isinstance(left.code, int) else EXIT_PYTHON_ERROR
     except BaseException:  # noqa: BLE001  # the process ends here, and no caller could handle it
         sys.stderr.write(f"{name} (pid {os.getpid()}):\n{traceback.format_exc()}")

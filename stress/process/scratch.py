@@ -1,6 +1,7 @@
-"""A temporary folder that goes with the process that made it, however that ends: a keeper waits for the end of a connection.
+"""A temporary folder that is removed when the process that made it ends, however that ends.
 
-A context manager of its own cannot do that after kill -9, and whoever sweeps up old folders later has to guess whose they are.
+A context manager alone cannot do that after kill -9, and a later sweep has to guess which folders are still in use. So a keeper
+process waits until its connection to the owner is closed.
 """
 
 import os
@@ -14,17 +15,17 @@ from pathlib import Path
 
 from stress.process.child import fork_child
 
-_NAP_S, _NAPS = 0.1, 100  # the keeper outwaits those who are still writing when their parent was killed
+_NAP_S, _NAPS = 0.1, 100  # children of a killed owner may still be writing
 
 
 @contextmanager
 def scratch_folder(prefix: str) -> Iterator[Path]:
-    """A new folder, and nothing of it afterwards. Children that outlive the caller must not inherit descriptors (subprocess does not)."""
+    """A new folder that is removed afterwards. Children that outlive the caller must not inherit descriptors (subprocess: they do not)."""
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     ours, theirs = socket.socketpair()
     keeper = fork_child(lambda: _keep(folder, ours, theirs), "the keeper of a scratch folder", outlives_parent=True)
     theirs.close()
-    ours.recv(1)  # from here on it is out of reach of what is sent to our group
+    ours.recv(1)  # from here on the keeper is outside of this process group and its signals
     try:
         yield folder
     finally:

@@ -1,29 +1,29 @@
-"""What workers do: one file per role, found by scanning; `run_batch` is the one entry that runs them all.
+"""What workers do: one file per role, found by scanning. `run_batch` is the one entry that runs all of them.
 
-The dispatch is a chain of compiled comparisons, made from the records in the order of their names.
+It dispatches by a chain of compiled comparisons, one per record, in the order of their names.
 """
 
 import sys
 
-from kernels.base import jit  # not by name: the role `kernel` is a submodule here
+from kernels.base import jit  # not `from ... import kernel`: that would hide the role `kernel`, a submodule here
 from kernels.base.atomics import cycles
 from kernels.base.layout import NR_ROLES_MAX
 from kernels.base.vmstat import record_latency
 from stress import registry
 from stress.roles._role import Role
 
-SCANNED_PACKAGE = True  # compiled code that imports this package depends on all of it (kernels/base/cache.py)
+SCANNED_PACKAGE = True  # compiled code that imports this package depends on all its modules (kernels/base/cache.py)
 ROLES: tuple[Role, ...] = tuple(registry.scan(sys.modules[__name__], Role).values())
 ROLE_INDEX = {role.name: index for index, role in enumerate(ROLES)}
 if len(ROLES) > NR_ROLES_MAX:
     raise registry.RegistryError(f"{len(ROLES)} roles, the layout has room for {NR_ROLES_MAX}")
 
-SAMPLE_EVERY = 8  # operations per latency sample; a power of two
+SAMPLE_EVERY = 8  # one operation in so many is a latency sample; a power of two
 
 
 @jit.kernel
 def no_role(mem, cpu, role):
-    """The end of the chain: no such role.
+    """The end of the chain: there is no such role.
 
     Returns     -1
     Progress    wait-free
@@ -32,7 +32,7 @@ def no_role(mem, cpu, role):
 
 
 def _chain(index: int):  # type: ignore[no-untyped-def]  # kernels are untyped
-    """The kernel that runs role `index` or hands on to the next one."""
+    """The kernel that runs role `index`, or calls the kernel of the next one."""
     if index == len(ROLES):
         return no_role
     step, others = ROLES[index].step, _chain(index + 1)
@@ -41,7 +41,7 @@ def _chain(index: int):  # type: ignore[no-untyped-def]  # kernels are untyped
     def dispatch(mem, cpu, role):  # type: ignore[no-untyped-def]
         """Run one operation of a role.
 
-        Returns     what the role returns: negative for a failure
+        Returns     the result of the role's step: negative for a failure
         Progress    the role's
         """
         if role == index:
@@ -56,7 +56,7 @@ _dispatch = _chain(0)
 
 @jit.entry
 def run_batch(mem, cpu, role, nr_ops):  # type: ignore[no-untyped-def]
-    """Run `nr_ops` operations of a role on a CPU, counting them, their failures, and every eighth's latency.
+    """Run `nr_ops` operations of a role on a CPU; count them and their failures, and record the latency of every eighth.
 
     Returns     failures
     Progress    the role's

@@ -1,4 +1,4 @@
-"""Choices that several roles share: which task, which page, and what a scanner holds at this moment."""
+"""Choices that several roles share: a task, a page, and whether a frame is isolated now."""
 
 from kernels.base.atomics import load_relaxed
 from kernels.base.jit import kernel
@@ -9,7 +9,7 @@ from kernels.page.memdesc import word_desc, word_type
 
 @kernel
 def pick_space(mem, cpu):
-    """A task: three times out of four of the CPU's own family, so that there is something to share and something to race.
+    """A task: in three of four cases of the CPU's own family, so that CPUs both share pages and race for them.
 
     Progress    wait-free
     """
@@ -20,7 +20,7 @@ def pick_space(mem, cpu):
 
 @kernel
 def pick_anon_page(mem, cpu):
-    """A virtual page of anonymous memory: half of the time one of the 64 that everybody uses.
+    """A virtual page of anonymous memory: in half of the cases one of the first 64, which all CPUs use.
 
     Progress    wait-free
     """
@@ -31,7 +31,7 @@ def pick_anon_page(mem, cpu):
 
 @kernel
 def pick_file_index(mem, cpu):
-    """A page of a file, one in four times one of the first 32.
+    """A page of a file: in one of four cases one of the first 32.
 
     Progress    wait-free
     """
@@ -42,7 +42,7 @@ def pick_file_index(mem, cpu):
 
 @kernel
 def is_isolated_now(mem, pfn, kind):
-    """Whether a frame heads an object of type `kind` that somebody has isolated (a hint): who meets it now races its migration.
+    """Whether a frame heads an object of type `kind` that is isolated now (a hint): an access to it races with its migration.
 
     Progress    wait-free
     """

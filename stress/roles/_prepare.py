@@ -1,7 +1,7 @@
-"""The state that a scenario with [fragmentation] begins with: given shares of each kind of memory, with holes. No role; one entry.
+"""The state that a scenario with [fragmentation] starts from: given shares of each kind of memory, fragmented. Not a role; one entry.
 
-Memory is filled to the brim with all kinds in random turns, and then freed at random places until each has its share, so that free
-memory is where it happens to be. All of it is done by one process in the names of all CPUs: the same seed gives the same machine.
+Memory is filled with all kinds in random order, and then freed at random places until each kind has its share, so that free memory is
+scattered. One process does all of it on behalf of every CPU, so that the same seed gives the same machine.
 """
 
 from kernels.alloc.pages import cpu_node
@@ -17,13 +17,13 @@ from kernels.policy.filemap import file_read, file_truncate
 from stress.roles.kernel import RECLAIMABLE, UNMOVABLE, drop_one, hold
 from stress.roles.speculator import pin_page
 
-FILE_EVERY = 4  # of the movable pages one in four is a file's, until there are no more
-MOST_FAILURES = 4096  # allocations or choices that may come to nothing before there is no point in going on
+FILE_EVERY = 4  # one movable page in so many is a file's, until no file page is left
+MOST_FAILURES = 4096  # allocations or choices that may fail before a loop gives up
 
 
 @kernel
 def nr_anon_pages(mem):
-    """The pages of anonymous memory of all tasks; pages of movable memory are numbered, and these come first.
+    """The number of anonymous pages of all tasks. Pages of movable memory are numbered, and these come first.
 
     Progress    wait-free
     """
@@ -32,7 +32,7 @@ def nr_anon_pages(mem):
 
 @kernel
 def movable_place(mem, number):
-    """The place of page `number` of movable memory in `pte`, or in `cache`; tasks and files take turns.
+    """The place of page `number` of movable memory in `pte`, or in `cache`; successive numbers go round the tasks, or the files.
 
     Progress    wait-free
     """
@@ -67,7 +67,7 @@ def fill_page(mem, cpu, number):
 
 @kernel
 def empty_page(mem, cpu, number):
-    """Take the frame of a page of movable memory away.
+    """Free the frame of a page of movable memory.
 
     Progress    as zap_range
     """
@@ -82,8 +82,8 @@ def empty_page(mem, cpu, number):
 def next_page(mem, nr_anon, nr_cached):
     """The next page of movable memory to fill.
 
-    Parameters  nr_anon, nr_cached: how many of either kind were filled
-    Returns     its number, or -1 if there are no more
+    Parameters  nr_anon, nr_cached: how many of each kind were filled
+    Returns     its number, or -1 if all are filled
     Progress    wait-free
     """
     anon_left, cache_left = nr_anon < nr_anon_pages(mem), nr_cached < mem.nr_files * mem.file_pages
@@ -94,7 +94,7 @@ def next_page(mem, nr_anon, nr_cached):
 
 @kernel
 def held_frames(mem):
-    """Frames of all that roles of kind `kernel` hold.
+    """Frames of all allocations in the inventories of role `kernel`.
 
     Progress    wait-free
     """
@@ -107,7 +107,7 @@ def held_frames(mem):
 
 @kernel
 def fill_memory(mem, movable, unmovable, reclaimable):
-    """Allocate until each kind has as many frames as it shall, or memory is full.
+    """Allocate until each kind has the given number of frames, or MOST_FAILURES allocations have failed.
 
     Returns     pages of movable memory that were filled: anonymous << 32 | cached
     Progress    bounded
@@ -138,9 +138,9 @@ def fill_memory(mem, movable, unmovable, reclaimable):
 
 @kernel
 def thin_out(mem, filled, movable, held):
-    """Free at random places until there are no more frames of movable memory, and of the kernel's, than there shall be.
+    """Free at random places until movable memory and the kernel's each have at most the given number of frames.
 
-    Parameters  filled: as fill_memory returns it
+    Parameters  filled: the result of fill_memory
     Progress    bounded
     """
     nr_anon, nr_cached = filled >> 32, filled & 0xFFFFFFFF
@@ -163,7 +163,7 @@ def thin_out(mem, filled, movable, held):
 
 @kernel
 def pin_some(mem, pinned):
-    """Pin pages of tasks, at random places, each CPU in turn.
+    """Pin random pages of tasks, on each CPU in turn.
 
     Returns     pins
     Progress    bounded
@@ -182,8 +182,8 @@ def pin_some(mem, pinned):
 def prepare(mem, cpu, movable, unmovable, reclaimable, pinned, brim):
     """Bring a booted machine to given shares of memory.
 
-    Parameters  all in frames; pinned: of the movable ones; brim: how full memory is on the way
-    Returns     frames of the kernel's
+    Parameters  all in frames; pinned: of the movable ones; brim: how many are allocated before the freeing starts
+    Returns     frames that role `kernel` holds
     Progress    bounded
     """
     total = max(1, movable + unmovable + reclaimable)

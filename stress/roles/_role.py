@@ -1,4 +1,4 @@
-"""What a role is: one thing that a worker does over and over. The records stand in stress/roles, one file each."""
+"""What a role is: one kind of operation that a worker repeats. Each file of stress/roles has one record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from typing import Any
 class Role:
     """One worker role.
 
-    name     as scenarios and reports call it
+    name     its name in scenarios and reports
     summary  one line for `pfnstorm list roles`
-    step     the kernel (mem, cpu) -> result >= 0, or a negated errno that counts as a failure
-    weight   its share in a scenario that names no weights
-    needs    what a machine must have for it, as words; empty: nothing special
+    step     the kernel (mem, cpu) -> result >= 0, or a negated errno, which counts as a failure
+    weight   its share in a scenario that gives no weights
+    needs    what a machine must have for it, in words; empty: nothing special
     """
 
     name: str

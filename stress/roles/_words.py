@@ -1,4 +1,4 @@
-"""What roles that hold uncounted frames share: the words and the stamp that say whose they are."""
+"""What roles that hold uncounted frames share: their memdesc words, and the stamp in their contents."""
 
 from kernels.alloc.buddy import nid_of
 from kernels.base.atomics import store_relaxed
@@ -6,13 +6,13 @@ from kernels.base.jit import kernel
 from kernels.page.folio import set_words
 from kernels.page.memdesc import misc_word
 
-#: a stamp of no task and no file; the holder's number stands below it
+#: the stamp of frames that belong to no task and no file; the low bits are the holder's number
 KERNEL_STAMP = 1 << 60
 
 
 @kernel
 def set_misc_words(mem, pfn, order, subtype):
-    """Say what uncounted frames are: the head's word, then tails.
+    """Write the memdesc words of an uncounted block: tails first, the head last.
 
     Progress    wait-free
     """

@@ -1,4 +1,4 @@
-"""Role anon: tasks that read and write their memory, unmap it and fork."""
+"""Role anon: tasks read and write their memory, unmap it and fork."""
 
 from kernels.base.jit import kernel
 from kernels.base.layout import ENOMEM, FAMILY_TASKS
@@ -9,12 +9,12 @@ from kernels.policy.fault import fork_range, handle_fault
 from stress.roles._pick import pick_anon_page, pick_space
 from stress.roles._role import Role
 
-MAX_FAULTS = 8  # of one access; a page that is chased away that often is left
+MAX_FAULTS = 8  # of one access; the task gives up on a page that is taken away this often
 
 
 @kernel
 def touch(mem, cpu, space, vpage, write, order):
-    """One access, with the faults that it takes.
+    """One access, with the faults that it causes.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -44,9 +44,9 @@ def fork_some(mem, cpu):
 
 @kernel
 def churn(mem, cpu):
-    """Fault in a folio at the end of a task's memory and unmap it at once, four times, of changing order.
+    """Fault in a folio at the end of a task's memory and unmap it immediately, four times, of random order.
 
-    Descriptors and frames live for less than a microsecond and come back in other pairs: what a late speculator wants to meet.
+    Descriptors and frames are used for less than a microsecond and then reused in other pairs, so that a delayed speculator meets them.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -62,7 +62,7 @@ def churn(mem, cpu):
 
 @kernel
 def anon_step(mem, cpu):
-    """One operation: mostly an access, now and then an unmap or a fork; memory that ran out is made by unmapping.
+    """One operation: mostly an access, sometimes an unmap or a fork; after a failed allocation the task unmaps memory.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -86,4 +86,4 @@ def anon_step(mem, cpu):
     return result
 
 
-ROLE = Role("anon", "tasks that read, write, unmap and fork anonymous memory, and check what they find in it", anon_step)
+ROLE = Role("anon", "tasks read, write, unmap and fork anonymous memory, and verify what they read", anon_step)

@@ -1,4 +1,4 @@
-"""Role balloon: Offline frames, with a count or without as the policy says, inflated and deflated under the feet of compaction."""
+"""Role balloon: Offline frames, with or without a refcount by policy, inflated and deflated while compaction moves them."""
 
 from kernels.alloc.pages import cpu_node
 from kernels.base.atomics import load_relaxed
@@ -14,9 +14,9 @@ PLACES_SEEN = 64
 
 @kernel
 def pick_place(mem, cpu, held):
-    """A place of the inventory to deflate: of PLACES_SEEN from a random one on, the first that is isolated now, else that one.
+    """A place of the inventory to deflate: the first isolated one of PLACES_SEEN from a random place on, or that random place.
 
-    A host that wants its memory back does not wait for compaction: this is what the owner's side of the protocol is for.
+    A host that needs its memory back does not wait for compaction, so deflation must meet blocks that are isolated.
 
     Progress    wait-free
     """
@@ -31,7 +31,7 @@ def pick_place(mem, cpu, held):
 
 @kernel
 def balloon_step(mem, cpu):
-    """Inflate or deflate by one block, around balloon_target frames; now and then a block of four.
+    """Inflate or deflate by one block, around balloon_target frames; sometimes by a block of four.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -49,4 +49,4 @@ def balloon_step(mem, cpu):
     return 0
 
 
-ROLE = Role("balloon", "a balloon per CPU: PageOffline frames, inflated and deflated while compaction moves them", balloon_step)
+ROLE = Role("balloon", "each CPU's balloon of PageOffline frames is inflated and deflated while compaction moves them", balloon_step)

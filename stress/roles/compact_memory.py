@@ -1,4 +1,4 @@
-"""Role compact_memory: every zone compacted whole, as by `echo 1 > /proc/sys/vm/compact_memory`. One operation is all of it."""
+"""Role compact_memory: one operation compacts every zone whole, as `echo 1 > /proc/sys/vm/compact_memory` does."""
 
 from kernels.base.jit import kernel
 from kernels.policy.compaction import compact_memory
@@ -17,4 +17,4 @@ def compact_memory_step(mem, cpu):
     return 0
 
 
-ROLE = Role("compact_memory", "all zones compacted whole and synchronously, as by /proc/sys/vm/compact_memory", compact_memory_step)
+ROLE = Role("compact_memory", "all zones are compacted whole and synchronously, as by /proc/sys/vm/compact_memory", compact_memory_step)

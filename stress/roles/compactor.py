@@ -1,4 +1,4 @@
-"""Role compactor: background compaction of a zone, a few pageblocks at a time, and now and then a pageblock evacuated whole."""
+"""Role compactor: background compaction of a zone, a few pageblocks at a time; sometimes one pageblock is isolated and evacuated."""
 
 from kernels.alloc.isolation import unisolate_pageblock
 from kernels.base import counter
@@ -13,7 +13,7 @@ from stress.roles._role import Role
 
 @kernel
 def evacuate_or_return(mem, cpu):
-    """Give back the pageblock that this CPU holds isolated, or isolate and evacuate one; it stays isolated for a while.
+    """Give back the pageblock that this CPU holds isolated, or isolate, evacuate and hold one.
 
     Returns     0
     Progress    bounded, blocking
@@ -45,4 +45,8 @@ def compactor_step(mem, cpu):
     return 0
 
 
-ROLE = Role("compactor", "background compaction by (base_pfn, bitmap), and pageblocks isolated and evacuated", compactor_step)
+ROLE = Role(
+    "compactor",
+    "zones are compacted by (base_pfn, bitmap) a few pageblocks at a time, and pageblocks are isolated and evacuated",
+    compactor_step,
+)

@@ -1,4 +1,4 @@
-"""Role contig: many pageblocks one after the other, emptied of whatever is in them, held for a while and given back."""
+"""Role contig: contiguous ranges of pageblocks are isolated, evacuated, taken, held for a while and given back."""
 
 from kernels.alloc.pages import cpu_node
 from kernels.base.jit import kernel
@@ -10,12 +10,12 @@ from kernels.policy.contig import alloc_contig_pages, free_contig_range
 from stress.roles._role import Role
 from stress.roles._words import set_misc_words
 
-CONTIG_STAMP = 1 << 57  # of the first frame of each pageblock; the CPU that holds it stands below
+CONTIG_STAMP = 1 << 57  # of the first frame of each pageblock; the low bits are the CPU that holds it
 
 
 @kernel
 def take_range(mem, cpu):
-    """Allocate contig_blocks pageblocks somewhere, as a driver would.
+    """Allocate contig_blocks contiguous pageblocks, as a driver would.
 
     Returns     0 or -ENOMEM
     Progress    as alloc_contig_pages
@@ -35,7 +35,7 @@ def take_range(mem, cpu):
 
 @kernel
 def drop_range(mem, cpu):
-    """Check and give back the range that this CPU holds.
+    """Verify and give back the range that this CPU holds.
 
     Progress    as free_contig_range
     """
@@ -62,4 +62,4 @@ def contig_step(mem, cpu):
     return 0
 
 
-ROLE = Role("contig", "contiguous ranges of pageblocks, isolated, evacuated, taken and given back", contig_step)
+ROLE = Role("contig", "contiguous ranges of pageblocks are isolated, evacuated, taken and given back", contig_step)

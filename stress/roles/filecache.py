@@ -1,4 +1,4 @@
-"""Role filecache: files read, written, written back and truncated through the page cache."""
+"""Role filecache: files are read, written, written back and truncated through the page cache."""
 
 from kernels.alloc.pages import cpu_node
 from kernels.base.atomics import load_relaxed
@@ -13,7 +13,7 @@ from stress.roles._role import Role
 
 @kernel
 def filecache_step(mem, cpu):
-    """One read, write, writeback or truncation; and kswapd's work, if a node is below its low watermark.
+    """One read, write, writeback or truncation; first kswapd's work, if a random node is below its low watermark.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -37,4 +37,4 @@ def filecache_step(mem, cpu):
     return -ENOMEM if result < 0 else 0
 
 
-ROLE = Role("filecache", "files read, written, written back and truncated through a lockless page cache", filecache_step)
+ROLE = Role("filecache", "files are read, written, written back and truncated through a lockless page cache", filecache_step)

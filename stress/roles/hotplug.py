@@ -1,4 +1,4 @@
-"""Role hotplug: memory blocks taken offline with whatever is in them, and put online again."""
+"""Role hotplug: memory blocks are evacuated and taken offline, and put online again."""
 
 from kernels.alloc.pages import cpu_node
 from kernels.base.atomics import load_relaxed
@@ -12,9 +12,9 @@ PATIENCE = 64  # operations that a memory block stays offline, on average
 
 @kernel
 def try_offline(mem, cpu):
-    """Take a memory block of this CPU's node offline, unless its memory is what the others live on.
+    """Take a memory block of this CPU's node offline, unless that would leave the node below its high watermark.
 
-    Returns     0, or a negated errno
+    Returns     0, or -EBUSY if a frame cannot be moved or another CPU has isolated a pageblock
     Progress    as offline_pages
     """
     nid, nr_blocks = cpu_node(mem, cpu), mem.memory_block_blocks
@@ -30,9 +30,9 @@ def try_offline(mem, cpu):
 
 @kernel
 def hotplug_step(mem, cpu):
-    """Take a memory block offline; after a while put it online again.
+    """Take a memory block offline, or put the one that this CPU holds online again with probability 1 / PATIENCE.
 
-    Returns     0, or a negated errno
+    Returns     0, or -EBUSY if the memory block cannot be taken offline
     Progress    bounded, blocking
     """
     held = mem.offline_first[cpu] - 1
@@ -44,4 +44,4 @@ def hotplug_step(mem, cpu):
     return 0
 
 
-ROLE = Role("hotplug", "memory blocks taken offline with whatever is in them, and put online again", hotplug_step)
+ROLE = Role("hotplug", "memory blocks are evacuated and taken offline, and put online again", hotplug_step)

@@ -1,4 +1,4 @@
-"""Role hugepage: folios of the largest order, faulted in with direct compaction, written, split and unmapped."""
+"""Role hugepage: large folios are faulted in with direct compaction, written, split and unmapped."""
 
 from kernels.alloc.release import folio_put
 from kernels.base.jit import kernel
@@ -16,7 +16,7 @@ from stress.roles.anon import touch
 
 @kernel
 def try_split(mem, cpu, space, vpage):
-    """Split the folio behind a page, if it is large and nobody else has a reference.
+    """Split the folio that a page is mapped to, if it is large and has no other references.
 
     Models      split_huge_pages_in_file(), mm/huge_memory.c (debugfs)
     Progress    blocking on PTLs
@@ -32,9 +32,9 @@ def try_split(mem, cpu, space, vpage):
 
 @kernel
 def hugepage_step(mem, cpu):
-    """Make room for a large folio, fault it in, touch it, and perhaps split it.
+    """Unmap a range, fault in a large folio there, write to it, and in half of the cases split it.
 
-    Returns     0, or -ENOMEM if there was no block of that order
+    Returns     0, or -ENOMEM if no block of that order was free
     Progress    bounded
     """
     order = mem.max_order_anon if random_below(mem, cpu, 4) == 0 else random_below(mem, cpu, mem.max_order_anon + 1)
@@ -52,4 +52,4 @@ def hugepage_step(mem, cpu):
     return result
 
 
-ROLE = Role("hugepage", "large folios faulted in with direct compaction, written, split, unmapped", hugepage_step)
+ROLE = Role("hugepage", "large folios are faulted in with direct compaction, written, split and unmapped", hugepage_step)

@@ -1,4 +1,4 @@
-"""Role hugetlb: huge folios taken from the pool or beyond it, held for a while, put, and now and then one dissolved."""
+"""Role hugetlb: huge folios are taken from the pool or allocated as surplus, held for a while and put; sometimes one is dissolved."""
 
 from kernels.alloc.buddy import nid_of
 from kernels.alloc.hugetlb import huge_add_surplus, huge_dequeue
@@ -13,12 +13,12 @@ from kernels.policy.contig import dissolve_free_huge_page
 from kernels.policy.pagealloc import alloc_pages
 from stress.roles._role import Role
 
-HUGE_STAMP = 1 << 55  # of the first frame; the CPU that holds it stands below
+HUGE_STAMP = 1 << 55  # of the first frame; the low bits are the CPU that holds it
 
 
 @kernel
 def take_huge(mem, cpu):
-    """A huge folio from the pool, or beyond it as long as there are few.
+    """Take a huge folio from the pool, or allocate a surplus one while the pool has room for all of them.
 
     Returns     0 or -ENOMEM
     Progress    as alloc_pages
@@ -40,7 +40,7 @@ def take_huge(mem, cpu):
 
 @kernel
 def hugetlb_step(mem, cpu):
-    """Take a huge folio, or check and put one; now and then dissolve what is free somewhere in the pool.
+    """Take a huge folio, or verify and put one; sometimes dissolve a random free folio of the pool.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -48,7 +48,7 @@ def hugetlb_step(mem, cpu):
     held, nid = mem.huge_count[cpu], cpu_node(mem, cpu)
     if random_below(mem, cpu, 32) == 0:
         free = load_relaxed(mem.huge_free, nid)
-        if free > 0:  # a hint: the folio may be taken, and its descriptor another's, by now
+        if free > 0:  # a hint: the folio may be taken, and its descriptor reused, by now
             desc = load_relaxed(mem.huge_desc, nid * HUGE_POOL + random_below(mem, cpu, free))
             dissolve_free_huge_page(mem, cpu, load_relaxed(mem.folio_pfn, desc) >> mem.pageblock_order)
         return 0
@@ -61,4 +61,4 @@ def hugetlb_step(mem, cpu):
     return 0
 
 
-ROLE = Role("hugetlb", "huge folios from a pool and beyond it, put by whoever is last, dissolved", hugetlb_step)
+ROLE = Role("hugetlb", "huge folios are taken from a pool or as surplus, put by the last holder, and dissolved", hugetlb_step)

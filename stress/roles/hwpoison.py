@@ -1,4 +1,4 @@
-"""Role hwpoison: frames chosen at random are taken out of circulation, and after a while given back."""
+"""Role hwpoison: random frames are soft-offlined, and after a while unpoisoned."""
 
 from kernels.base.jit import kernel
 from kernels.base.layout import POISONED
@@ -9,9 +9,9 @@ from stress.roles._role import Role
 
 @kernel
 def hwpoison_step(mem, cpu):
-    """Poison a random frame, or give the one back that was poisoned first.
+    """Soft-offline a random frame, or unpoison the one of this CPU's that was poisoned first.
 
-    Returns     0, or -EBUSY if the frame is in use
+    Returns     0, or -EBUSY if the frame cannot be moved or was allocated meanwhile
     Progress    bounded
     """
     held, base = mem.poison_count[cpu], cpu * POISONED
@@ -30,4 +30,4 @@ def hwpoison_step(mem, cpu):
     return result
 
 
-ROLE = Role("hwpoison", "random frames soft-offlined wherever they are, and later given back", hwpoison_step)
+ROLE = Role("hwpoison", "random frames, free or in use, are soft-offlined and later unpoisoned", hwpoison_step)

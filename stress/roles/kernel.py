@@ -1,4 +1,4 @@
-"""Role kernel: what the kernel holds by address: kmalloc, drivers', counted, vmalloc and per-CPU frames of orders 0 to 3."""
+"""Role kernel: memory that the kernel holds by address: kmalloc, drivers', counted, vmalloc and per-CPU blocks of orders 0 to 3."""
 
 from kernels.alloc.pages import cpu_node, free_frozen_pages
 from kernels.alloc.release import alloc_counted_pages, free_counted_pages
@@ -27,7 +27,7 @@ UNMOVABLE, RECLAIMABLE, COUNTED, VMALLOC, PERCPU = range(5)
 
 @kernel
 def say_what_it_is(mem, pfn, order, kind):
-    """The words of an uncounted allocation.
+    """Write the memdesc words of an uncounted allocation.
 
     Progress    wait-free
     """
@@ -43,20 +43,20 @@ def say_what_it_is(mem, pfn, order, kind):
 
 @kernel
 def hold_one(mem, cpu):
-    """Hold one allocation more, of some kind and order.
+    """Hold one more allocation, of random kind and order.
 
     Returns     0 or -ENOMEM
     Progress    as alloc_pages
     """
     kind = random_below(mem, cpu, 5)
-    # vmalloc and per-CPU chunks are made of single frames
+    # vmalloc and per-CPU chunks consist of single frames
     order = random_below(mem, cpu, 4) if random_below(mem, cpu, 4) == 0 and kind < VMALLOC else 0
     return hold(mem, cpu, kind, order)
 
 
 @kernel
 def hold(mem, cpu, kind, order):
-    """Allocate and remember, with a stamp that nobody may overwrite.
+    """Allocate a block, stamp it and add it to the inventory; no other CPU may overwrite the stamp.
 
     Returns     0 or -ENOMEM
     Progress    as alloc_pages
@@ -84,7 +84,7 @@ def hold(mem, cpu, kind, order):
 
 @kernel
 def drop_one(mem, cpu):
-    """Check and free one of the allocations held; the last takes its place.
+    """Verify and free a random allocation of this CPU's; the last one takes its place in the inventory.
 
     Returns     frames freed
     Progress    as free_frozen_pages
@@ -117,4 +117,6 @@ def kernel_step(mem, cpu):
     return hold_one(mem, cpu) if grow else drop_one(mem, cpu)
 
 
-ROLE = Role("kernel", "frames that the kernel holds by address: kmalloc, drivers', counted, vmalloc, per-CPU", kernel_step)
+ROLE = Role(
+    "kernel", "the kernel allocates and frees memory that it holds by address: kmalloc, drivers', counted, vmalloc, per-CPU", kernel_step
+)

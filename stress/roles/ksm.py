@@ -1,4 +1,4 @@
-"""Role ksm: looks for two tasks of a family with the same page, and merges what they have."""
+"""Role ksm: pages of two tasks of a family are compared and, if their contents are equal, merged."""
 
 from kernels.base.jit import kernel
 from kernels.base.layout import FAMILY_TASKS
@@ -12,7 +12,7 @@ PAGES_SEEN = 16
 
 @kernel
 def ksm_step(mem, cpu):
-    """Compare PAGES_SEEN pages of two tasks, merging those that are the same.
+    """Compare PAGES_SEEN pages of two tasks, and merge those with equal contents.
 
     Returns     mappings of KSM pages that were made
     Progress    bounded, blocking
@@ -25,4 +25,4 @@ def ksm_step(mem, cpu):
     return merged
 
 
-ROLE = Role("ksm", "pages of a family with the same contents made one, read-only, until somebody writes", ksm_step)
+ROLE = Role("ksm", "pages of a family with equal contents are merged, read-only, until a task writes", ksm_step)

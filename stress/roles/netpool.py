@@ -1,4 +1,4 @@
-"""Role netpool: frames of page pools received in fragments, which any CPU consumes."""
+"""Role netpool: each CPU receives frames of its page pool in fragments, which any CPU consumes."""
 
 from kernels.alloc.pages import cpu_node, free_frozen_pages
 from kernels.base.jit import kernel
@@ -11,7 +11,7 @@ from stress.roles._role import Role
 
 @kernel
 def netpool_step(mem, cpu):
-    """Receive a frame in fragments, and consume as many from random slots.
+    """Receive a frame in up to NET_FRAGMENTS fragments, and consume fragments from NET_FRAGMENTS random slots.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -31,4 +31,4 @@ def netpool_step(mem, cpu):
     return 0
 
 
-ROLE = Role("netpool", "page pools: frames received in fragments, consumed by any CPU, recycled", netpool_step)
+ROLE = Role("netpool", "frames of page pools are received in fragments, consumed by any CPU and recycled", netpool_step)

@@ -1,4 +1,4 @@
-"""Role numa: hints put on tasks' memory, and accesses from this CPU's node that fault on them."""
+"""Role numa: NUMA hints are set on tasks' memory, and accesses from this CPU's node fault on them."""
 
 from kernels.base.jit import kernel
 from kernels.base.random import random_below
@@ -10,7 +10,7 @@ from stress.roles.anon import touch
 
 @kernel
 def numa_step(mem, cpu):
-    """Mark 16 pages of a task, or touch four of its pages twice.
+    """Set hints on 16 pages of a task, or read four of its pages.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -25,4 +25,6 @@ def numa_step(mem, cpu):
     return result
 
 
-ROLE = Role("numa", "NUMA balancing: prot-none hints, hint faults, folios migrated to the node that asks twice", numa_step)
+ROLE = Role(
+    "numa", "NUMA balancing: prot-none hints, hint faults, and folios migrated to a node after its second fault in a row", numa_step
+)

@@ -1,12 +1,12 @@
-"""Role replay: a recorded kmem trace, event by event, each traced CPU a worker; over and over, since a storm is longer than a recording.
+"""Role replay: a recorded kmem trace is replayed event by event, one worker per traced CPU, again and again, since a storm is longer.
 
 Protocol    ev_pfn[slot] is a mailbox for one allocation. The CPU that allocates waits until it is TRACE_NONE, allocates, and
             publishes the pfn, or TRACE_FAILED if there was no memory. The CPU that frees, which may be another one, waits until it
-            is not TRACE_NONE, frees what it finds, and empties it. So every allocation meets its own free, in every pass, and
-            a CPU that is ahead by a pass waits at the first mailbox that is still full: there is no barrier, and nobody waits
-            for a free that nobody will do (stress/storm/trace.py appends one for what the recording never freed). Waits point back
-            in recorded time, or into the pass before, so they cannot form a ring.
-Invariants  I2, I13: frames come with nobody's word and leave with the stamp of their slot
+            is not TRACE_NONE, frees that pfn, and empties the mailbox. So in each pass every allocation is freed by its own event,
+            and a CPU that is ahead by a pass waits at the first mailbox that is still full: there is no barrier. Every allocation has
+            a free to wait for: the module that reads a trace appends one for each allocation that the recording never freed.
+            A CPU waits only for events that are earlier in recorded time, or in the pass before, so waits cannot form a cycle.
+Invariants  I2, I13: a frame is allocated with the word NONE, and is freed with the stamp of its slot
 """
 
 from kernels.alloc.pages import cpu_node, free_frozen_pages
@@ -20,16 +20,16 @@ from kernels.policy.pagealloc import alloc_pages
 from stress.roles._role import Role
 from stress.roles._words import KERNEL_STAMP, set_misc_words
 
-#: turns that a step waits for another CPU; then it has done nothing and its worker may park
+#: turns that a step waits for another CPU; then it returns with nothing done, so that its worker can park
 MAX_WAIT_TURNS = 256
 
 
 @kernel
 def await_mailbox(mem, cpu, slot, full):
-    """Wait a little for another CPU to fill or empty a mailbox.
+    """Wait at most MAX_WAIT_TURNS turns for another CPU to fill or empty a mailbox.
 
     Parameters  full: 1 to wait until it is full, 0 until it is empty
-    Returns     True if it is so now, and may be relied on: this CPU alone changes it next
+    Returns     True if it is; it stays so, since only this CPU may change it next
     Progress    bounded
     """
     turns = 0
@@ -43,7 +43,7 @@ def await_mailbox(mem, cpu, slot, full):
 
 @kernel
 def replay_alloc(mem, cpu, slot, order, migratetype):
-    """Allocate as recorded, and publish what came of it.
+    """Allocate as recorded, and publish the pfn or the failure.
 
     Returns     0 or -ENOMEM
     Progress    as alloc_pages
@@ -53,14 +53,14 @@ def replay_alloc(mem, cpu, slot, order, migratetype):
         set_misc_words(mem, pfn, order, M_UNKNOWN)
         stamp_frame(mem, pfn, KERNEL_STAMP | slot, 0)
         chaos_point(mem, cpu)
-    # ORDER: release, so that whoever frees it finds the stamp; pairs with await_mailbox
+    # ORDER: release, so that the CPU that frees it finds the stamp; pairs with await_mailbox
     store_release(mem.ev_pfn, slot, pfn if pfn >= 0 else TRACE_FAILED)
     return 0 if pfn >= 0 else -ENOMEM
 
 
 @kernel
 def replay_free(mem, cpu, slot, order):
-    """Check and free what a mailbox holds, and empty it; a failed allocation is only forgotten.
+    """Verify and free the block in a mailbox, and empty the mailbox; a failed allocation has no block.
 
     Progress    as free_frozen_pages
     """
@@ -69,15 +69,15 @@ def replay_free(mem, cpu, slot, order):
         check_stamp(mem, cpu, pfn, KERNEL_STAMP | slot)
         set_words(mem, pfn, order, NONE_WORD)
         free_frozen_pages(mem, cpu, pfn, order)
-    # ORDER: release, so that the next pass fills it after it was read; pairs with await_mailbox
+    # ORDER: release, so that the next pass fills it only after it was read here; pairs with await_mailbox
     store_release(mem.ev_pfn, slot, TRACE_NONE)
 
 
 @kernel
 def replay_step(mem, cpu):
-    """This CPU's next event, if the CPU that it waits for has come that far.
+    """Replay this CPU's next event, if the CPU that it waits for has got that far.
 
-    Returns     0, or -ENOMEM for an allocation that failed; 0 too if it was not yet time, and nothing was done
+    Returns     0, or -ENOMEM for an allocation that failed; 0 also if it still has to wait, and nothing was done
     Progress    bounded
     """
     at, end = mem.ev_first[cpu] + mem.ev_next[cpu], mem.ev_first[cpu + 1]
@@ -99,4 +99,6 @@ def replay_step(mem, cpu):
     return result
 
 
-ROLE = Role("replay", "a recorded kmem trace, each traced CPU a worker, over and over", replay_step, weight=0.0, needs=("trace",))
+ROLE = Role(
+    "replay", "a recorded kmem trace is replayed again and again, one worker per traced CPU", replay_step, weight=0.0, needs=("trace",)
+)

@@ -1,4 +1,4 @@
-"""Role slab: kernel objects, checked and freed by the CPU that holds them; reclaim takes the empty slabs."""
+"""Role slab: kernel objects are allocated, verified and freed by the CPU that holds them; reclaim takes empty slabs."""
 
 from kernels.alloc.pages import cpu_node, free_frozen_pages
 from kernels.base.jit import kernel
@@ -9,12 +9,12 @@ from kernels.types.objects import object_check, object_stamp
 from kernels.types.slab import slab_alloc, slab_alloc_new, slab_free, slab_object_words
 from stress.roles._role import Role
 
-SLAB_STAMP = 1 << 57  # of an object; the CPU that holds it stands below
+SLAB_STAMP = 1 << 57  # of an object; the low bits are the CPU that holds it
 
 
 @kernel
 def hold_object(mem, cpu):
-    """Allocate an object, stamp it and remember it.
+    """Allocate an object, stamp it and add it to the inventory.
 
     Returns     0 or -ENOMEM
     Progress    as alloc_pages
@@ -37,7 +37,7 @@ def hold_object(mem, cpu):
 
 @kernel
 def drop_object(mem, cpu):
-    """Check one of the objects held and free it; the last takes its place.
+    """Verify and free a random object of this CPU's; the last one takes its place in the inventory.
 
     Returns     0
     Progress    as slab_free
@@ -54,7 +54,7 @@ def drop_object(mem, cpu):
 
 @kernel
 def slab_step(mem, cpu):
-    """Allocate or free, around slab_target objects; now and then most of them are freed at once.
+    """Allocate or free an object, around slab_target objects; sometimes half of them are freed in one operation.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -68,4 +68,4 @@ def slab_step(mem, cpu):
     return hold_object(mem, cpu) if grow else drop_object(mem, cpu)
 
 
-ROLE = Role("slab", "kernel objects in slabs, which never move; empty ones go back under pressure", slab_step)
+ROLE = Role("slab", "kernel objects are allocated from slabs, which never move; reclaim frees empty slabs", slab_step)

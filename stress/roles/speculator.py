@@ -1,4 +1,4 @@
-"""Role speculator: references without locks, by pfn, by page-cache lookup and by GUP-fast, some of them held for a while."""
+"""Role speculator: references are taken without locks, by pfn, by page-cache lookup and by GUP-fast, and some are held for a while."""
 
 from kernels.alloc.pages import cpu_node, pcp_frames_base
 from kernels.alloc.release import count_overtaken, folio_put, recheck_through, try_get_pfn
@@ -29,16 +29,16 @@ from kernels.page.refcount import ref_try_get
 from stress.roles._pick import pick_anon_page, pick_file_index, pick_space
 from stress.roles._role import Role
 
-# half of a gang keeps a word that led nowhere for so many tries on average: its descriptor is one of those that are reused
+# half of a gang retries a failed word this many times on average: its descriptor is one of those that are reused
 STICKY_WORDS, STICKY_TRIES = GANG // 2, 512
-INTERRUPTED_TURNS = 128  # at most, of a reader that is interrupted between its references and their re-checks: microseconds
+INTERRUPTED_TURNS = 128  # the longest delay of a reader between its references and their re-checks: microseconds
 
 
 @kernel
 def pick_fresh_pfn(mem, cpu):
-    """A frame that some CPU took from its list of movable frames a moment ago: it stands just above the list's top.
+    """A frame that a CPU has just taken from its per-CPU list of movable frames: it is still in the slot above the top.
 
-    Returns     pfn, or any if the slot was never used
+    Returns     pfn, or an arbitrary one if the slot was never used
     Progress    wait-free
     """
     target_cpu = random_below(mem, cpu, mem.nr_cpus)
@@ -50,7 +50,7 @@ def pick_fresh_pfn(mem, cpu):
 
 @kernel
 def pick_pfn(mem, cpu):
-    """A frame: one that was just allocated, one behind a PTE that is in use, or any.
+    """A frame: one that was just allocated, one that a present PTE maps, or a random one.
 
     Progress    wait-free
     """
@@ -66,7 +66,7 @@ def pick_pfn(mem, cpu):
 
 @kernel
 def put_speculative(mem, cpu, desc):
-    """Give a speculative reference back, counting it if the owner left meanwhile.
+    """Put a speculative reference; count it if it was the last, because the owner has put its own.
 
     Progress    wait-free unless the put frees
     """
@@ -76,7 +76,7 @@ def put_speculative(mem, cpu, desc):
 
 @kernel
 def read_word(mem, cpu, k):
-    """Put the word of a frame in place `k` of the gang, to be tried by the next walk.
+    """Read the word of a frame into place `k` of the gang, for the next walk.
 
     Progress    wait-free
     """
@@ -88,7 +88,7 @@ def read_word(mem, cpu, k):
 
 @kernel
 def reference_gang(mem, cpu):
-    """Take a reference on what each word of the gang led to when it was read.
+    """Take a reference on the descriptor that each word of the gang pointed to when it was read.
 
     Progress    lock-free
     """
@@ -109,10 +109,10 @@ def reference_gang(mem, cpu):
 
 @kernel
 def walk_gang(mem, cpu):
-    """References on the words that earlier walks read, then their re-checks, then words for the next walk.
+    """Take references through the words that earlier walks read, re-check them, then read words for the next walk.
 
-    The widest windows that the protocol allows: a reader that is held up between the word and the reference, and again before
-    the re-check. As descriptors never become anything else, a word may be as old as it likes.
+    These are the widest windows that the protocol allows: the reader is delayed between word and reference, and again before the
+    re-check. Descriptors are type-stable, so a word may be arbitrarily old.
 
     Models      a pfn walker that is preempted in its RCU section: page_idle, DAMON
     Returns     references that held
@@ -141,9 +141,9 @@ def walk_gang(mem, cpu):
 
 @kernel
 def pin_for_write(mem, cpu):
-    """Pin some page of a task for writing.
+    """Pin a random page of a task for writing.
 
-    Returns     1 if there is a pin more
+    Returns     1 if a pin was added
     Progress    lock-free
     """
     return pin_page(mem, cpu, pick_space(mem, cpu), pick_anon_page(mem, cpu))
@@ -154,7 +154,7 @@ def pin_page(mem, cpu, space, vpage):
     """Pin a page of a task for writing, in the first free place of this CPU's pins.
 
     Models      pin_user_pages_fast(FOLL_WRITE), mm/gup.c
-    Returns     1 if there is a pin more
+    Returns     1 if a pin was added
     Progress    lock-free
     """
     at = space * mem.task_pages + vpage
@@ -176,7 +176,7 @@ def pin_page(mem, cpu, space, vpage):
 
 @kernel
 def write_through_pin(mem, cpu):
-    """A device writes to a pinned page: no translation, no fault.
+    """Write to a pinned page as a device does: without a translation and without a fault.
 
     Progress    lock-free
     """
@@ -188,7 +188,7 @@ def write_through_pin(mem, cpu):
 
 @kernel
 def unpin_one(mem, cpu):
-    """Write once more and let a pin go; the last one takes its place.
+    """Write to a pinned page and drop a pin; the last pin takes its place.
 
     Models      unpin_user_page_range_dirty_lock(), mm/gup.c
     Progress    wait-free unless the put frees
@@ -206,7 +206,7 @@ def unpin_one(mem, cpu):
 
 @kernel
 def lookup_gang(mem, cpu):
-    """Look up eight pages of the cache, and put each back.
+    """Look up eight pages in the page cache, and put each reference.
 
     Models      filemap_get_entry(), as readers use it
     Returns     pages found
@@ -224,7 +224,7 @@ def lookup_gang(mem, cpu):
 
 @kernel
 def speculator_step(mem, cpu):
-    """One gang of references, or a pin taken, written through or dropped; pin_target pins at most.
+    """Take and put references by pfn or by lookup, or take, write through or drop a pin; at most pin_target pins.
 
     Returns     0
     Progress    lock-free
@@ -251,5 +251,7 @@ def speculator_step(mem, cpu):
 
 
 ROLE = Role(
-    "speculator", "references without locks: pfn walks, page-cache lookups, GUP-fast pins that are written through", speculator_step
+    "speculator",
+    "references are taken without locks: pfn walks, page-cache lookups, GUP-fast pins that are written through",
+    speculator_step,
 )

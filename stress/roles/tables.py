@@ -1,4 +1,4 @@
-"""Role tables: leaf page tables that are frames, populated, walked without a lock, written, zapped, and moved by compaction."""
+"""Role tables: leaf page tables that are frames are populated, walked without a lock, written and zapped while compaction moves them."""
 
 from kernels.alloc.pages import cpu_node, free_frozen_pages
 from kernels.base.atomics import load_relaxed
@@ -12,12 +12,12 @@ from stress.roles._role import Role
 
 WALKS = 8  # of one step
 UPPERS_SEEN = 64
-LONG_WALK = 1 << 14  # entries that a walk is for, if somebody is moving the table: tens of microseconds
+LONG_WALK = 1 << 14  # entries that a walk of an isolated table reads: tens of microseconds
 
 
 @kernel
 def pick_upper(mem, cpu):
-    """An upper entry, half of the time one of the few that everybody uses.
+    """An upper entry: in half of the cases one of the first 16, which all CPUs use.
 
     Progress    wait-free
     """
@@ -28,7 +28,7 @@ def pick_upper(mem, cpu):
 
 @kernel
 def find_isolated(mem, cpu):
-    """An upper entry whose table is isolated now, of UPPERS_SEEN from a random one on.
+    """An upper entry with a table that is isolated now, among UPPERS_SEEN from a random one on.
 
     Returns     the upper entry or -1
     Progress    wait-free
@@ -44,7 +44,7 @@ def find_isolated(mem, cpu):
 
 @kernel
 def tables_step(mem, cpu):
-    """Walk a few tables, one that is being moved for longer; write, populate or zap one.
+    """Walk WALKS tables, and for longer one that is isolated; then write, populate or zap one.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -68,4 +68,4 @@ def tables_step(mem, cpu):
     return 0
 
 
-ROLE = Role("tables", "leaf page tables that are frames: walked without a lock, written, zapped, and moved", tables_step)
+ROLE = Role("tables", "leaf page tables in frames are walked without a lock, written and zapped while compaction moves them", tables_step)

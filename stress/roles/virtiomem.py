@@ -1,4 +1,4 @@
-"""Role virtiomem: a balloon inflated and deflated by whole pageblocks, each emptied for it."""
+"""Role virtiomem: a balloon grows by whole pageblocks, each evacuated for it, and shrinks by one block of its inventory."""
 
 from kernels.alloc.pages import cpu_node
 from kernels.base.jit import kernel
@@ -11,10 +11,10 @@ from stress.roles._role import Role
 
 @kernel
 def virtiomem_step(mem, cpu):
-    """Inflate this CPU's balloon by a pageblock that is emptied for it, or give one block back.
+    """Inflate this CPU's balloon by a pageblock that is evacuated for it, or deflate it by one block.
 
     Models      virtio_mem_fake_offline(), virtio_mem_fake_online(), drivers/virtio/virtio_mem.c
-    Differs     what is given back is a block of the balloon's inventory, a pageblock or less
+    Differs     deflation frees one block of the balloon's inventory, a pageblock or less
     Returns     0 or -ENOMEM
     Progress    bounded, blocking
     """
@@ -31,4 +31,4 @@ def virtiomem_step(mem, cpu):
     return 0
 
 
-ROLE = Role("virtiomem", "a balloon that grows by whole pageblocks, each evacuated for it", virtiomem_step)
+ROLE = Role("virtiomem", "a balloon grows by whole pageblocks, each evacuated for it", virtiomem_step)

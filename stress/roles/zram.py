@@ -1,4 +1,4 @@
-"""Role zram: compressed pages as objects behind handles, written, read and freed while compaction moves the frames under them."""
+"""Role zram: zsmalloc objects are written, read and freed through handles while compaction moves their zspages."""
 
 from kernels.alloc.pages import cpu_node, free_frozen_pages
 from kernels.base.atomics import load_relaxed
@@ -12,12 +12,12 @@ from stress.roles._pick import is_isolated_now
 from stress.roles._role import Role
 
 HANDLES_SEEN = 32
-RUN = 16  # handles in a row that are filled together, with one class of objects, and freed together: so zspages become empty
+RUN = 16  # successive handles that are filled with objects of one class, and freed, together, so that zspages become empty
 
 
 @kernel
 def find_isolated(mem, cpu):
-    """A handle of this CPU whose zspage is isolated now, of HANDLES_SEEN from a random one on; rather one that is the zspage's last object.
+    """A handle of this CPU with an isolated zspage, among HANDLES_SEEN from a random one on; preferably its zspage's last object.
 
     Returns     the handle or -1
     Progress    wait-free
@@ -35,7 +35,7 @@ def find_isolated(mem, cpu):
 
 @kernel
 def is_last_object(mem, handle):
-    """Whether a handle's object is the only one left in its zspage (a hint).
+    """Whether a handle's object is the last one in its zspage (a hint).
 
     Progress    wait-free
     """
@@ -45,7 +45,7 @@ def is_last_object(mem, handle):
 
 @kernel
 def fill_handle(mem, cpu, which, handle):
-    """An object of class `which` for a free handle.
+    """Allocate an object of class `which` for a free handle.
 
     Returns     0 or -ENOMEM
     Progress    as alloc_pages
@@ -63,7 +63,7 @@ def fill_handle(mem, cpu, which, handle):
 
 @kernel
 def fill_run(mem, cpu, place):
-    """Objects of one random class for the free handles of a run.
+    """Allocate objects of one random class for the free handles of a run.
 
     Returns     0 or -ENOMEM
     Progress    as alloc_pages
@@ -92,7 +92,7 @@ def free_run(mem, cpu, place):
 
 @kernel
 def zram_step(mem, cpu):
-    """Free the last object of a zspage that is isolated; else fill a run, free one, or read or write one object.
+    """Free the last object of an isolated zspage; otherwise fill a run, free one, or read or write one object.
 
     Returns     0 or -ENOMEM
     Progress    bounded
@@ -112,4 +112,4 @@ def zram_step(mem, cpu):
     return 0
 
 
-ROLE = Role("zram", "zsmalloc objects behind handles, in zspages that compaction moves", zram_step)
+ROLE = Role("zram", "zsmalloc objects are written, read and freed through handles while compaction moves their zspages", zram_step)

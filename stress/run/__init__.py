@@ -1,1 +1,1 @@
-"""`pfnstorm run`, `report` and `list`: from options to a result, the live view, the report, the store of runs."""
+"""`pfnstorm run`: options, setup, the storm, its live view, its report, and what is kept on disk."""

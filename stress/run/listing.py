@@ -1,4 +1,4 @@
-"""What `pfnstorm list` prints. Derived from the registries and the layout, so nothing is listed by hand."""
+"""What `pfnstorm list` prints, from the registries and the layout: nothing is listed by hand."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ def _columns(rows: list[tuple[str, str]]) -> list[str]:
 
 
 def _roles() -> list[str]:
-    from stress.roles import ROLES  # late: it imports the kernels
+    from stress.roles import ROLES  # late: it imports kernels
 
     return _columns([(role.name, role.summary) for role in ROLES])
 
@@ -40,7 +40,7 @@ def _types() -> list[str]:
 
 
 def _policies() -> list[str]:
-    numbers = [(name, f"{least}..{most}, {default} unless told") for name, (least, most, default) in NUMBERS.items()]
+    numbers = [(name, f"{least}..{most}, default {default}") for name, (least, most, default) in NUMBERS.items()]
     return _columns([(name, " | ".join(values)) for name, values in POLICIES.items()] + numbers)
 
 
@@ -58,6 +58,6 @@ _LISTINGS: dict[str, Callable[[], list[str]]] = {
 }
 
 
-def lines_of(what: str) -> list[str]:
-    """The lines of one listing."""
+def listing(what: str) -> list[str]:
+    """The lines of `pfnstorm list WHAT`."""
     return _LISTINGS[what]()

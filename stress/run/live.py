@@ -1,9 +1,8 @@
-"""What is seen while a storm runs: a table that redraws itself on a terminal, plain lines on a pipe.
+"""The live view of a storm: a table that is redrawn on a terminal, plain lines elsewhere.
 
-Drawn by the supervisor's own loop: no refresh thread, since the supervisor must stay single-threaded.
+The supervisor's loop draws it. There is no refresh thread, since the supervisor must stay single-threaded.
 """
 
-import os
 import sys
 from typing import TextIO
 
@@ -12,33 +11,21 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from stress.machine.host import size_text
+from stress.io.output import redraws
+from stress.io.text import clock_text, size_text
 from stress.storm.outcome import Totals
 
 
-def clock_text(seconds: float) -> str:
-    """Seconds for people: "12.0 s", "3:05:00"."""
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
-
-
 def plain_interval_s(elapsed_s: float) -> float:
-    """How often a pipe gets a line: a soak of a day must not fill a disk."""
+    """Seconds between two plain lines: the log of a day-long run must not fill a disk."""
     return 1.0 if elapsed_s < 60 else 10.0 if elapsed_s < 3600 else 60.0
 
 
-def redraws(out: TextIO) -> bool:
-    """Whether a stream is a terminal that can take back what it has shown."""
-    return out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-
-
 class LiveView:
-    """Shows totals about once a second. Use as a context; outside of it nothing is drawn."""
+    """Shows totals about once a second, within its context."""
 
     def __init__(self, role_names: list[str], shown: list[int], seconds: float, frame_bytes: int, out: TextIO = sys.stdout) -> None:
-        """Parameters: shown: indices of the roles that run; seconds: how long the storm will last."""
+        """Parameters: shown: indices of the roles that run; seconds: how long the storm lasts."""
         self._names, self._shown, self._seconds, self._frame_bytes, self._out = role_names, shown, seconds, frame_bytes, out
         self._before: tuple[float, Totals] | None = None
         self._next_plain_s = 0.0
@@ -54,7 +41,7 @@ class LiveView:
             self._live.stop()
 
     def update(self, elapsed_s: float, totals: Totals) -> None:
-        """Show rates since the last update."""
+        """Show the rates since the last update."""
         before_s, before = self._before or (0.0, Totals([0] * len(self._names), [0] * len(self._names), 0, 0, 0))
         self._before = (elapsed_s, totals)
         period_s = max(elapsed_s - before_s, 1e-3)

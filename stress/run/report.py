@@ -1,43 +1,18 @@
-"""A run's result as text. Rendered from the dict that --json writes and from nothing else, so any run can be printed again."""
+"""A run's result as text. It is rendered only from the dict that --json writes, so that any run can be printed again."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from kernels.base.layout import NUMBERS
 from stress.errors import UserError
-from stress.machine.host import size_text
+from stress.io.text import Cell, buddyinfo_lines, section, size_text, table, verdict_line
 from stress.storm.outcome import SCHEMA
 
-Cell = str | int | float | None
 _SHOWN_VIOLATIONS = 10
 
 
-def _text(cell: Cell) -> str:
-    if cell is None:
-        return "-"
-    if isinstance(cell, float):
-        return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.3g}"
-    return f"{cell:,}" if isinstance(cell, int) else cell
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[str]:
-    """Aligned lines: the first column left, the others right."""
-    cells = [list(header), *([_text(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells]
-
-
-def buddyinfo_lines(nodes: Sequence[Sequence[int]]) -> list[str]:
-    """As /proc/buddyinfo prints them (mm/vmstat.c, frag_show_print)."""
-    return [f"Node {nid}, zone {'Normal':>8} " + "".join(f"{count:6d} " for count in counts) for nid, counts in enumerate(nodes)]
-
-
-def _section(title: str, lines: Sequence[str]) -> list[str]:
-    return ["", title, *(f"  {line}" for line in lines)] if lines else []
-
-
 def _default_batch(name: str) -> str | None:
-    """What a policy that is a number is unless told: not worth a word."""
+    """The default of a policy that is a number; the report omits such a policy at its default."""
     return str(NUMBERS[name][2]) if name in NUMBERS else None
 
 
@@ -75,7 +50,7 @@ def _migration_lines(migration: dict[str, Any]) -> list[str]:
 
 
 def _range_lines(ranges: dict[str, Any]) -> list[str]:
-    """Whole ranges: how many of how many were to be had, how long it took, and what was in the way of the others."""
+    """Whole ranges: how many attempts succeeded, how long they took, and why the others failed."""
     shown = {name: each for name, each in ranges.items() if each["tried"]}
     rows: list[tuple[Cell, ...]] = []
     for name, each in shown.items():
@@ -98,14 +73,14 @@ _BARS = " .:-=+*#%@"
 
 
 def _spark(values: Sequence[int], width: int = 60) -> str:
-    """Thousandths as a line of characters, of at most `width`."""
+    """Thousandths as one line of at most `width` characters."""
     step = max(1, -(-len(values) // width))
     kept = [max(values[at : at + step]) for at in range(0, len(values), step)]
     return "".join(_BARS[min(max(value, 0) * len(_BARS) // 1001, len(_BARS) - 1)] for value in kept)
 
 
 def _fragmentation_lines(result: dict[str, Any]) -> list[str]:
-    """The kernel's two indices at both ends, by order, and one of them over time; what memory held meanwhile."""
+    """The kernel's two indices by order at the start and the end; movable, free and unusable memory over time."""
     samples = result.get("fragmentation")
     if not samples:
         return []
@@ -148,22 +123,19 @@ def _meeting_lines(meetings: dict[str, Any]) -> list[str]:
     return table(("meeting", "count", "per minute", "floor", ""), rows) if rows else []
 
 
-def _violation_lines(violations: Sequence[dict[str, Any]]) -> list[str]:
-    lines = []
+def _violation_lines(result: dict[str, Any]) -> list[str]:
+    violations, lines = result["violations"], []
     for violation in violations[:_SHOWN_VIOLATIONS]:
         words = ", ".join(f"{name} {word:#x}" for name, word in violation["words"].items())
         where = f"pfn {violation['pfn']}, cpus {violation['cpus']}"
         lines.append(f"{violation['invariant']} by {violation['checker']}: {where}: {violation['message']}")
         if words:
             lines.append(f"    {words}")
+        lines += [f"    {line}" for line in violation.get("scene", ())]
     if len(violations) > _SHOWN_VIOLATIONS:
         lines.append(f"and {len(violations) - _SHOWN_VIOLATIONS} more")
-    return lines
-
-
-def verdict_line(result: dict[str, Any]) -> str:
-    """The last line of every report."""
-    return f"verdict: {result['verdict']}: {result['reason']}"
+    command = result["config"].get("command")
+    return [*lines, f"the same storm again: {command}"] if violations and command else lines
 
 
 def render(result: dict[str, Any]) -> str:
@@ -178,23 +150,23 @@ def render(result: dict[str, Any]) -> str:
     spec = result["speculation"]
     lines = [
         *_head(result),
-        *_section("roles", _role_lines(result["roles"])),
-        *_section("counters that moved", table(("vmstat", "count"), list(result["vmstat"].items())) if result["vmstat"] else []),
-        *_section("buddyinfo before", buddyinfo_lines(result["buddyinfo_before"])),
-        *_section("buddyinfo after", buddyinfo_lines(result["buddyinfo_after"])),
-        *_section("speculative references", table(tuple(name.replace("_", " ") for name in spec), [tuple(spec.values())])),
-        *_section(
+        *section("roles", _role_lines(result["roles"])),
+        *section("counters that moved", table(("vmstat", "count"), list(result["vmstat"].items())) if result["vmstat"] else []),
+        *section("buddyinfo before", buddyinfo_lines(result["buddyinfo_before"])),
+        *section("buddyinfo after", buddyinfo_lines(result["buddyinfo_after"])),
+        *section("speculative references", table(tuple(name.replace("_", " ") for name in spec), [tuple(spec.values())])),
+        *section(
             "migrations by reason, in frames (failed: put back), and attempts that failed by cause", _migration_lines(result["migration"])
         ),
-        *_section("whole ranges, and blocks of pageblock order", _range_lines(result.get("ranges", {}))),
-        *_section(
+        *section("whole ranges, and blocks of pageblock order", _range_lines(result.get("ranges", {}))),
+        *section(
             "fragmentation, as /sys/kernel/debug/extfrag prints it (-1.000: there is such a block)",
             _fragmentation_lines(result),
         ),
-        *_section("lock contention", _contention_lines(result["contention"])),
-        *_section("meetings", _meeting_lines(result["meetings"])),
-        *_section("violations", _violation_lines(result["violations"])),
-        *_section("diagnosis", result["diagnosis"]),
+        *section("lock contention", _contention_lines(result["contention"])),
+        *section("meetings", _meeting_lines(result["meetings"])),
+        *section("violations", _violation_lines(result)),
+        *section("diagnosis", result["diagnosis"]),
         "",
         verdict_line(result),
     ]

@@ -1,7 +1,7 @@
-"""What a run leaves on disk: results/runs/<id>/ with run.json, and samples.sqlite with one row a second and role.
+"""What a run leaves on disk: results/runs/<id>/ with run.json, and samples.sqlite with one row for each second and role.
 
-run.json is written at the start with the verdict "running" and replaced at the end, so that whatever ends the run, its
-configuration and every sample until then are there. Samples go to SQLite in WAL mode by one writer, the supervisor.
+run.json is written at the start with the verdict "running" and replaced at the end: however the run ends, its configuration and
+all samples until then are on disk. The supervisor alone writes samples, to SQLite in WAL mode.
 """
 
 import json
@@ -25,17 +25,17 @@ CREATE TABLE machine_samples (seconds REAL NOT NULL, free_frames INTEGER NOT NUL
 
 
 def runs_folder() -> Path:
-    """Where runs are kept: PFNSTORM_RESULTS_DIR, else results/ in the current folder."""
+    """The folder of all runs: in PFNSTORM_RESULTS_DIR, else in results/ of the current folder."""
     return Path(os.environ.get("PFNSTORM_RESULTS_DIR") or "results") / "runs"
 
 
 def own_rss_bytes() -> int:
-    """Resident memory of this process."""
+    """The resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class RunStore:
-    """One run's folder. Each sample is committed, so a kill at any moment loses at most the last second."""
+    """The folder of one run. Each sample is committed, so that a kill at any moment loses at most the last second."""
 
     def __init__(self, scenario: str, config: dict[str, Any], host: dict[str, Any]) -> None:
         """Make the folder and write run.json.
@@ -56,7 +56,7 @@ class RunStore:
             raise HostError(f"cannot write results to {self.folder}: {error}; use --no-save or set PFNSTORM_RESULTS_DIR") from error
 
     def append(self, elapsed_s: float, parked_s: float, role_names: list[str], totals: Totals) -> None:
-        """One sample. If the disk is full or gone it says so once, and the run goes on without samples."""
+        """Keep one sample. A full or missing disk is reported once, and the run continues without samples."""
         if self._lost_samples:
             return
         rows = list(zip([elapsed_s] * len(role_names), role_names, totals.operations, totals.failures, strict=True))
@@ -71,7 +71,7 @@ class RunStore:
             print(f"pfnstorm: no more samples: {self.folder / 'samples.sqlite'}: {error}", file=sys.stderr)
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Replace run.json by the whole result.
+        """Close the samples and replace run.json by the whole result.
 
         Raises      HostError
         """
@@ -82,8 +82,8 @@ class RunStore:
             raise HostError(f"cannot write results to {self.folder}: {error}") from error
 
     def close(self) -> None:
-        """Close the database, which folds its -wal and -shm files away."""
-        with suppress(sqlite3.Error):  # a full disk: the samples until then stay in the -wal file, where SQLite finds them
+        """Close the database, which removes its -wal and -shm files."""
+        with suppress(sqlite3.Error):  # on a full disk the samples stay in the -wal file, where SQLite finds them
             self._database.close()
 
 
@@ -119,7 +119,7 @@ def _find_run(text: str) -> Path:
 
 
 def read_samples(folder: Path) -> list[tuple[float, str, int, int]]:
-    """All (seconds, role, operations, failures) of a run, in order."""
+    """(seconds, role, operations, failures) of all samples of a run, in order."""
     database = sqlite3.connect(f"file:{folder / 'samples.sqlite'}?mode=ro", uri=True)
     try:
         return database.execute("SELECT seconds, role, operations, failures FROM role_samples ORDER BY rowid").fetchall()

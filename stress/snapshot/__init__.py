@@ -1,1 +1,1 @@
-"""A recorded machine as a start: /proc/kpageflags read and checked, every frame classified, and put into a segment."""
+"""A recorded machine as a start: /proc/kpageflags is read, every frame is classified and put into a segment; `pfnstorm compact`."""

@@ -1,6 +1,6 @@
-"""What `pfnstorm compact` does: a recorded zone compacted whole, and the comparison with what the recorded kernel did.
+"""`pfnstorm compact`: a whole recorded zone is compacted and compared with what the recorded kernel did.
 
-Nothing is drawn at random and one CPU does all of it, so a recording gives the same figures every time, times apart.
+Nothing is random and one CPU does all of it, so a recording gives the same figures every time, except for durations.
 """
 
 import gc
@@ -23,26 +23,27 @@ from stress import checkers, roles
 from stress.checkers import Violation
 from stress.errors import EXIT_OF_VERDICT
 from stress.io.json_report import check_json_path, write_report
+from stress.io.output import StageLine
 from stress.machine.host import describe_host, usable_cpus
 from stress.machine.segment import calibrate_cycles, create_machine, segment_bytes, set_param
-from stress.process import build
 from stress.process.child import fork_child
 from stress.snapshot import compare
 from stress.snapshot.load import Start, load, start_from
 from stress.snapshot.show import render
+from stress.storm.entries import build_storm_entries
 from stress.storm.fragmentation import read_buddyinfo
 from stress.storm.outcome import read_counters
 from stress.storm.scenario import chosen_values, parse_policies, policy_params
-from stress.storm.supervisor import read_bugs
+from stress.storm.scene import read_bugs
 
 SCHEMA = "pfnstorm-compact/1"
 ROLE = "compact_memory"
-_POLL_S, _SAY_EVERY_S, _QUIET_S = 0.02, 1.0, 2.0
+_POLL_S, _PLAIN_INTERVAL_S = 0.02, 2.0
 
 
 @dataclass(frozen=True)
-class Options:
-    """What the command line said."""
+class CompactOptions:
+    """The command line of `pfnstorm compact`."""
 
     snapshot: Path
     settings: tuple[str, ...]
@@ -52,8 +53,8 @@ class Options:
     json: Path | None
 
 
-def execute(options: Options) -> int:
-    """Compact, print, save.
+def execute(options: CompactOptions) -> int:
+    """Compact, print and save.
 
     Returns     the exit code
     Raises      UserError, HostError
@@ -61,17 +62,17 @@ def execute(options: Options) -> int:
     if options.json is not None:
         check_json_path(options.json)
     policies = parse_policies(options.settings)
-    progress = _Progress()
+    progress = StageLine("compact", sys.stderr, plain_every_s=_PLAIN_INTERVAL_S)
     progress(f"reading {options.snapshot}")
     chosen = policy_params(policies)
     start = start_from(options.snapshot, 1, options.frame_bytes, chosen["window_blocks"])
     params = start.params | chosen | {"seed": 1, "shadow_on": int(options.check == "full")}
     params["tables_stay"] = int(not options.move_page_tables)
-    build.build_entries(build.entries_of(build.RUN_MODULES))
+    build_storm_entries()
     progress(f"loading {start.recording.nr_frames:,} frames")
     mem = machine_of(start, params)
     result = _run(mem, start, options, policies, progress)
-    progress.done()
+    progress.clear()
     print(render(result), flush=True)
     unwritten = write_report(options.json, result)
     return EXIT_OF_VERDICT[result["verdict"]] or unwritten
@@ -86,34 +87,13 @@ def machine_of(start: Start, params: dict[str, int]) -> Any:
     return mem
 
 
-class _Progress:
-    """One line on stderr that is drawn over; on a pipe, lines from the second second on."""
-
-    def __init__(self) -> None:
-        self._start_s = time.monotonic()
-        self._tty = sys.stderr.isatty()
-
-    def __call__(self, what: str) -> None:
-        elapsed_s = time.monotonic() - self._start_s
-        if self._tty:
-            sys.stderr.write(f"\r\x1b[Kcompact: {elapsed_s:4.0f} s, {what}")
-        elif elapsed_s > _QUIET_S:
-            sys.stderr.write(f"compact: {elapsed_s:4.0f} s, {what}\n")
-        sys.stderr.flush()
-
-    def done(self) -> None:
-        if self._tty:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-
 # ------------------------------------------------------------------------------------------------------------------ the run
 
 
-def _run(mem: Any, start: Start, options: Options, policies: dict[str, str], progress: _Progress) -> dict[str, Any]:
+def _run(mem: Any, start: Start, options: CompactOptions, policies: dict[str, str], progress: StageLine) -> dict[str, Any]:
     before = read_buddyinfo(mem)[0]
     words = compare.words(mem)
-    verdict, reason, violations = _check(mem, options, progress, "the machine as it was loaded")
+    verdict, reason, violations = _check(mem, options, progress, "the loaded machine")
     elapsed_ns, figures, went = 0, {}, []
     if verdict == "clean":
         verdict, reason, violations, elapsed_ns = _compact(mem, progress)
@@ -159,7 +139,7 @@ def _run(mem: Any, start: Start, options: Options, policies: dict[str, str], pro
     }
 
 
-def _check(mem: Any, options: Options, progress: _Progress, what: str) -> tuple[str, str, list[Violation]]:
+def _check(mem: Any, options: CompactOptions, progress: StageLine, what: str) -> tuple[str, str, list[Violation]]:
     if options.check == "none":
         return "clean", "", []
     progress(f"checking {what}")
@@ -171,7 +151,7 @@ def _check(mem: Any, options: Options, progress: _Progress, what: str) -> tuple[
 
 
 def _judge(figures: dict[str, dict[str, Any]]) -> str:
-    """What the comparison shows, in one line."""
+    """The result of the comparison in one line."""
     outside = [name for name, row in figures.items() if row["within"] is False]
     judged = [name for name, row in figures.items() if row["within"] is not None]
     if outside:
@@ -182,13 +162,13 @@ def _judge(figures: dict[str, dict[str, Any]]) -> str:
 
 
 def _notes(start: Start) -> list[str]:
-    """What of the recording had to be guessed, or could not be kept."""
+    """What the recording does not have and had to be guessed, and what the model cannot hold."""
     recording, frames = start.recording, start.frames
     notes = []
     if recording.heads_only:
-        notes.append("BUDDY is on the first frames of free blocks alone: their sizes are taken from buddyinfo and the frames after them")
+        notes.append("BUDDY is set only on the first frame of a free block: sizes follow from buddyinfo and from the frames after it")
     if not recording.has_counts:
-        notes.append("no count_before: what has MMAP is mapped once")
+        notes.append("no count_before: every frame with MMAP is taken to be mapped once")
     if recording.blocks_not_movable is None:
         notes.append("no pagetypeinfo_before: every pageblock with memory that never moves is taken to be Unmovable")
     if frames.nr_clipped:
@@ -196,8 +176,8 @@ def _notes(start: Start) -> list[str]:
     return notes
 
 
-def _compact(mem: Any, progress: _Progress) -> tuple[str, str, list[Violation], int]:
-    """Compact in a process of its own, since a kernel that meets a broken invariant leaves its process.
+def _compact(mem: Any, progress: StageLine) -> tuple[str, str, list[Violation], int]:
+    """Compact in a child process, since a kernel that finds a broken invariant exits.
 
     Returns     (verdict, reason, violations, ns of CPU time)
     """
@@ -211,14 +191,13 @@ def _compact(mem: Any, progress: _Progress) -> tuple[str, str, list[Violation], 
     violations = read_bugs(mem)
     if status == EXIT_BUG and violations:
         first = violations[0]
-        return "violated", f"{first.invariant} broke in the act, found by {first.checker}: pfn {first.pfn}", violations, 0
+        return "violated", f"{first.invariant} broke during compaction, found by {first.checker}: pfn {first.pfn}", violations, 0
     how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
     return "died", f"the process that compacted {how}", violations, 0
 
 
-def _await(pid: int, mem: Any, progress: _Progress) -> int:
-    """Wait for the child, saying how far it is; whatever happens, it is gone afterwards."""
-    next_say_s = time.monotonic() + _SAY_EVERY_S
+def _await(pid: int, mem: Any, progress: StageLine) -> int:
+    """Wait for the child and show how far it is; on an exception the child is killed."""
     reaped = False
     try:
         while True:
@@ -226,8 +205,7 @@ def _await(pid: int, mem: Any, progress: _Progress) -> int:
             if done:
                 reaped = True
                 return os.waitstatus_to_exitcode(status)
-            if time.monotonic() >= next_say_s:
-                next_say_s += _SAY_EVERY_S
+            if progress.is_due:
                 scanners = (int(mem.arrays[name][0]) >> mem.pageblock_order for name in ("zone_migrate_pfn", "zone_free_pfn"))
                 progress("compacting: the scanners are at pageblocks {} and {}".format(*scanners))
             time.sleep(_POLL_S)
@@ -238,7 +216,7 @@ def _await(pid: int, mem: Any, progress: _Progress) -> int:
 
 
 def _touch(mem: Any) -> None:
-    """Have every page of the segment mapped, so that no page fault of the host's is timed."""
+    """Map every page of the segment, so that no page fault of the host is timed."""
     for array in mem.arrays.values():
         array[:: max(1, mmap.PAGESIZE // array.strides[0])].sum()
 

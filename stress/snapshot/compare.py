@@ -1,4 +1,4 @@
-"""What came of compacting a recording, beside what the kernel that was recorded did: one dict, which --json writes and `show` renders."""
+"""The result of compacting a recording beside what the recorded kernel did: parts of the dict that --json writes and `show` renders."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from stress.storm.outcome import read_counters
 
 TOLERANCE = 0.15
 NR_SLICES = 16
-LARGE_ORDER = 9  # free blocks of this order and above are what compaction is for
-#: figures that are to be within TOLERANCE of the kernel's
+LARGE_ORDER = 9  # compaction is for free blocks of this order and above
+#: figures that must be within TOLERANCE of the kernel's
 JUDGED = ("frames migrated", "order-9 blocks gained")
 
 
@@ -58,7 +58,7 @@ def _per(total: int | None, count: int | None) -> float | None:
 
 
 def _on_pcp_after(start: Start) -> int | None:
-    """Frames that the kernel had on per-CPU lists afterwards: those without a flag that were not kernel memory before."""
+    """Frames on the recorded kernel's per-CPU lists afterwards: those without a flag that were not kernel memory before."""
     if start.recording.flags_after is None:
         return None
     unflagged = classify(start.recording.flags_after) == NUMBER["unflagged"]
@@ -66,7 +66,7 @@ def _on_pcp_after(start: Start) -> int | None:
 
 
 def where_frames_went(mem: Any, start: Start) -> list[dict[str, int | None]]:
-    """By slice of the zone: frames that a folio left, and free frames that one came to; the kernel's from flags_after."""
+    """For each slice of the zone: frames that a folio left and free frames that one came to; the kernel's from flags_after."""
     frames, recording = start.frames, start.recording
     was = np.isin(frames.settled, (NUMBER["anon"], NUMBER["file"]))
     free = frames.settled == NUMBER["free"]
@@ -100,7 +100,7 @@ def _slices(chosen: Bools) -> list[int]:
 
 
 def classes(frames: Frames) -> list[dict[str, Any]]:
-    """By class: the frames that the flags alone put there, those that were settled there, and what they are in the model."""
+    """For each class: its frames by their flags alone, its frames once all are settled, and what they are in the model."""
     settled = frames.counted()
     becomes = {each.name: each.becomes for each in CLASSES} | {"on_pcp": "misc.none", "kernel": "misc.unknown"}
     return [
@@ -111,7 +111,7 @@ def classes(frames: Frames) -> list[dict[str, Any]]:
 
 
 def words(mem: Any) -> dict[str, int]:
-    """Frames by the memdesc type that their words have; the frames after the first of a free block count as Buddy."""
+    """How many frames have each memdesc type; all frames of a free block count as Buddy."""
     kind: Ints = mem.arrays["memdesc"] & TYPE_MASK
     counted = {int(value): int(count) for value, count in zip(*np.unique(kind, return_counts=True), strict=True)}
     counted[T_BUDDY] = int(mem.arrays["zone_free"].sum() + mem.arrays["zone_isolate_free"].sum())

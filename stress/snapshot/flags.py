@@ -1,10 +1,9 @@
-"""What a frame is, from its /proc/kpageflags bits alone: one table, first match wins.
+"""The class of a frame by its /proc/kpageflags bits alone: one table, the first match wins.
 
 Models      include/uapi/linux/kernel-page-flags.h; stable_page_flags(), fs/proc/page.c
-Differs     flags do not tell everything. Who has pinned a folio, or holds a reference to it for a moment, is not in them: no folio is
-            taken for pinned. Mlocked and unevictable folios move, as with vm.compact_unevictable_allowed = 1. A slab's objects, a
-            page table's level and a balloon's driver are not in them either. Frames without any flag are told apart by where they
-            are: see settle_unflagged().
+Differs     flags do not have everything. Pins and short-lived references are not in them: no folio is taken to be pinned. Mlocked and
+            unevictable folios move, as with vm.compact_unevictable_allowed = 1. Neither are a slab's objects, a page table's level and
+            a balloon's driver. Frames without any flag are classified by their place: see settle_unflagged().
 """
 
 from dataclasses import dataclass
@@ -27,10 +26,10 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FrameClass:
-    """One row: a frame belongs to it if it has one of `any_of`; `any_of` empty: if it has no flag at all, or, at the end, any.
+    """One row of the table: frames that have one of the flags in `any_of`; if `any_of` is empty, frames without any flag.
 
-    becomes  the memdesc type that it gets in the model
-    why      what that leaves out
+    becomes  the memdesc type of the frame in the model
+    why      the reason, or what the model leaves out
     """
 
     name: str
@@ -41,12 +40,14 @@ class FrameClass:
 
 CLASSES: tuple[FrameClass, ...] = (
     FrameClass("free", ("BUDDY",), "buddy", "in a free block; its order follows from the frames around it"),
-    FrameClass("hole", ("NOPAGE",), "misc.reserved", "no memory there"),
-    FrameClass("poisoned", ("HWPOISON",), "misc.reserved", "stays where it is, as nobody can use it"),
+    FrameClass("hole", ("NOPAGE",), "misc.reserved", "no memory"),
+    FrameClass("poisoned", ("HWPOISON",), "misc.reserved", "stays where it is, since it cannot be used"),
     FrameClass("reserved", ("RESERVED", "ZERO_PAGE"), "misc.reserved", "the firmware's, the kernel image's, the zero pages"),
-    FrameClass("offline", ("OFFLINE",), "misc.offline", "a balloon's, and moves; what is more than the model's balloons hold is reserved"),
-    FrameClass("page_table", ("PGTABLE",), "pagetable", "of whatever level; stays where it is unless page tables are said to move"),
-    FrameClass("hugetlb", ("HUGE",), "misc.kmalloc_large", "compaction passes it by, in use or not"),
+    FrameClass(
+        "offline", ("OFFLINE",), "misc.offline", "a balloon's, and moves; frames beyond the capacity of the model's balloons are reserved"
+    ),
+    FrameClass("page_table", ("PGTABLE",), "pagetable", "of any level; stays where it is, except with --move-page-tables"),
+    FrameClass("hugetlb", ("HUGE",), "misc.kmalloc_large", "compaction skips it, in use or not"),
     FrameClass("slab", ("SLAB",), "slab", "one descriptor a frame, objects unknown"),
     FrameClass("anon", ("ANON", "KSM"), "anon", "a KSM page is one that several tasks map read-only; swap cache is not modelled"),
     FrameClass("file", ("LRU",), "file", "shmem too"),
@@ -57,11 +58,11 @@ CLASSES: tuple[FrameClass, ...] = (
     FrameClass("kernel_mapped", tuple(BITS), "misc.unknown", "other flags: kernel memory that user space maps, or a frame in flight"),
 )
 NUMBER = {each.name: number for number, each in enumerate(CLASSES)}
-#: what becomes of unflagged frames
+#: the classes that unflagged frames are settled to
 ON_PCP, KERNEL, MAPPED_SINCE = (len(CLASSES) + k for k in range(3))
 #: names of all numbers that a settled frame can have
 NAMES = (*(each.name for each in CLASSES), "on_pcp", "kernel", "mapped_since")
-#: flags that only memory has which never moves
+#: classes of memory that never moves
 UNMOVABLE = ("page_table", "slab", "kernel_block")
 
 
@@ -70,13 +71,13 @@ def mask(*names: str) -> np.uint64:
 
 
 def has(flags: Words, *names: str) -> Bools:
-    """Which words have one of these bits."""
+    """Which words have at least one of these bits."""
     found: Bools = flags & mask(*names) != 0
     return found
 
 
 def classify(flags: Words) -> Ints:
-    """The number of each frame's class, in CLASSES."""
+    """The index in CLASSES of each frame's class."""
     values, inverse = np.unique(flags, return_inverse=True)
     classes = np.full(len(values), NUMBER["kernel_mapped"], np.int64)
     for number, each in reversed(list(enumerate(CLASSES))):
@@ -88,13 +89,13 @@ def classify(flags: Words) -> Ints:
 
 
 def blocks_by_use(classes: Ints, pageblock_order: int, nr_not_movable: int | None) -> Bools:
-    """Which pageblocks are not of type Movable, as far as flags tell.
+    """Which pageblocks are not of type Movable, estimated from flags.
 
-    A block's type is not in kpageflags. /proc/pagetypeinfo counts how many blocks of a zone are not Movable; those are taken to be the
-    ones with the most memory in them that never moves, and after those the ones without any flag: whatever their type is, nothing in
-    them is free or moves. Without it: every block that has such memory.
+    The type of a block is not in kpageflags. /proc/pagetypeinfo has the number of blocks of a zone that are not Movable. They are taken to
+    be the blocks with the most memory that never moves, and after those the blocks without any flag: nothing in the latter is free or
+    moves. Without pagetypeinfo it is every block with such memory.
 
-    Parameters  nr_not_movable: of the zone, or None
+    Parameters  nr_not_movable: how many blocks of the zone are not Movable; None: unknown
     """
     in_block = classes.reshape(-1, 1 << pageblock_order)
     used = np.isin(in_block, [NUMBER[name] for name in UNMOVABLE]).sum(axis=1)
@@ -110,9 +111,9 @@ def blocks_by_use(classes: Ints, pageblock_order: int, nr_not_movable: int | Non
 def settle_unflagged(classes: Ints, counts: Ints, not_movable: Bools, pageblock_order: int, most_on_pcp: int) -> Ints:
     """Decide what each unflagged frame is.
 
-    Neither memory that the kernel allocated without a flag nor a free frame on a per-CPU list has one. Mapped, by /proc/kpagecount
-    which is read a moment later: it has become anonymous memory since. In a pageblock that is not Movable, or in one that has no
-    flag at all: kernel memory. Elsewhere: free, on a per-CPU list; but no more of them than Linux keeps there.
+    Some kernel memory has no flag, and neither has a free frame on a per-CPU list. A frame that is mapped by /proc/kpagecount, which is
+    read a moment later, has become anonymous memory meanwhile. A frame in a pageblock that is not Movable, or in one without any flag,
+    is kernel memory. Any other frame is free and on a per-CPU list, up to as many as Linux keeps there.
 
     Parameters  most_on_pcp: an eighth of the zone, MIN_PERCPU_PAGELIST_HIGH_FRACTION of mm/page_alloc.c
     """
@@ -131,8 +132,8 @@ def settle_unflagged(classes: Ints, counts: Ints, not_movable: Bools, pageblock_
 def object_orders(flags: Words, classes: Ints, order_max: int) -> Ints:
     """The order of the object that begins at each frame; -1 where none begins.
 
-    Compound pages whose size is no power of two, which are not aligned, of mixed classes or larger than `order_max` count as frames
-    of order 0: a recording is not of one instant.
+    A compound page counts as frames of order 0 if its size is no power of two, or if it is not aligned, of mixed classes or larger than
+    `order_max`: a recording is not of one instant.
     """
     nr_frames = len(flags)
     tail = has(flags, "COMPOUND_TAIL")
@@ -155,7 +156,7 @@ def object_orders(flags: Words, classes: Ints, order_max: int) -> Ints:
 def free_blocks(free: Bools, not_movable: Bools, pageblock_order: int, order_max: int) -> tuple[Ints, Ints]:
     """The free blocks that the buddy would make of these frames: (first frames, orders), ascending.
 
-    The buddy merges whatever it can, so the largest aligned blocks are the blocks; above a pageblock only within one type.
+    The buddy merges whenever it can, so these are the largest aligned blocks; above a pageblock only within one migratetype.
     """
     orders = np.full(len(free), -1, np.int64)
     left = free.copy()
@@ -176,8 +177,8 @@ def free_blocks(free: Bools, not_movable: Bools, pageblock_order: int, order_max
 def free_from_heads(heads: Bools, unflagged: Bools, buddyinfo: list[int] | None, order_max: int) -> Bools:
     """The free frames of a recording in which only the first frame of a free block has BUDDY, as before Linux 6.10 or so.
 
-    A block may reach as far as alignment and frames without flags allow; how far the blocks really reach is taken from buddyinfo,
-    the largest for those that may be the largest.
+    Alignment and the frames without flags after a head limit the size of its block. The sizes come from buddyinfo: the largest go to
+    the heads with the highest limits.
     """
     at = np.flatnonzero(heads)
     stops = np.append(np.flatnonzero(~unflagged), len(heads))

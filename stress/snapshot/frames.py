@@ -1,4 +1,4 @@
-"""What every frame of a recording is, settled: class, order, mappings, free blocks, types of pageblocks. Plain numbers, no machine yet."""
+"""What every frame of a recording is: class, order, mappings, free blocks, migratetypes of pageblocks. Plain numbers, no machine yet."""
 
 from dataclasses import dataclass
 
@@ -22,12 +22,12 @@ from stress.snapshot.flags import (
 )
 from stress.snapshot.recording import Recording
 
-PCP_SHARE = 8  # MIN_PERCPU_PAGELIST_HIGH_FRACTION: the most of a zone that may lie on per-CPU lists
+PCP_SHARE = 8  # MIN_PERCPU_PAGELIST_HIGH_FRACTION: the largest share of a zone that is on per-CPU lists
 
 
 @dataclass(frozen=True)
 class Frames:
-    """By frame: `settled` its class (flags.NAMES), `orders` of the object that begins there or -1, `mapped` how often it is mapped."""
+    """For each frame: `settled`: its class (flags.NAMES); `orders`: of the object that begins there, or -1; `mapped`: its mappings."""
 
     settled: Ints
     orders: Ints
@@ -35,10 +35,10 @@ class Frames:
     migratetypes: Ints  # by pageblock
     free_first: Ints
     free_orders: Ints
-    by_flags: dict[str, int]  # frames of each class, as the flags alone say
+    by_flags: dict[str, int]  # frames of each class by their flags alone
     pageblock_order: int
-    pcp_high: int  # frames that lay on per-CPU lists when the flags were read
-    nr_clipped: int  # anonymous or file frames whose count of mappings had to be changed to one that the model has
+    pcp_high: int  # frames on per-CPU lists when the flags were read
+    nr_clipped: int  # anonymous or file frames whose count of mappings was changed to one that the model can have
 
     def of(self, *names: str) -> Ints:
         """The frames of some classes."""
@@ -83,7 +83,7 @@ def settle(recording: Recording) -> Frames:
 
 
 def _keep_within_pools(settled: Ints, orders: Ints) -> None:
-    """Page tables and slabs for which the model has no upper entry or no descriptor become kernel memory, frame by frame."""
+    """Make kernel memory, frame by frame, of page tables and slabs for which the model has no upper entry or no descriptor."""
     pools = Geometry(nr_cpus=1, nr_nodes=1, frames_per_node=len(settled))
     tables = np.flatnonzero(settled == NUMBER["page_table"])
     slabs = np.flatnonzero(settled == NUMBER["slab"])
@@ -93,7 +93,7 @@ def _keep_within_pools(settled: Ints, orders: Ints) -> None:
 
 
 def _mapped(settled: Ints, counts: Ints) -> tuple[Ints, int]:
-    """Mappings of each frame within the model's terms: 1 to FAMILY_TASKS of an anonymous one, up to FAMILY_TASKS of a file's."""
+    """The mappings of each frame within the model's limits (anonymous: at least 1; all: at most FAMILY_TASKS), and how many changed."""
     mapped = np.minimum(counts, FAMILY_TASKS)
     anon = settled == NUMBER["anon"]
     mapped[anon] = np.maximum(mapped[anon], 1)
@@ -103,7 +103,7 @@ def _mapped(settled: Ints, counts: Ints) -> tuple[Ints, int]:
 
 
 def _migratetypes(settled: Ints, not_movable: Bools, pageblock_order: int, known: tuple[int, int] | None) -> Ints:
-    """Of the blocks that are not Movable, those with the most memory that is no slab are Unmovable, the others Reclaimable."""
+    """The type of each pageblock: of those that are not Movable, the ones with the most memory beside slabs are Unmovable."""
     migratetypes = np.full(len(not_movable), MT_MOVABLE, np.int64)
     chosen = np.flatnonzero(not_movable)
     if known is None:

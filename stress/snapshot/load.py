@@ -1,8 +1,8 @@
-"""A settled recording put into a booted machine: every word, descriptor, mapping, list and stamp of every frame, by numpy.
+"""A settled recording is put into a booted machine: every word, descriptor, mapping, list and stamp of every frame, by numpy.
 
-The machine is data, so this writes what kernels would have written; the checkers at rest are asked at once whether it is a machine.
-Frames stand where they stood, counted from the beginning of the zone. What the recording does not have is made up: who maps an
-anonymous folio (the tasks of a family each), which file a folio belongs to and at which index, and that nothing was ever written.
+The machine is data, so this module writes what kernels would have written; the checkers at rest then verify it. Frames keep their
+place, counted from the beginning of the zone. What the recording does not have is made up: which tasks map an anonymous folio (those
+of one family), the file and the index of a folio, and that its contents were never written.
 """
 
 from dataclasses import dataclass, replace
@@ -63,7 +63,8 @@ from kernels.base.layout import (
     Geometry,
 )
 from stress.errors import UserError
-from stress.machine.host import GIB, memory_headroom, require_memory
+from stress.io.text import GIB
+from stress.machine.host import memory_headroom, require_memory
 from stress.machine.segment import segment_bytes
 from stress.machine.sizes import anon_pages_of, derived_params
 from stress.snapshot.flags import NAMES, Ints, has
@@ -76,14 +77,14 @@ MAPPABLE = TASK_PAGES - ANON_PAGES  # pages of a file that tasks can map
 TABLE_PAGES = 512
 MAX_FRAME_BYTES, MIN_FRAME_BYTES = 4096, 64
 SEGMENT_MAX_BYTES = GIB
-NUMPY_BYTES = 400  # a frame: copies while it is loaded and checked
+NUMPY_BYTES = 400  # for each frame: copies while a recording is loaded and checked
 Arrays = dict[str, npt.NDArray[Any]]
-KERNEL_STAMP, TABLE_STAMP = 1 << 60, 1 << 58  # as the roles stamp, and as the checkers know them
+KERNEL_STAMP, TABLE_STAMP = 1 << 60, 1 << 58  # as roles write and checkers expect them
 
 
 @dataclass(frozen=True)
 class Folios:
-    """Folios of one type, large ones first: the first frame of each, its order, and at which page of all memory of the type it stands."""
+    """Folios of one type, large ones first: the first frame of each, its order, and its first page in all memory of that type."""
 
     first: Ints
     order: Ints
@@ -94,7 +95,7 @@ class Folios:
         return np.left_shift(1, self.order)
 
     def each_frame(self) -> tuple[Ints, Ints]:
-        """For every frame of every folio: the folio's number, and the frame's place in it."""
+        """For every frame of every folio: the number of the folio, and the place of the frame in it."""
         number = np.repeat(np.arange(len(self.first)), self.size)
         ends = np.cumsum(self.size)
         return number, np.arange(len(number)) - np.repeat(ends - self.size, self.size)
@@ -102,7 +103,7 @@ class Folios:
 
 @dataclass(frozen=True)
 class Start:
-    """A recording as a start: what the frames are, and the machine that holds them."""
+    """A recording as the start of a run: what its frames are, and the machine that holds them."""
 
     recording: Recording
     frames: Frames
@@ -119,14 +120,14 @@ class Start:
 def plan(recording: Recording, frames: Frames, nr_cpus: int, frame_bytes: int | None, window_blocks: int = 1) -> Start:
     """Size a machine for a recording.
 
-    Parameters  frame_bytes: bytes of contents a frame; None: the most that keep the segment within 1 GiB and half of what is free;
+    Parameters  frame_bytes: bytes of contents a frame; None: the most that keep the segment within 1 GiB and half of the free memory
                 window_blocks: as the policy of that name
     """
     anon = _packed(frames, "anon", np.ones(recording.nr_frames, np.int64), ANON_PAGES, 0, ANON_PAGES)
-    # a file's first pages are those that tasks map
+    # tasks map the first pages of a file
     file = _packed(frames, "file", frames.mapped, FILE_PAGES, MAPPABLE, FILE_PAGES)
     nr_files = max(4, _units(file, FILE_PAGES))
-    nr_families = max(nr_cpus, nr_files, _units(anon, ANON_PAGES))  # so that at least FAMILY_TASKS tasks map each file
+    nr_families = max(nr_cpus, nr_files, _units(anon, ANON_PAGES))  # at least FAMILY_TASKS tasks can map each file
     held = _held(frames)
     pcp_high = -(-frames.pcp_high // nr_cpus)
     geometry = Geometry(
@@ -155,7 +156,7 @@ def plan(recording: Recording, frames: Frames, nr_cpus: int, frame_bytes: int | 
 def start_from(path: Path, nr_cpus: int, frame_bytes: int | None, window_blocks: int) -> Start:
     """Read a recording and size a machine for it.
 
-    Raises      UserError, HostError if it does not fit
+    Raises      UserError; HostError if it does not fit into the host's memory
     """
     recording = read_recording(path)
     start = plan(recording, settle(recording), nr_cpus, frame_bytes, window_blocks)
@@ -164,7 +165,7 @@ def start_from(path: Path, nr_cpus: int, frame_bytes: int | None, window_blocks:
 
 
 def _fitting(geometry: Geometry) -> Geometry:
-    """The same with as much contents a frame as keeps the segment within its bounds, but no less than the least."""
+    """The same geometry with the most contents a frame for which the segment is small enough, and at least MIN_FRAME_BYTES."""
     room = min(SEGMENT_MAX_BYTES, memory_headroom().available_bytes // 2)
     while geometry.words_per_frame * 8 > MIN_FRAME_BYTES and segment_bytes(geometry) > room:
         geometry = replace(geometry, words_per_frame=geometry.words_per_frame // 2)
@@ -177,15 +178,15 @@ def _offline_beyond(frames: Frames, nr_cpus: int) -> int:
 
 
 def _held(frames: Frames) -> Ints:
-    """The first frames of all that the kernel holds and nobody moves."""
+    """The first frames of all objects that the kernel holds and that never move."""
     pfn = frames.of("kernel", "kernel_mapped", "kernel_block", "hugetlb")
     return pfn[frames.orders[pfn] >= 0]
 
 
 def _packed(frames: Frames, name: str, mapped: Ints, unit: int, low: int, high: int) -> Folios:
-    """The folios of a class, placed in units of `unit` pages: those with a mapping in the first `low` pages of each unit, others after.
+    """The folios of a class, placed in units of `unit` pages: mapped ones in the first `low` pages of each unit, the others after them.
 
-    Sizes are powers of two no larger than a part of a unit, and large ones come first: nothing is left between them.
+    Sizes are powers of two no larger than a part of a unit, and large ones come first, so that there are no gaps.
     """
     pfn = frames.of(name)
     first = pfn[frames.orders[pfn] >= 0]
@@ -210,13 +211,13 @@ def _units(folios: Folios, unit: int) -> int:
 
 
 def load(mem: Any, start: Start) -> None:
-    """Put a recording into a machine that was created with its geometry and parameters, and booted.
+    """Put a recording into a booted machine of its geometry and parameters.
 
-    Raises      UserError if the policy of Offline frames is not the one that has words for them
+    Raises      UserError if there are Offline frames and the policy has no words for them
     """
     arrays, frames = mem.arrays, start.frames
     if len(frames.of("offline")) and mem.policy_offline != OFFLINE_NONE:
-        raise UserError("--set offline: a recording with Offline frames starts under offline=none alone")
+        raise UserError("--set offline: a recording with Offline frames needs offline=none")
     arrays["memdesc"][:] = NONE_WORD
     arrays["shadow"][:] = SH_OWNED
     arrays["block_migratetype"][:] = frames.migratetypes
@@ -245,13 +246,13 @@ def _load_free(arrays: Arrays, frames: Frames) -> None:
 
 
 def _link(members: Ints, after: npt.NDArray[Any], before: npt.NDArray[Any]) -> None:
-    """Chain members in their order; links are index + 1, 0 ends a list."""
+    """Link members in their order; a link is index + 1, and 0 ends a list."""
     after[members] = np.append(members[1:] + 1, 0)
     before[members] = np.append(0, members[:-1] + 1)
 
 
 def _load_pcp(mem: Any, frames: Frames) -> None:
-    """Frames on per-CPU lists, lowest coldest, in equal shares."""
+    """Frames on per-CPU lists in equal shares; the lowest frame is the coldest."""
     which = MT_MOVABLE  # of order 0
     for cpu, share in enumerate(np.array_split(frames.of("on_pcp"), mem.nr_cpus)):
         base = (cpu * PCP_LISTS + which) * mem.pcp_capacity
@@ -262,7 +263,7 @@ def _load_pcp(mem: Any, frames: Frames) -> None:
 
 
 def _load_misc(mem: Any, start: Start) -> None:
-    """What the kernel holds is held in the mailboxes that a replayed trace would use; reserved frames; balloons."""
+    """Kernel memory, held in the mailboxes that a replayed trace would use; reserved frames; balloons."""
     arrays, frames = mem.arrays, start.frames
     held = _held(frames)
     order = frames.orders[held]
@@ -289,7 +290,7 @@ def _load_misc(mem: Any, start: Start) -> None:
 def _load_folios(mem: Any, start: Start) -> int:
     """Descriptors, words, mappings, page cache, LRU lists and stamps of all folios.
 
-    Returns     how many are anonymous: theirs are the first descriptors
+    Returns     how many are anonymous; these have the first descriptors
     """
     nr_anon = len(start.anon.first)
     for folios, kind, lruvec, base in ((start.anon, T_ANON, 0, 0), (start.file, T_FILE, 1, nr_anon)):
@@ -332,7 +333,7 @@ def _folio_flags(start: Start, folios: Folios, kind: int) -> Ints:
 
 
 def _load_ptes(mem: Any, kind: int, owner: Ints, index: Ints, pfn: Ints, nr_ptes: Ints) -> None:
-    """Page k of a folio is mapped by the first nr_ptes of its tasks; writable if by one alone, and anonymous."""
+    """The first nr_ptes tasks of a folio map each of its pages; an anonymous page that one task maps is writable."""
     alone = PTE_WRITE | PTE_DIRTY | PTE_EXCLUSIVE
     for nth in range(FAMILY_TASKS):
         here = nr_ptes > nth
@@ -352,7 +353,7 @@ def _load_lru(mem: Any, descs: Ints, lruvec: int) -> None:
 
 
 def _load_uncounted(mem: Any, frames: Frames) -> None:
-    """Slabs and page tables: a descriptor each. A slab has no object that the model knows, and no room for one: nobody frees it."""
+    """A descriptor for each frame of a slab or page table. A slab has no objects and no room for one, so that it is never freed."""
     arrays = mem.arrays
     slabs, tables = frames.of("slab"), frames.of("page_table")
     pfn = np.concatenate((slabs, tables))

@@ -1,7 +1,7 @@
-"""A recording read and checked: an .npz with flags_before, and with count_before, flags_after and meta if they were taken.
+"""A recording is read and checked: an .npz with flags_before, and optionally with count_before, flags_after and meta.
 
-The zones of the machine are not in it. Normal begins at 4 GiB on x86-64 and elsewhere on other machines, so that of all likely
-beginnings the one is taken whose free frames are those of buddyinfo; it ends with the last frame that has a flag.
+The zones of the machine are not in it. Zone Normal begins at 4 GiB on x86-64 and elsewhere on other machines. Of the likely beginnings
+the one is taken from which the number of free frames is that of buddyinfo; the zone ends with the last frame that has a flag.
 """
 
 import json
@@ -19,9 +19,9 @@ from stress.storm.trace import UNREADABLE
 
 ZONE = "Normal"
 FOUR_GIB_PFN = 1 << 20
-#: where zone Normal may begin: at 16 MiB, 1 GiB or 4 GiB, or where memory does
+#: zone Normal may begin at 16 MiB, 1 GiB or 4 GiB, or with the first frame
 _BEGINNINGS = (4096, 1 << 18, FOUR_GIB_PFN)
-#: free frames of a zone that buddyinfo may count otherwise, as a share: it was read at another instant
+#: the share by which buddyinfo's free frames may differ: it was read at another instant
 _TOLERANCE = 0.1
 _ALIGN = 1 << NR_ORDERS - 1
 DEFAULT_PAGEBLOCK_ORDER = 9
@@ -30,7 +30,7 @@ MIN_BLOCKS = 8
 
 @dataclass(frozen=True)
 class Recording:
-    """Zone Normal of a recorded machine. Frame 0 is `first_pfn`, which is aligned to the largest block; what is no part of it is a hole."""
+    """Zone Normal of a recorded machine. Frame 0 is `first_pfn`, aligned to the largest block; frames outside of the zone are holes."""
 
     path: Path
     first_pfn: int
@@ -45,8 +45,8 @@ class Recording:
     elapsed_ns: int | None
     kernel: str
     has_counts: bool
-    scanned_elsewhere: int  # frames below the zone that a scanner of migration counts if nothing moves there
-    heads_only: bool  # BUDDY is set on the first frame of a free block alone
+    scanned_elsewhere: int  # frames below the zone that the migration scanner counts if nothing moves there
+    heads_only: bool  # BUDDY is set only on the first frame of a free block
 
     @property
     def nr_frames(self) -> int:
@@ -130,7 +130,7 @@ def _dict(value: object) -> dict[str, Any]:
 
 
 def _buddyinfo(text: object) -> dict[str, list[int]] | None:
-    """Free blocks by zone and order, nodes added up; None if there is no such text."""
+    """Free blocks by zone and order, summed over the nodes; None if there is no such text."""
     zones: dict[str, list[int]] = {}
     for name, rest in re.findall(r"zone\s+(\w+)((?:\s+\d+)+)", text if isinstance(text, str) else ""):
         blocks = [int(number) for number in rest.split()][:NR_ORDERS]
@@ -143,12 +143,12 @@ def _pageblock_order(path: Path, meta: dict[str, Any]) -> int:
     found = re.search(r"Page block order:\s*(\d+)", str(meta.get("pagetypeinfo_before", "")))
     order = int(found[1]) if found else DEFAULT_PAGEBLOCK_ORDER
     if not 1 <= order <= WINDOW_FRAMES.bit_length() - 1:
-        raise UserError(f"{path}: pageblocks are of order {order}; a window of {WINDOW_FRAMES} frames is the most that is modelled")
+        raise UserError(f"{path}: pageblocks are of order {order}; the model has windows of at most {WINDOW_FRAMES} frames")
     return order
 
 
 def _blocks_not_movable(text: object) -> tuple[int, int] | None:
-    """Pageblocks of zone Normal that are Unmovable or HighAtomic, and Reclaimable; None if pagetypeinfo does not say."""
+    """How many pageblocks of zone Normal are Unmovable or HighAtomic, and how many Reclaimable; None if pagetypeinfo has no count."""
     lines = text.splitlines() if isinstance(text, str) else []
     headings: list[str] = []
     unmovable = reclaimable = 0
@@ -185,7 +185,7 @@ def _bounds(path: Path, flags: Words, buddyinfo: dict[str, list[int]] | None) ->
         raise UserError(f"{path}: no zone {ZONE}: buddyinfo has {', '.join(buddyinfo)}")
     blocks = buddyinfo[ZONE]
     nr_blocks, nr_free = sum(blocks), sum(count << order for order, count in enumerate(blocks))
-    # from the right, so that of two beginnings with as many free frames the later one wins
+    # from the end; of two beginnings with the same number of free frames the later one wins
     buddies = np.cumsum(has(flags[:end], "BUDDY")[::-1])[::-1]
     candidates = sorted({begin for begin in (first, *_BEGINNINGS) if first <= begin < end}, reverse=True)
     tried = [(abs(int(buddies[begin]) - wanted) / max(wanted, 1), begin, heads)
@@ -202,7 +202,7 @@ def _bounds(path: Path, flags: Words, buddyinfo: dict[str, list[int]] | None) ->
 def _scanned_below(flags: Words, pageblock_order: int) -> int:
     """What compact_migrate_scanned counts below the zone, where hardly anything moves.
 
-    Every pageblock that is there counts once, and the second one of a free block of two once more: its head was stepped over whole.
+    Every present pageblock counts once. In a free block of two pageblocks the second one counts twice: the scanner skips a block whole.
     """
     present = (flags != 0) & ~has(flags, "NOPAGE")
     nr_blocks = int(present[: len(flags) >> pageblock_order << pageblock_order].reshape(-1, 1 << pageblock_order).any(axis=1).sum())
@@ -213,7 +213,7 @@ def _scanned_below(flags: Words, pageblock_order: int) -> int:
 
 
 def _looks_like_heads(flags: Words) -> bool:
-    """Whether BUDDY is on heads only, when nothing else tells: then hardly ever has a frame after an even one with it, too."""
+    """Whether BUDDY is on heads only, if buddyinfo is missing: then no odd frame after an even one with BUDDY has it."""
     buddy = has(flags, "BUDDY")
     even = np.flatnonzero(buddy[:-1][::2]) * 2
     return len(even) > 0 and not buddy[even + 1].any()

@@ -1,11 +1,10 @@
-"""A compaction of a recording as text, rendered from the dict that --json writes."""
+"""The report of a compaction as text, from the dict that --json writes."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from kernels.base.layout import NUMBERS
-from stress.machine.host import size_text
-from stress.run.report import Cell, buddyinfo_lines, table, verdict_line
+from stress.io.text import Cell, buddyinfo_lines, section, size_text, table, verdict_line
 from stress.snapshot.compare import TOLERANCE
 
 SHOWN_VIOLATIONS = 10
@@ -23,22 +22,18 @@ def render(result: dict[str, Any]) -> str:
         f"pfnstorm compact: {recording['path']}, {zone}{kernel}",
         f"modelled in {contents}, check {config['check']}, flavour {config['flavour']}, {policies}, page tables {config['page_tables']}",
         *[f"note: {note}" for note in result["notes"]],
-        *_section("what the frames are", _classes(result["classes"])),
-        *_section("buddyinfo before", _buddyinfo(result["buddyinfo_before"])),
+        *section("what the frames are", _classes(result["classes"])),
+        *section("buddyinfo before", _buddyinfo(result["buddyinfo_before"])),
     ]
     if result["figures"]:
         lines += [
-            *_section("buddyinfo after", _buddyinfo(result["buddyinfo_after"])),
-            *_section("the model beside the kernel", _figures(result["figures"])),
-            *_section("where frames went", _went(result["went"])),
+            *section("buddyinfo after", _buddyinfo(result["buddyinfo_after"])),
+            *section("the model beside the kernel", _figures(result["figures"])),
+            *section("where frames went", _went(result["went"])),
         ]
     violations = [f"{each['invariant']} by {each['checker']}: pfn {each['pfn']}: {each['message']}" for each in result["violations"]]
-    lines += _section("violations", violations[:SHOWN_VIOLATIONS])
+    lines += section("violations", violations[:SHOWN_VIOLATIONS])
     return "\n".join(line.rstrip() for line in [*lines, "", verdict_line(result)])
-
-
-def _section(title: str, lines: Sequence[str]) -> list[str]:
-    return ["", title, *(f"  {line}" for line in lines)] if lines else []
 
 
 def _classes(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -47,7 +42,7 @@ def _classes(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _buddyinfo(blocks: dict[str, list[int] | None]) -> list[str]:
-    return [f"{who:<6} {buddyinfo_lines([counts])[0]}" for who, counts in blocks.items() if counts is not None]
+    return [f"{source:<6} {buddyinfo_lines([counts])[0]}" for source, counts in blocks.items() if counts is not None]
 
 
 def _figures(figures: dict[str, dict[str, Any]]) -> list[str]:

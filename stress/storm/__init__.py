@@ -1,1 +1,1 @@
-"""One storm: a scenario, workers, the supervisor that parks, checks and ends them, and what it found."""
+"""One storm: its scenario, its workers, the supervisor that parks, checks and ends them, and its outcome."""

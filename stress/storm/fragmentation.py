@@ -1,7 +1,7 @@
-"""Fragmentation under control: the state that a scenario begins with, and the kernel's two indices over time.
+"""Fragmentation: the state in which a scenario begins, and the kernel's two indices over time.
 
-Source      mm/vmstat.c: fill_contig_page_info(), __fragmentation_index(), unusable_free_index(); /sys/kernel/debug/extfrag prints them as
-            thousandths, and so are they here
+Source      mm/vmstat.c: fill_contig_page_info(), __fragmentation_index(), unusable_free_index(). The indices are in thousandths, as
+            /sys/kernel/debug/extfrag prints them.
 """
 
 from collections.abc import Sequence
@@ -22,24 +22,25 @@ from kernels.base.layout import (
     Geometry,
 )
 from stress.errors import UserError
+from stress.machine.segment import set_param
 from stress.machine.sizes import anon_pages_of
 from stress.storm.scenario import Fragmentation
 
-MOVED = (T_FILE, T_ANON, T_KSM, T_MOVABLE)  # what is called movable memory: of balloons and page tables nothing is counted
-SUITABLE = -1000  # of the fragmentation index: there is a block of that order
-BRIM = 0.96  # how full memory is before holes are made
-NR_SAMPLES_MAX = 512  # of a series; beyond that every second one is dropped
-_FRAMES_PER_HELD = 1.6  # of an allocation of the kernel's: three in four are single frames
+MOVED = (T_FILE, T_ANON, T_KSM, T_MOVABLE)  # counted as movable memory; balloons and page tables are not
+SUITABLE = -1000  # the fragmentation index if there is a free block of that order
+BRIM = 0.96  # the share of memory that is filled before holes are made
+NR_SAMPLES_MAX = 512  # of a series; when there are more, every second one is dropped
+_FRAMES_PER_HELD = 1.6  # the mean size of a kernel allocation: three in four are single frames
 
 
 def check_fragmentation(wanted: Fragmentation, geometry: Geometry) -> None:
-    """Raise UserError unless the machine can be brought to these shares."""
+    """Raise UserError unless the machine can have these shares."""
     nr_frames = geometry.nr_frames
     virtual = geometry.nr_tasks * anon_pages_of(geometry.task_pages) + geometry.nr_files * geometry.file_pages
     if wanted.movable * nr_frames > virtual:
         raise UserError(
             f"fragmentation.movable = {wanted.movable:g}: tasks and files of this machine have {virtual / nr_frames:.2f} of memory: "
-            f"raise machine.fill"
+            "raise machine.fill"
         )
     held = geometry.nr_cpus * HELD_CAPACITY // 2 * _FRAMES_PER_HELD
     if (wanted.unmovable + wanted.reclaimable) * nr_frames > held:
@@ -51,17 +52,15 @@ def check_fragmentation(wanted: Fragmentation, geometry: Geometry) -> None:
         share = geometry.nr_cpus * PIN_CAPACITY / nr_frames
         raise UserError(
             f"fragmentation.pinned = {wanted.pinned:g}: {geometry.nr_cpus} workers can pin {share:.3f} of memory: "
-            f"use more --workers or less --memory"
+            "use more --workers or less --memory"
         )
 
 
 def prepare_machine(mem: Any, wanted: Fragmentation, prepare: Any) -> None:
-    """Bring a booted machine to the shares; what the roles then keep up is what is there.
+    """Bring a booted machine to the shares, and have the roles hold as much from then on.
 
     Parameters  prepare: the entry of stress/roles/_prepare.py
     """
-    from stress.machine.segment import set_param
-
     shares = (wanted.movable, wanted.unmovable, wanted.reclaimable, wanted.pinned, BRIM if wanted.holes else 0.0)
     prepare(mem, 0, *(int(share * mem.nr_frames) for share in shares))
     held = int(mem.arrays["held_count"].sum())
@@ -73,9 +72,9 @@ def prepare_machine(mem: Any, wanted: Fragmentation, prepare: Any) -> None:
 
 
 def extfrag_index(free_blocks: Sequence[int], order: int) -> int:
-    """Why an allocation of an order would fail, in thousandths: towards 0 for want of memory, towards 1000 by fragmentation.
+    """Why an allocation of an order would fail, in thousandths: near 0 for lack of memory, near 1000 because of fragmentation.
 
-    Parameters  free_blocks: of a zone, by order
+    Parameters  free_blocks: the free blocks of a zone by order
     Returns     SUITABLE if it would not fail; 0 if nothing is free
     """
     blocks_total = sum(free_blocks)
@@ -103,14 +102,14 @@ def read_buddyinfo(mem: Any) -> list[list[int]]:
 
 
 class Series:
-    """What is free, what is movable, and both indices of every order, by node, once a second; of a long run less often."""
+    """Samples of each node: free and movable frames, and both indices of every order. One a second, fewer in a long run."""
 
     def __init__(self) -> None:
         self._samples: list[dict[str, Any]] = []
         self._every, self._turn = 1, 0
 
     def sample(self, seconds: float, mem: Any) -> None:
-        """Take a sample, unless enough are taken."""
+        """Take a sample, or skip it in a long run."""
         self._turn += 1
         if self._turn % self._every:
             return

@@ -1,6 +1,6 @@
-"""Latencies from the log buckets of the segment: exact below 16 ns, then 16 buckets an octave, at most 6.25 % wide.
+"""Latency percentiles from the log buckets of the segment: exact below 16 ns, then 16 buckets an octave, at most 6.25 % wide.
 
-The formula is that of kernels/base/vmstat.py bucket_of(), read backwards; histograms of several CPUs are merged by adding.
+This is the inverse of bucket_of() in kernels/base/vmstat.py. Histograms of several CPUs are summed.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ _MIDDLES = np.array([(first + end - 1) / 2 for first, end in map(bucket_bounds, 
 
 
 def percentiles(counts: npt.NDArray[Any]) -> dict[str, float | None]:
-    """The values at PERCENTILES of one merged histogram: the middles of their buckets; None if nothing was counted."""
+    """The PERCENTILES of one summed histogram: the middle of each one's bucket; None if nothing was counted."""
     cumulative = np.cumsum(counts)
     total = int(cumulative[-1])
     if total == 0:

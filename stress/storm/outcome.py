@@ -1,4 +1,4 @@
-"""What a run found, as one plain dict: read from the segment's counters here, written by --json, rendered by report.py."""
+"""The result of a storm as one plain dict: read from the segment's counters, written by --json, rendered by run/report.py."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class Totals:
 
 
 def read_totals(mem: Any, nr_roles: int) -> Totals:
-    """Sum what the workers have counted so far. They go on counting: the sums are not of one instant."""
+    """Sum what the workers have counted so far. They continue to count, so the sums are not of one instant."""
     arrays = mem.arrays
     operations = arrays["role_ops"].reshape(-1, NR_ROLES_MAX).sum(axis=0)
     failures = arrays["role_fails"].reshape(-1, NR_ROLES_MAX).sum(axis=0)
@@ -93,7 +93,7 @@ def _contention(mem: Any, counters: dict[str, int]) -> dict[str, Any]:
     fields = {"acquisitions": "lock_acquired", "contended": "lock_contended", "spins": "lock_spins"}
     sums = {name: mem.arrays[field].reshape(-1, NR_LOCK_CLASSES).sum(axis=0) for name, field in fields.items()}
     table: dict[str, Any] = {klass.name.lower(): {name: int(values[klass]) for name, values in sums.items()} for klass in LockClass}
-    # of reference counts: a speculative get that does not find zero tries once, and once more for each failure; freezes count theirs
+    # of reference counts: a speculative get that does not find zero tries once, and once more for each failure; freezes count their own
     tried = counters["cmpxchg_tried"] + counters["spec_tried"] - counters["spec_failed_on_zero"] + counters["cmpxchg_failed"]
     table["cmpxchg"] = {"tried": tried, "failed": counters["cmpxchg_failed"]}
     return table
@@ -110,7 +110,7 @@ def _meetings(counters: dict[str, int], required: tuple[str, ...], floor_per_min
 
 
 def _ranges(mem: Any, counters: dict[str, int]) -> dict[str, Any]:
-    """What became of whole ranges: contiguous ones, memory blocks, single pageblocks; why not, and how long it took."""
+    """Attempts on whole ranges (contiguous ones, memory blocks, single pageblocks): successes, causes of failure, durations."""
     histograms = mem.arrays["waits"].reshape(-1, len(WAITS), HIST_BUCKETS).sum(axis=0)
     ranges: dict[str, Any] = {}
     for index, name in enumerate(WAITS):
@@ -129,7 +129,7 @@ def _ranges(mem: Any, counters: dict[str, int]) -> dict[str, Any]:
 
 
 def judge(ending: Ending, meetings: dict[str, Any]) -> tuple[str, str]:
-    """(verdict, one line that says why)."""
+    """The verdict, and the reason in one line."""
     loss = ending.loss
     if ending.verdict == "violated":
         first = ending.violations[0]
@@ -138,10 +138,10 @@ def judge(ending: Ending, meetings: dict[str, Any]) -> tuple[str, str]:
     if loss is not None:
         return ending.verdict, loss.summary()
     if ending.verdict == "interrupted":
-        return "interrupted", f"interrupted after {ending.seconds:.1f} s; nothing broke until then"
+        return "interrupted", f"interrupted after {ending.seconds:.1f} s; no invariant broke until then"
     missed = [name for name, meeting in meetings.items() if not meeting["met"]]
     if missed:
-        return "vacuous", "it did not meet what it is for: " + ", ".join(
+        return "vacuous", "required meetings stayed below their floor: " + ", ".join(
             f"{name} {meetings[name]['per_minute']:.0f}/min of {meetings[name]['floor']}" for name in missed
         )
     return "clean", f"no invariant broke in {ending.seconds:.1f} s and {ending.nr_checks} checks at rest"

@@ -1,6 +1,6 @@
-"""Scenarios: which machine, which roles, under which policies, and for which meetings. TOML files, checked key by key.
+"""Scenarios: machine, roles, policies and required meetings, in TOML files that are checked key by key.
 
-A mistake is reported as one line that names the file, the key and what is allowed there.
+A mistake is one line that names the file, the key and the values that are allowed.
 """
 
 import tomllib
@@ -18,7 +18,7 @@ from stress.registry import scan_files
 SCENARIO_FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 FRAME_BYTES_MIN, FRAME_BYTES_MAX = 64, 4096
 DEFAULT_FLOOR_PER_MINUTE = 100
-MOST_FILLED = 0.95  # of memory, by [fragmentation]
+MOST_FILLED = 0.95  # the largest share of memory that [fragmentation] fills
 
 Weights = dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]]  # their sum must be finite
 
@@ -28,7 +28,7 @@ class _Strict(BaseModel):
 
 
 class Machine(_Strict):
-    """[machine]: what is modelled. Sizes that are absent fit the host."""
+    """[machine]: what is modelled. Absent sizes are chosen to fit the host."""
 
     nodes: int = Field(default=2, ge=1, le=64)
     frame_bytes: int = Field(default=4096, ge=FRAME_BYTES_MIN, le=FRAME_BYTES_MAX)
@@ -37,9 +37,9 @@ class Machine(_Strict):
     workers: int | None = Field(default=None, ge=1)
     fill: float = Field(default=DEFAULT_FILL, ge=0.1, le=4)
     reserved: float = Field(default=0, ge=0, le=0.5)  # the share of each node that boot never frees
-    pins: int = Field(default=DEFAULT_PINS, ge=0, le=PIN_CAPACITY)  # that the speculators of one worker hold at most
-    movable_nodes: int = Field(default=0, ge=0, le=63)  # of the last nodes, where only what moves is allocated: ZONE_MOVABLE
-    contig_blocks: int | None = Field(default=None, ge=1)  # pageblocks that role contig wants in a row
+    pins: int = Field(default=DEFAULT_PINS, ge=0, le=PIN_CAPACITY)  # the most that the speculators of one worker hold
+    movable_nodes: int = Field(default=0, ge=0, le=63)  # the last nodes, in which only movable memory is allocated: ZONE_MOVABLE
+    contig_blocks: int | None = Field(default=None, ge=1)  # pageblocks in a row that role contig allocates
 
     @field_validator("frame_bytes")
     @classmethod
@@ -69,10 +69,10 @@ class Mix(_Strict):
 
 
 class Fragmentation(_Strict):
-    """[fragmentation]: the shares of memory with which the storm begins; the same seed makes the same machine.
+    """[fragmentation]: shares of memory at the start of the storm; the same seed makes the same machine.
 
-    pinned      of the movable pages, as a share of memory
-    holes       memory is filled to the brim with all kinds, and then freed at random places; else it is filled so far and no further
+    pinned      movable pages that are pinned, as a share of memory
+    holes       fill nearly all memory with all kinds, then free at random places; otherwise fill only to these shares
     """
 
     movable: float = Field(ge=0, le=0.95)
@@ -91,7 +91,7 @@ class Fragmentation(_Strict):
 
 
 class Scenario(_Strict):
-    """One file of stress/scenarios, or one of the user's."""
+    """One file of stress/scenarios, or a file of the user."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")  # it becomes part of a folder's name
     summary: str
@@ -136,7 +136,7 @@ class Scenario(_Strict):
 
 
 def check_policy(name: str, value: str) -> None:
-    """Raise ValueError unless layout.POLICIES has this value of this policy, or layout.NUMBERS allows the number."""
+    """Raise ValueError unless layout.POLICIES has this value of the policy, or layout.NUMBERS allows the number."""
     if name in NUMBERS:
         least, most, _ = NUMBERS[name]
         if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
@@ -184,7 +184,7 @@ def policy_params(policies: dict[str, str]) -> dict[str, int]:
 
 
 def shipped_scenarios() -> dict[str, Path]:
-    """The scenarios that come with pfnstorm, by name."""
+    """The scenarios of pfnstorm by name."""
     return scan_files(SCENARIO_FOLDER, ".toml")
 
 
@@ -228,7 +228,7 @@ def read_scenario(path: Path, known_roles: Sequence[str] = ()) -> Scenario:
 
 
 def _first_mistake(error: ValidationError) -> str:
-    """The first mistake of a file as "key: what is wrong (allowed: ...)", and how many more there are."""
+    """The first mistake of a file as "key: what is wrong", and how many more there are."""
     mistakes = error.errors()
     first: dict[str, Any] = dict(mistakes[0])
     where = ".".join(str(part) for part in first["loc"])

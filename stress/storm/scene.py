@@ -3,9 +3,14 @@
 The machine is halted, or its workers are parked or gone, so plain reads are right. Nothing here trusts a word: a bug wrote some of them.
 """
 
-from collections.abc import Callable
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import IntEnum
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,15 +32,19 @@ from kernels.base.layout import (
     PARAM,
     RING_EVENTS,
     TYPE_MASK,
+    Bug,
     Event,
     Migratetype,
     Offline,
     Udesc,
 )
 from kernels.base.site import site_number
-from stress.machine.words import WITH_DESC, WITH_UDESC, desc_text, memdesc_text, name_of, pageblock_text, udesc_text, value
+from stress.checkers import Violation
+from stress.machine.segment import describe_lock, read_params
+from stress.machine.words import WITH_DESC, WITH_UDESC, desc_text, memdesc_text, name_of, pageblock_text, udesc_text, value_text
 
-EVENTS_SHOWN = 12
+EVENTS_SHOWN, SCENES_SHOWN = 12, 3
+_CODE = 2  # of the arguments of bug()
 _BEFORE_SHIFT, _AFTER_MASK = 8, 255  # of an event's result that has a state before and after
 
 
@@ -60,20 +69,58 @@ _RESULTS: dict[int, Callable[[int], str]] = {
 
 
 @cache
-def _kernels_by_site() -> dict[int, str]:
-    """Every kernel's number and where it is declared: "kernels/alloc/release.py:53 free_folio()"."""
-    found = {}
-    for kernel in KERNELS:
-        function = getattr(kernel, "py_func", kernel)
-        code = function.__code__
-        path = "/".join(code.co_filename.split("/")[-(function.__module__.count(".") + 1) :])
-        found[site_number(f"{function.__module__}.{function.__name__}")] = f"{path}:{code.co_firstlineno} {function.__name__}()"
-    return found
+def _kernels_by_site() -> dict[int, Callable[..., Any]]:
+    return {site_number(f"{kernel.__module__}.{kernel.__name__}"): kernel for kernel in KERNELS}
 
 
-def kernel_at(site: int) -> str:
-    """The kernel that a record of bug() came from, with its file and line; "" if it is unknown, as for a bounds check."""
-    return _kernels_by_site().get(site, "")
+def site_text(site: int, code: Bug) -> str:
+    """The kernel that a record of bug() came from: "kernels/alloc/buddy.py:116 del_page_from_free_list()"; "" if it is unknown.
+
+    The lines are those of its calls of bug() with that code.
+    """
+    kernel = _kernels_by_site().get(site)
+    if kernel is None:
+        return ""
+    file = Path(kernel.__code__.co_filename)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kernel)))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and len(node.args) > _CODE and ast.unparse(node.func) == "bug"]
+    lines = [kernel.__code__.co_firstlineno + call.lineno - 1 for call in calls if ast.unparse(call.args[_CODE]) == f"BUG_{code.name}"]
+    numbers = ",".join(map(str, lines or [kernel.__code__.co_firstlineno]))
+    return f"{kernel.__module__.replace('.', '/')}{file.suffix}:{numbers} {kernel.__name__}()"
+
+
+def read_bugs(mem: Any, role_names: Sequence[str] = ()) -> list[Violation]:
+    """The broken invariants that kernels recorded while they ran, oldest first."""
+    arrays = mem.arrays
+    return [_recorded(mem, slot, role_names) for slot in range(min(int(arrays["bug_count"][0]), len(arrays["bug_code"])))]
+
+
+def _recorded(mem: Any, slot: int, role_names: Sequence[str]) -> Violation:
+    word = {name: int(mem.arrays[f"bug_{name}"][slot]) for name in ("code", "cpu", "pfn", "seen", "wanted", "site")}
+    if word["code"] not in Bug._value2member_map_:
+        return Violation("?", f"bug:CODE_{word['code']}", pfn=word["pfn"], message="a record with an unknown code")
+    code, cpu, pfn = Bug(word["code"]), word["cpu"], word["pfn"]
+    where = site_text(word["site"], code)
+    role = int(mem.arrays["cpu_role"][cpu]) if 0 <= cpu < len(mem.arrays["cpu_role"]) else -1
+    worker = f"worker {cpu}" + (f" in role {role_names[role]}" if 0 <= role < len(role_names) else "")
+    about = code.summary if code is not Bug.LOCK_OWNER else f"{code.summary}: {describe_lock(read_params(mem.arrays), pfn)}"
+    return Violation(
+        invariant=code.invariant,
+        checker=f"bug:{code.name}",
+        pfn=pfn,
+        cpus=(cpu,) if cpu >= 0 else (),
+        words={code.seen: word["seen"], code.wanted: word["wanted"]},
+        message=f"{about}; in the act, by {worker}" + (f", in {where}" if where else ""),
+        scene=tuple(frame_lines(mem, pfn)) if code not in (Bug.LOCK_OWNER, Bug.BOUNDS) else (),
+    )
+
+
+def with_scenes(mem: Any, violations: Sequence[Violation]) -> list[Violation]:
+    """Violations found at rest, with the scene of the first few frames that they name."""
+    pfns = list(dict.fromkeys(violation.pfn for violation in violations if violation.pfn >= 0))[:SCENES_SHOWN]
+    first = {pfn: next(k for k, violation in enumerate(violations) if violation.pfn == pfn) for pfn in pfns}
+    scenes = {k: tuple(frame_lines(mem, pfn)) for pfn, k in first.items()}
+    return [replace(violation, scene=scenes.get(k, ())) for k, violation in enumerate(violations)]
 
 
 def frame_lines(mem: Any, pfn: int) -> list[str]:
@@ -84,7 +131,7 @@ def frame_lines(mem: Any, pfn: int) -> list[str]:
     word = int(arrays["memdesc"][pfn])
     nid = pfn // max(1, int(arrays["header"][PARAM["frames_per_node"]]))
     place = f"node {nid}, {pageblock_text(arrays, pfn, int(arrays['header'][PARAM['pageblock_order']]))}"
-    lines = [f"pfn {pfn}: {memdesc_text(word)} (memdesc {value(word)}), {place}"]
+    lines = [f"pfn {pfn}: {memdesc_text(word)} (memdesc {value_text(word)}), {place}"]
     if word & TYPE_MASK in WITH_DESC:
         lines.append(desc_text(arrays, word >> DESC_SHIFT))
     elif word & TYPE_MASK in WITH_UDESC:
@@ -110,6 +157,6 @@ def event_lines(mem: Any, pfn: int) -> list[str]:
 def _event_line(arrays: Any, slot: int, last: int, per_us: int) -> str:
     event, result = int(arrays["ring_event"][slot]), int(arrays["ring_result"][slot])
     name = name_of(Event, event)
-    said = _RESULTS[event](result) if event in _RESULTS else value(result)
+    said = _RESULTS[event](result) if event in _RESULTS else value_text(result)
     before_us = (last - int(arrays["ring_cycles"][slot])) / per_us
     return f"{-before_us:12,.1f} us  cpu {slot // RING_EVENTS:<3}  {name.lower():32} {said}"

@@ -1,7 +1,7 @@
-"""The supervisor: starts the workers, parks them for checks at rest, ends the storm, and leaves nothing behind.
+"""The supervisor starts the workers, parks them for checks at rest, ends the storm, and leaves no process behind.
 
-Order of an ending: workers stop at a batch boundary and the machine is checked once more; or, if the machine is broken or a
-worker is lost, the machine is halted, kernels leave by themselves, and what has not left after a grace is killed.
+At the end the workers park, the machine is checked once more, and the workers exit. If a worker is lost or a kernel found a broken
+invariant, the supervisor halts the machine instead: kernels exit by themselves, and workers still alive after a grace period are killed.
 """
 
 import gc
@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from kernels.base.layout import BUG_INVARIANT, Bug
 from stress.checkers import Violation
 from stress.errors import HostError
+from stress.storm.scene import read_bugs, with_scenes
 from stress.storm.watch import Loss, Watch
 from stress.storm.workers import Plan, RunBatch, StopWord, fork_worker
 
@@ -28,7 +28,7 @@ _HALT_GRACE_S = 0.5
 _REAP_LIMIT_S = 2.0
 FIRST_CHECK_AFTER_S = 2.0
 CHECK_INTERVAL_MIN_S = 3.0
-CHECK_SHARE = 20  # checks at rest take at most one part in so many of the time
+CHECK_SHARE = 20  # checks at rest take at most one part in 20 of the time
 MAX_VIOLATIONS = 100  # one broken frame may break thousands of others
 
 CheckAll = Callable[[Any], list[Violation]]
@@ -36,7 +36,7 @@ CheckAll = Callable[[Any], list[Violation]]
 
 @dataclass
 class Ending:
-    """How a storm ended, before the meetings are judged."""
+    """How a storm ended; meetings are not judged yet."""
 
     verdict: str = "clean"
     interrupted: bool = False
@@ -54,7 +54,7 @@ class _LostError(Exception):
 
 
 class Interrupts:
-    """Turns SIGINT, SIGTERM and SIGHUP into a flag; one that comes a second later, from an impatient user, raises KeyboardInterrupt."""
+    """Turns SIGINT, SIGTERM and SIGHUP into a flag. Another one more than a second after the first raises KeyboardInterrupt."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -63,13 +63,13 @@ class Interrupts:
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         if not self.requested:
             self.requested, self._first_s = True, time.monotonic()
-        elif time.monotonic() - self._first_s > _IMPATIENCE_S:  # sooner: a terminal, make and timeout may all send one
+        elif time.monotonic() - self._first_s > _IMPATIENCE_S:  # earlier ones: a terminal, make and timeout may each send one
             raise KeyboardInterrupt
 
     @contextmanager
     def caught(self) -> Iterator["Interrupts"]:
         numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored by nohup: a soak outlives its terminal
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it: a long run outlives its terminal
             numbers.append(signal.SIGHUP)
         before = [signal.signal(number, self._note) for number in numbers]
         try:
@@ -83,7 +83,7 @@ class Supervisor:
     """Runs one storm on one machine.
 
     Parameters  on_second: called about once a second, and at the end, with (elapsed seconds, parked seconds)
-                check_all: the checkers at rest, or None
+                check_all: the checkers at rest; None: nothing is checked
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Supervisor:
         self._started = 0.0
 
     def run(self, seconds: float, interrupts: Interrupts, on_ready: Callable[[], None]) -> Ending:
-        """Storm for `seconds`. Whatever happens, every worker is gone when this returns or raises.
+        """Storm for `seconds`. Every worker is gone when this returns or raises.
 
         Parameters  on_ready: called while all workers are parked for the first time
         """
@@ -127,11 +127,11 @@ class Supervisor:
     def _start(self) -> None:
         self._mem.arrays["park_request"][0] = self._generation
         gc.collect()
-        gc.freeze()  # collections must not touch what the workers share
+        gc.freeze()  # a collection would write to pages that the workers share
         pids: list[int] = []
         try:
             for plan in self._plans:
-                pids.append(fork_worker(self._mem, plan, self._stop, self._run_batch))  # noqa: PERF401  # kept if a fork fails
+                pids.append(fork_worker(self._mem, plan, self._stop, self._run_batch))  # noqa: PERF401  # the list is needed if a fork fails
         except OSError as error:
             raise HostError(f"cannot start worker {len(pids)}: {error.strerror}: use fewer --workers") from error
         finally:
@@ -156,7 +156,7 @@ class Supervisor:
             time.sleep(min(_TICK_S, max(0.0, seconds - elapsed)))
 
     def _finish(self) -> None:
-        """Park for good, check once more, let the workers go."""
+        """Park, check once more, let the workers exit."""
         self._ending.seconds = time.monotonic() - self._started
         self._park()
         if not self._ending.violations:
@@ -176,7 +176,7 @@ class Supervisor:
         if self._started:
             self._ending.seconds = time.monotonic() - self._started
         self._halt()
-        bugs = read_bugs(self._mem)
+        bugs = read_bugs(self._mem, self._role_names)
         if bugs:
             self._ending.violations = (bugs + self._ending.violations)[:MAX_VIOLATIONS]
             self._ending.verdict = "violated"
@@ -188,7 +188,10 @@ class Supervisor:
     # -- checks at rest
 
     def _rest(self) -> float:
-        """Park, check, release; returns how long nobody stormed."""
+        """Park, check and release the workers.
+
+        Returns     the seconds that it took
+        """
         start = time.monotonic()
         self._park()
         self._check()
@@ -216,7 +219,8 @@ class Supervisor:
     def _check(self) -> None:
         if self._check_all is not None:
             self._ending.nr_checks += 1
-            self._ending.violations += self._check_all(self._mem)[: MAX_VIOLATIONS - len(self._ending.violations)]
+            found = self._check_all(self._mem)[: MAX_VIOLATIONS - len(self._ending.violations)]
+            self._ending.violations += with_scenes(self._mem, found)
 
     # -- losses
 
@@ -225,7 +229,7 @@ class Supervisor:
             raise _LostError(loss)
 
     def _halt(self) -> None:
-        """Break the machine off; whoever waits in a kernel leaves by itself within the grace."""
+        """Halt the machine. A worker that waits in a kernel sees that and exits within the grace period."""
         self._mem.arrays["halt"][0] = 1
         self._stop.set()
         deadline = time.monotonic() + _HALT_GRACE_S
@@ -234,31 +238,10 @@ class Supervisor:
             time.sleep(_TICK_S / 10)
 
     def _kill_all(self) -> None:
-        """Kill and reap every worker that is left, stopped ones too."""
+        """Kill and reap every worker that is left, including stopped ones."""
         for pid in self._watch.alive:
             os.kill(pid, signal.SIGCONT)
             os.kill(pid, signal.SIGKILL)
         for pid in list(self._watch.alive):
             os.waitpid(pid, 0)
             del self._watch.alive[pid]
-
-
-def read_bugs(mem: Any) -> list[Violation]:
-    """The records that kernels left in the act, oldest first."""
-    arrays = mem.arrays
-    violations = []
-    for slot in range(min(int(arrays["bug_count"][0]), len(arrays["bug_code"]))):
-        code, cpu = int(arrays["bug_code"][slot]), int(arrays["bug_cpu"][slot])
-        known = code in Bug._value2member_map_
-        name = Bug(code).name if known else f"CODE_{code}"
-        violations.append(
-            Violation(
-                invariant=BUG_INVARIANT[Bug(code)] if known else "?",
-                checker=f"bug:{name}",
-                pfn=int(arrays["bug_pfn"][slot]),
-                cpus=(cpu,) if cpu >= 0 else (),
-                words={"seen": int(arrays["bug_seen"][slot]), "wanted": int(arrays["bug_wanted"][slot])},
-                message=f"in the act, by worker {cpu}",
-            )
-        )
-    return violations

@@ -1,10 +1,10 @@
-"""Recorded kmem traces (mm_page_alloc, mm_page_free) read, checked, and packed for replay: every traced CPU a worker.
+"""Recorded kmem traces (mm_page_alloc, mm_page_free) are read, checked and packed for replay. Each traced CPU is a worker.
 
 A file is an .npz with arrays of equal length in the order of time: t_ns, cpu, alloc (True: allocation), pfn, order, migratetype
-(-1 on a free). A free names the frame that it frees; here it gets the slot of its allocation, in which the replaying CPU
-publishes the model's pfn and for which a free on another CPU waits. Frees of what was allocated before the recording, or of
-another order than the allocation (a large block that was split first), are left out. What the recording never frees is freed by
-the CPU that allocated it, after its last event, so that a replay can start over.
+(-1 on a free). A free has the pfn that it frees. Here it gets the slot of its allocation: the replaying CPU publishes the model's pfn
+in that slot, and a free on another CPU waits for it. Two kinds of frees are left out: of memory that was allocated before the
+recording, and of another order than the allocation (a large block that was split first). Memory that the recording never frees is
+freed by the CPU that allocated it, after its last event, so that a replay can start over.
 """
 
 import struct
@@ -21,10 +21,10 @@ from kernels.base.layout import NR_ORDERS, NR_PCPTYPES, TRACE_NONE
 from stress.errors import UserError
 
 KIND_FREE, KIND_ALLOC = 0, 1
-#: frames of the machine for each frame of the recording's peak: CPUs drift apart at full speed, and watermarks keep some free
+#: frames of the machine for each frame of the recording's peak: CPUs drift apart at full speed, and watermarks keep some frames free
 ROOM = 1.5
 _COLUMNS = ("t_ns", "cpu", "alloc", "pfn", "order", "migratetype")
-#: the values that are allowed
+#: the allowed values of each column
 _RANGES = {
     "t_ns": (0, (1 << 63) - 1),
     "cpu": (0, 65535),
@@ -33,7 +33,7 @@ _RANGES = {
     "order": (0, NR_ORDERS - 1),
     "migratetype": (-1, NR_PCPTYPES - 1),
 }
-#: what numpy, zipfile and zlib raise for files that are not what they seem
+#: what numpy, zipfile and zlib raise for damaged or foreign files
 UNREADABLE = (
     OSError,
     ValueError,
@@ -41,7 +41,7 @@ UNREADABLE = (
     EOFError,
     LookupError,
     SyntaxError,
-    RuntimeError,  # of zipfile: encrypted, or NotImplementedError for a compression that it does not know
+    RuntimeError,  # of zipfile: an encrypted file, or NotImplementedError for an unknown compression
     MemoryError,
     OverflowError,
     struct.error,
@@ -76,7 +76,7 @@ class Trace:
 
     @property
     def machine_frames(self) -> int:
-        """How many frames a machine needs for allocations to fail seldom."""
+        """How many frames a machine needs so that allocations rarely fail."""
         return int(self.peak_frames * ROOM)
 
     def write_to(self, mem: Any) -> None:
@@ -110,7 +110,7 @@ def _read_columns(path: Path) -> dict[str, Column]:
             missing = [name for name in _COLUMNS if name not in stored]
             columns = {name: np.atleast_1d(stored[name]) for name in _COLUMNS if name not in missing}
     except UNREADABLE as error:
-        # numpy's message goes on about pickles; its first sentence is for us
+        # the first sentence of numpy's message; the rest is about pickles
         reason = " ".join(str(error).partition(". ")[0].split())
         raise UserError(f"{path}: not a trace (.npz with {', '.join(_COLUMNS)}): {reason}") from error
     if missing:
@@ -143,7 +143,7 @@ def _pack(columns: dict[str, Column]) -> Trace:
     alloc, order, cpu = columns["alloc"].astype(bool), columns["order"], columns["cpu"]
     slot, made_by, left, peak_frames = _pair(alloc, columns["pfn"], order)
     paired = np.flatnonzero(slot != TRACE_NONE)
-    # what is left goes to the end, and a stable sort keeps it there on each CPU
+    # never-freed allocations are freed at the end; the stable sort keeps these frees last on each CPU
     events = np.concatenate([paired, left])
     is_alloc = np.concatenate([alloc[paired], np.zeros(len(left), bool)])
     _, cpu_numbers = np.unique(cpu[events], return_inverse=True)
@@ -167,8 +167,8 @@ def _pack(columns: dict[str, Column]) -> Trace:
 def _pair(alloc: Column, pfn: Column, order: Column) -> tuple[Column, Column, Column, int]:
     """Find the allocation of every free.
 
-    Returns     by event: its slot or TRACE_NONE, and the event of its allocation; the allocations that are never freed, in recorded
-                order; the most frames allocated at once
+    Returns     for each event its slot or TRACE_NONE, and the event of its allocation; the allocations that are never freed, in
+                recorded order; the largest number of frames that were allocated together
     """
     slot, made_by = np.full(len(alloc), TRACE_NONE, np.int64), np.arange(len(alloc))
     live: dict[int, int] = {}  # traced pfn -> event of its allocation

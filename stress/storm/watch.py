@@ -1,7 +1,7 @@
-"""Is every worker still there and getting on? Deaths, stops and stalls, and what to say about them.
+"""Deaths, stops and stalls of workers, and their diagnosis.
 
-A death or a stop is reported by the kernel to the parent. A stall is measured in the worker's own CPU time, never by the wall
-clock: a worker that did not run because the host is busy has not stalled.
+The kernel reports a death or a stop to the parent. A stall is measured in the worker's own CPU time, never by the wall clock: a worker
+that did not run because the host is busy has not stalled.
 """
 
 import os
@@ -18,12 +18,12 @@ from stress.machine.segment import describe_lock, read_params
 
 STALL_CPU_NS = 2_000_000_000
 _LOOK_INTERVAL_S = 0.5
-_STOP_CONFIRM_S = 0.3  # a Ctrl-Z and fg of the whole group is not a stall
+_STOP_CONFIRM_S = 0.3  # Ctrl-Z and fg of the whole group is not a stall
 
 
 @dataclass
 class Loss:
-    """Why a run cannot go on: `verdict` is died, stalled or violated."""
+    """Why a storm cannot continue; `verdict` is died, stalled or violated."""
 
     verdict: str
     cpu: int
@@ -36,7 +36,7 @@ class Loss:
 
 
 def process_state(pid: int) -> str:
-    """The state letter of a process (R, S, D, T, t, Z), or "" if it is gone."""
+    """The state letter of a process (R, S, D, T, t, Z); "" if it does not exist."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -45,11 +45,11 @@ def process_state(pid: int) -> str:
 
 
 def cpu_time_ns(pid: int) -> int:
-    """The time that a process has run, from schedstat, else in clock ticks from stat; 0 if it is gone."""
+    """The CPU time of a process: from schedstat, else in clock ticks from stat; 0 if it does not exist."""
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
     except (FileNotFoundError, ProcessLookupError):
-        pass  # gone, or a kernel without CONFIG_SCHED_INFO
+        pass  # no such process, or a kernel without CONFIG_SCHED_INFO
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -69,14 +69,14 @@ class Watch:
         self._progress: dict[int, tuple[int, int]] = {}  # pid -> (batches, CPU time when they last moved)
 
     def look(self, *, expect_exit: bool = False) -> Loss | None:
-        """Reap, and tell the first loss. Call it every few hundredths of a second.
+        """Reap workers and return the first loss. Call it every few hundredths of a second.
 
-        Parameters  expect_exit: workers were told to stop, so leaving with status 0 is as it should be
+        Parameters  expect_exit: the workers are stopping, so that status 0 is no loss
         """
         return self._reap(expect_exit) or self._confirm_stops() or self._look_for_stalls()
 
     def forget_progress(self) -> None:
-        """Start measuring anew: the workers were parked."""
+        """Restart the measurement of stalls: the workers were parked."""
         self._progress.clear()
 
     # -- deaths and stops
@@ -98,7 +98,7 @@ class Watch:
             cpu = self.alive.pop(pid)
             self._stopped_since.pop(pid, None)
             found = self._judge_exit(cpu, pid, status, expect_exit)
-            # whoever broke an invariant explains those that died of it
+            # a worker that broke an invariant explains the workers that died because of it
             if found is not None and (loss is None or (found.verdict == "violated" and loss.verdict != "violated")):
                 loss = found
         return loss
@@ -138,10 +138,10 @@ class Watch:
                 return Loss("stalled", cpu, pid, f"finished no batch in {ran_s:.1f} s of its own CPU time", self.diagnose(cpu))
         return None
 
-    # -- what to say
+    # -- the diagnosis
 
     def diagnose(self, cpu: int) -> list[str]:
-        """What a worker did, waited for and held, one line each."""
+        """One line each: what a worker ran, what it waited for, what it held, which workers waited for it."""
         arrays, params = self._mem.arrays, read_params(self._mem.arrays)
         role = int(arrays["cpu_role"][cpu])
         name = self._role_names[role] if 0 <= role < len(self._role_names) else f"number {role}"
@@ -158,11 +158,11 @@ class Watch:
 
     def _owner_text(self, lock: int) -> str:
         words = self._mem.arrays["lock_word"]
-        if lock >= len(words):  # the lock bit of a folio has no room for its owner
-            return "whose owner it does not say"
+        if lock >= len(words):  # a bit in the folio's flags has no room for an owner
+            return "owner unknown"
         if words[lock] < 0:  # shared: readers are counted, not named
             return f"shared by {-int(words[lock])} readers"
-        return f"owned by worker {int(words[lock]) - 1}" if words[lock] else "free by now"
+        return f"owned by worker {int(words[lock]) - 1}" if words[lock] else "free meanwhile"
 
     def _waits_for(self, waiter: int, owner: int) -> bool:
         arrays = self._mem.arrays

@@ -1,11 +1,10 @@
-"""One worker: a forked process that is one CPU of the modelled machine, running batches of its roles until it is told to stop.
+"""One worker: a forked process that is one CPU of the modelled machine and runs batches of its roles until it is stopped.
 
-A worker is forked by the supervisor, which is single-threaded and has loaded the entries, so that it shares their code and
-starts in milliseconds. At a batch boundary it holds no lock, no section and no isolated frame; there, and only there, it parks
-and stops.
+The supervisor, which is single-threaded and has loaded the entries, forks the workers, so that they share its code and start in
+milliseconds. At a batch boundary a worker holds no lock, no section and no isolated frame. It parks and stops only there.
 
-Park protocol (words of the segment): the supervisor writes an odd generation to park_request; each worker answers with that
-generation in cpu_parked[cpu] and sleeps until park_request is another one. Even generations mean run.
+Park protocol (words of the segment): the supervisor writes an odd generation to park_request. Each worker answers with that
+generation in cpu_parked[cpu] and sleeps until park_request changes. Even generations mean run.
 """
 
 import gc
@@ -30,7 +29,7 @@ RunBatch = Callable[[Any, int, int, int], int]
 
 @dataclass(frozen=True)
 class Plan:
-    """What one worker is to do: its CPU, its role weights by role index, the processor it is pinned to."""
+    """What one worker does: its CPU, its weights by role index, the processor that it is pinned to, the seed of its draws."""
 
     cpu: int
     weights: tuple[float, ...]
@@ -39,9 +38,9 @@ class Plan:
 
 
 class StopWord:
-    """The word that tells workers to leave at the next batch boundary; anonymous memory shared by fork.
+    """The word that makes workers exit at the next batch boundary; anonymous memory shared by fork.
 
-    Apart from `control.halt`, which says that the machine is broken and makes kernels leave in the middle.
+    `control.halt` is another word: it says that the machine is broken, and kernels exit in the middle of a batch.
     """
 
     def __init__(self) -> None:
@@ -55,7 +54,7 @@ class StopWord:
 
 
 class RoleMixer:
-    """Draws a role per batch by weight; the same sequence for the same seed and CPU."""
+    """Draws a role for each batch by weight. The same seed and CPU give the same sequence."""
 
     def __init__(self, weights: Sequence[float], seed: int, cpu: int) -> None:
         self._roles = [index for index, weight in enumerate(weights) if weight > 0]
@@ -67,13 +66,16 @@ class RoleMixer:
 
 
 def next_nr_ops(nr_ops: int, elapsed_ns: int) -> int:
-    """The batch size that would take about BATCH_TARGET_NS; grows at most twofold, since one fast batch proves little."""
+    """The batch size that takes about BATCH_TARGET_NS. It at most doubles, since one fast batch proves little."""
     wanted = nr_ops * BATCH_TARGET_NS // max(elapsed_ns, 1)
     return max(NR_OPS_MIN, min(wanted, 2 * nr_ops, NR_OPS_MAX))
 
 
 def fork_worker(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch) -> int:
-    """Fork one worker; its pid, in the supervisor."""
+    """Fork one worker.
+
+    Returns     its pid, in the supervisor
+    """
     return fork_child(lambda: _work(mem, plan, stop, run_batch), f"worker {plan.cpu}", pin_to=plan.pin_to)
 
 
@@ -90,7 +92,7 @@ def _work(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch) -> None:
             continue
         role = mixer.draw()
         role_now[cpu] = role
-        start_ns = time.thread_time_ns()  # own time: on a busy host the wall clock measures others
+        start_ns = time.thread_time_ns()  # on a busy host the wall clock measures other processes, too
         run_batch(mem, cpu, role, nr_ops[role])
         nr_ops[role] = next_nr_ops(nr_ops[role], time.thread_time_ns() - start_ns)
         batches[cpu] += 1

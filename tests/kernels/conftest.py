@@ -7,6 +7,10 @@ import pytest
 from tests.kernels import entries, kit
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "meets(*names): the test reaches these meetings, as the counters of its machine must show")
+
+
 @pytest.fixture(scope="session")
 def built():
     from stress.process.build import build_entries
@@ -15,9 +19,12 @@ def built():
 
 
 @pytest.fixture
-def machine(built):
-    """A small booted machine, audited after the test unless the test broke it on purpose."""
+def machine(built, request):
+    """A small booted machine; it must reach the meetings that the test promises, and is audited unless the test broke it on purpose."""
     m = kit.make_machine()
     yield m
+    promised = [name for mark in request.node.iter_markers("meets") for name in mark.args]
+    missed = [name for name in promised if m.counter(f"met_{name}") == 0]
+    assert not missed, f"the test does not reach {missed}"
     if not m["halt"][0]:
         kit.audit(m)

@@ -2,10 +2,9 @@
 
     call(mem, "ref_try_get", cpu, desc)
 
-Kernels are found by scanning and numbered in the order of their modules and names, so nothing is added here with a new one.
-Beside them stand the atomics, which are no kernels, on a field of 64 bits (contents) and on one of 32 (refcount). For each a
-line like `if op == 17: return ref_try_get(mem, cpu, a)` is written and compiled: a closure per kernel would say the same and
-cost numba one more function each.
+Kernels are found by scanning and numbered in the order of their modules and names, so a new one needs no change here. The atomics,
+which are not kernels, are numbered after them, each on a field of 64 bits (contents) and on one of 32 (refcount). For each a line
+like `if op == 17: return ref_try_get(mem, cpu, a)` is generated and compiled: a closure per kernel would cost numba one more function.
 """
 
 import ast

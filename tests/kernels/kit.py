@@ -1,7 +1,8 @@
-"""What the kernel tests share: a small booted machine whose kernels are called by name, forks that expect a bug, and an audit."""
+"""Shared by the kernel tests: a small booted machine with kernels that are called by name, forks that expect a bug, and an audit."""
 
 import os
 import signal
+import time
 import warnings
 
 import numpy as np
@@ -12,9 +13,11 @@ from kernels.base.layout import (
     EXIT_BUG,
     FL_HUGE_FREE,
     MT_ISOLATE,
+    MT_MOVABLE,
     NONE_WORD,
     NR_MIGRATETYPES,
     NR_ORDERS,
+    SH_OWNED,
     Bug,
     Geometry,
     Misc,
@@ -97,7 +100,7 @@ class Machine:
         return self.word(pfn) >> 4
 
     def touch(self, space, vpage, write=1, order=0):
-        """One access with its faults, as a task does; the pfn that the PTE says afterwards."""
+        """One access with its faults, as a task makes it; the pfn in the PTE afterwards."""
         for _ in range(10):
             access = self.task_access(space, vpage, write) if vpage < self.mem.anon_pages else self.file_access(space, vpage)
             if access == 0:
@@ -106,7 +109,7 @@ class Machine:
         raise AssertionError("the access kept faulting")
 
     def drain(self):
-        """Empty every per-CPU batch and list, so that everything free is in the buddy."""
+        """Drain the LRU batches and per-CPU lists, so that every free frame is in the buddy."""
         for cpu in range(self.mem.nr_cpus):
             self.on(cpu).lru_add_drain()
         for nid in range(self.mem.nr_nodes):
@@ -117,22 +120,40 @@ class Machine:
         self.drain()
         return int(self["zone_free"].sum() + self["zone_isolate_free"].sum())
 
+    def exhaust(self, *nodes):
+        """Take every frame that is in the buddy of these nodes, or of all; the frames."""
+        nodes = nodes or range(self.mem.nr_nodes)
+        return [pfn for nid in nodes for pfn in iter(lambda nid=nid: self.buddy_alloc(nid, 0, MT_MOVABLE), -1)]
+
+    def give_back(self, pfns):
+        """Free single frames to their zones."""
+        for pfn in pfns:
+            self.free_to_zone(pfn, 0, SH_OWNED)
+
     def buddyinfo(self):
         """Free blocks by (node, order, migratetype)."""
         return self["nr_free"].reshape(self.mem.nr_nodes, NR_ORDERS, NR_MIGRATETYPES)
 
     def expect_bug(self, code, action):
-        """Run `action` in a child, which must leave through bug() with this code; the record as (cpu, pfn, seen, wanted)."""
+        """Run `action` in a child, which must exit through bug() with this code; its record as (cpu, pfn, seen, wanted)."""
         before = int(self["bug_count"][0])
         status = wait(in_child(action))
-        assert status == EXIT_BUG, f"left with {status}, not through bug()"
+        assert status == EXIT_BUG, f"exited with {status}, not through bug()"
         assert self["bug_count"][0] == before + 1
         assert Bug(int(self["bug_code"][before])) == code
         return tuple(int(self[f"bug_{part}"][before]) for part in ("cpu", "pfn", "seen", "wanted"))
 
 
+def until(condition):
+    """Wait until another process has made a condition true."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
 def in_child(action):
-    """Run `action` in a forked child, which shares the segment; its pid. It leaves with 0, or as bug() and relax() leave."""
+    """Run `action` in a forked child, which shares the segment; its pid. It exits with 0, or as bug() and relax() do."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the child touches no lock that a thread may hold
         pid = os.fork()
@@ -176,7 +197,7 @@ def free_lists(m):
 
 
 def audit(m):
-    """What must hold of any machine between two operations (a small part of what the checkers verify)."""
+    """Verify what holds for any machine between two operations (a small part of what the checkers verify)."""
     assert not m["lock_word"].any(), "a lock is held"
     assert not m["bug_count"][0]
     seen = np.zeros(m.mem.nr_frames, bool)
@@ -197,7 +218,8 @@ def audit(m):
     for word in m["pte"]:
         if word & 1:
             mapped[m.desc_at(int(word) >> 10)] += 1
-    assert (mapped == m["mapcount"]).all() or all(mapped[d] == m["mapcount"][d] for d in live)
+    wrong = np.flatnonzero(mapped != m["mapcount"])
+    assert not len(wrong), f"descriptors {wrong} are mapped {mapped[wrong]} times, and count {m['mapcount'][wrong]}"
     assert not (m["pte"] & (1 << 5)).any(), "a migration entry was left"
 
 

@@ -13,7 +13,8 @@ from kernels.base import flavour, jit
 from kernels.base.cache import cache_key, cache_root, import_closure
 from kernels.base.flavour import BOUNDS, INTERPRETED
 from kernels.base.layout import ARRAY, EXIT_BUG, Bug
-from stress.process.build import ENTRY_PACKAGES, build_entries, import_all_entries
+from stress.process.build import build_entries, import_all_entries
+from stress.storm.entries import ENTRY_PACKAGES
 from tests.kernels import entries, kit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +97,7 @@ def test_the_last_element_is_in_bounds(machine):
 
 @pytest.fixture(scope="module")
 def all_entries(built):
-    import_all_entries()
+    import_all_entries(ENTRY_PACKAGES)
     # only those: what another test of this process has imported may have no code in this flavour, as the explorer's scheduler
     packages = tuple(f"{package}." for package in ENTRY_PACKAGES)
     chosen = {name: each for name, each in jit.ENTRIES.items() if name.startswith(packages) or each is entries.do}
@@ -133,7 +134,7 @@ def test_no_entry_counts_references_to_arrays(all_entries):
 
 
 def test_every_kernel_has_a_number():
-    import_all_entries()
+    import_all_entries(ENTRY_PACKAGES)
     declared = {each.__name__ for each in jit.KERNELS if each.__module__.startswith("kernels.")}
     assert declared - set(entries.OPS) == set()
 

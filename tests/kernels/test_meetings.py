@@ -1,22 +1,33 @@
-"""Interleavings that storms meet by chance, forced: interpreted, one kernel's helper is replaced by one that lets another CPU in.
+"""Interleavings that storms meet by chance, forced: interpreted, a helper of a kernel is replaced by one that runs another CPU first.
 
-Explored kernels will do this systematically; these are the windows that somebody once found open.
+These are windows that once were bugs, and meetings that no test reaches otherwise; test_kit.py checks that every meeting is reached.
+The models of stress/explore search such interleavings systematically.
 """
 
 import pytest
 
-from kernels.alloc import buddy
+from kernels.alloc import pages
 from kernels.base.flavour import INTERPRETED
-from kernels.base.layout import FL_LRU, LC_ZONE, Offline, Reason, Type
-from kernels.migrate import split, targets
-from kernels.types import offline
+from kernels.base.layout import FL_LRU, FROZEN, MT_ISOLATE, NONE_WORD, REFCOUNT_FROZEN_BIT, Mode, Offline, Reason, Type
+from kernels.map import access
+from kernels.migrate import folio, legacy, movable, split, targets
+from kernels.migrate import range as range_migration
+from kernels.page import refcount
+from kernels.policy import fault
+from kernels.types import offline, pagetable
+from stress.machine.segment import set_param
+from tests.kernels import kit
+from tests.kernels.page.test_folio import make_folio
 
 pytestmark = pytest.mark.skipif(not INTERPRETED, reason="replaces kernels, which only the interpreted execution allows")
 
 
 @pytest.fixture
 def once(monkeypatch):
-    """once(module, name, action, before=True, when=...): let `action` in at the first call of module.name for which `when(*args)`."""
+    """once(module, name, action, before=True, when=...): run `action` at the first call of module.name for which `when(*args)` holds.
+
+    With before=False it runs after the first such call that returns something true. Returns a list that is empty until `action` has run.
+    """
 
     def arrange(module, name, action, before=True, when=lambda *_: True):
         real, done = getattr(module, name), []
@@ -39,7 +50,7 @@ def once(monkeypatch):
 
 
 def test_an_isolator_frees_what_its_owner_has_just_released(machine, once):
-    """The owner swaps RELEASED in; the isolator frees the frame, whose links are the buddy's now; then the owner drops its place."""
+    """The owner swaps RELEASED in, the isolator frees the frame, and only then does the owner remove it from its inventory."""
     m = machine
     for _ in range(3):
         m.balloon_inflate(0, m.alloc_frozen_pages(0, 0, 1), 0)
@@ -57,7 +68,7 @@ def test_an_isolator_frees_what_its_owner_has_just_released(machine, once):
 
 
 def test_an_isolation_between_unfreeze_and_remap_of_a_split(machine, once):
-    """Another CPU isolates the head before the splitter asks whether the folio was isolated when it was split."""
+    """Another CPU isolates the head before the splitter checks whether the folio was isolated when it was split."""
     m = machine
     pfn = m.touch(0, 8, order=2)
     m.lru_add_drain()
@@ -77,7 +88,7 @@ def test_an_isolation_between_unfreeze_and_remap_of_a_split(machine, once):
 
 
 def test_a_block_that_is_isolated_under_a_free_scanner(machine, once):
-    """I18: between the scanner's look and its zone->lock the pageblock is isolated and drained; nothing of it may be captured."""
+    """I18: the pageblock is isolated and drained between the scanner's read and its zone->lock; nothing of it may be captured."""
     m = machine
     pins = [m.buddy_alloc(0, 0, 1) for _ in range(2)]
     block = pins[0] >> 3
@@ -86,12 +97,12 @@ def test_a_block_that_is_isolated_under_a_free_scanner(machine, once):
     assert done
     captured = int(m["cc_pages"][0])
     m.cc_release()
-    for pfn in pins:
-        m.free_to_zone(pfn, 0, 2)
+    m.give_back(pins)
     m.unisolate_pageblock(block)
     assert captured == 0
 
 
+@pytest.mark.meets("free_block_vanished")
 def test_a_block_that_vanished_under_a_free_scanner(machine, once):
     m = machine
     pin = m.buddy_alloc(0, 0, 1)
@@ -101,14 +112,12 @@ def test_a_block_that_vanished_under_a_free_scanner(machine, once):
     assert m.counter("met_free_block_vanished") == 1
     assert taken[0] == pin ^ 1
     m.cc_release()
-    for pfn in (pin, taken[0]):
-        m.free_to_zone(pfn, 0, 2)
+    m.give_back((pin, taken[0]))
 
 
+@pytest.mark.meets("count_moved_during_copy")
 def test_a_reference_between_the_copy_and_the_freeze(machine, once):
     """A lookup during the copy: the freeze of a file folio fails, and both sides are as before."""
-    from kernels.migrate import folio
-
     m = machine
     desc = m.create_folio(0, 0, 4, 0)
     m.folio_put(desc)
@@ -128,8 +137,6 @@ def test_a_reference_between_the_copy_and_the_freeze(machine, once):
 
 
 def test_a_speculator_during_the_copy_of_an_anonymous_page_frees_the_source(machine, once):
-    from kernels.migrate import folio
-
     m = machine
     pfn = m.touch(0, 8)
     m.drain()
@@ -145,16 +152,121 @@ def test_a_speculator_during_the_copy_of_an_anonymous_page_frees_the_source(mach
     assert m.free_frames() == 512
 
 
-def test_a_migratetype_that_changes_under_a_free(machine, once):
-    """E2: what was read before zone->lock only chooses a list; the block's type of now decides."""
-    from kernels.alloc import pages
-
+@pytest.mark.meets("gup_pte_changed")
+def test_a_migration_that_unmaps_under_gup_fast(machine, once):
+    """The PTE becomes a migration entry after GUP-fast has read it: the reference and the pin go back, and the folio moves."""
     m = machine
-    pfn = m.alloc_frozen_pages(0, 5, 1)
-    done = once(pages, "chaos_point", lambda: m.on(1).isolate_pageblock(pfn >> 3), when=lambda *_: True)
-    m.free_frozen_pages(m.alloc_frozen_pages(0, 0, 1), 0)
+    pfn = m.touch(0, 8)
+    m.drain()
+    desc = m.on(1).isolate_folio(pfn, m.word(pfn), 0)
+    dst = m.on(1).alloc_target_folio(desc, 1)
+    pending = []
+    once(access, "chaos_point", lambda: pending.append(m.on(1).folio_migrate_unmap(desc, dst, 0, 0, 0)))
+    assert m.gup_fast(0, 8, 1) == -1
+    assert (m.refs(desc), m["pincount"][desc]) == (1, 0)
+    m.on(1).flush_deferred(pending[0])
+    assert m.on(1).folio_migrate_move(desc, dst, 0) == 0
+    assert m.task_access(0, 8, 1) == 0
+
+
+@pytest.mark.meets("put_lost_to_a_get")
+def test_a_get_that_revives_a_count_of_zero(machine, once):
+    """refcount = frozen-bit: a get comes between the subtraction of the last put and its freeze, and its owner puts last."""
+    m = machine
+    set_param(m.mem, "policy_refcount", REFCOUNT_FROZEN_BIT)
+    m["refcount"][:] = FROZEN
+    desc, pfn = make_folio(m)
+    once(refcount, "cas_acquire", lambda: m.on(1).ref_try_get(desc))
+    assert not m.folio_put(desc)
+    assert m.refs(desc) == 1
+    assert m.word(pfn) == m.desc_word(Type.ANON, desc)
+    assert m.on(1).folio_put(desc)
+    assert m.refs(desc) == FROZEN
+    assert m.free_frames() == 512
+
+
+@pytest.mark.meets("table_moved_under_walker", "rcu_waited_for_reader")
+def test_a_table_that_moves_under_its_walker(machine, once):
+    """CPU 1 moves the table once CPU 0 has loaded the upper entry: the walker reads the frame that was left, which is freed after it."""
+    m = machine
+    pfn, to = m.alloc_frozen_pages(0, 0, 1), m.alloc_frozen_pages(1, 0, 1)
+    assert m.table_populate(3, pfn)
+    word, children = m.word(pfn), []
+    assert m.on(1).isolate_pagetable(pfn, word)
+
+    def migrate():
+        children.append(kit.in_child(lambda: m.on(1).migrate_pagetable(pfn, to, word)))
+        kit.until(lambda: m.counter("met_rcu_waited_for_reader") > 0)
+        assert m["upper"][3] == to + 1
+
+    once(pagetable, "chaos_point", migrate)
+    assert m.table_walk(3, 5)
+    assert kit.wait(children[0]) == 0
+    assert m.word(pfn) == NONE_WORD
+    assert m.table_walk(3, 5)
+    m.table_zap(3)
+
+
+def test_a_migratetype_that_changes_under_a_free(machine, once):
+    """E2: what was read before zone->lock only chooses a list; under the lock the pageblock's migratetype decides."""
+    m = machine
+    pfn = m.alloc_frozen_pages(0, 0, 1)
+    done = once(pages, "chaos_point", lambda: m.on(1).isolate_pageblock(pfn >> 3))
+    m.free_frozen_pages(pfn, 0)
     assert done
+    assert (pfn >> 3 << 3, 3, MT_ISOLATE) in kit.free_lists(m)
+    assert m["zone_isolate_free"][0] == 8
     m.unisolate_pageblock(pfn >> 3)
-    assert buddy.nid_of(m.mem, pfn) == 0
-    m.spin_lock(0, LC_ZONE), m.spin_unlock(0)
-    m.free_frozen_pages(pfn, 5)
+    assert m.free_frames() == 512
+
+
+@pytest.mark.parametrize("kind", ["first touch", "copy on write"])
+def test_a_fault_that_another_cpu_has_handled_frees_what_it_allocated(machine, once, kind):
+    m = machine
+    if kind == "copy on write":
+        m.touch(0, 8)
+        m.lru_add_drain()
+        m.fork_range(0, 1, 8, 1)
+    once(fault, "alloc_folio", lambda: m.on(1).touch(1, 8))
+    assert m.handle_fault(1, 8, 1, 0) == 0
+    m.on(1).lru_add_drain()
+    assert m.refs(m.desc_at(m.pte(1, 8) >> 10)) == 1
+    assert m.task_access(1, 8, 1) == 0
+    for space in (0, 1):
+        m.zap_range(space, 8, 1)
+    assert m.free_frames() == 512
+
+
+@pytest.mark.parametrize("interface", [0, 1], ids=["bitmap", "list"])
+def test_an_owner_that_releases_a_block_while_targets_run_out(machine, once, interface):
+    """Nothing was migrated, and what is put back turns out to be the isolator's to free."""
+    m = machine
+    set_param(m.mem, "policy_migration", interface)
+    pfn = m.alloc_frozen_pages(0, 0, 1)
+    m.balloon_inflate(2, pfn, 0)
+    m["zone_min"][:] = m["zone_low"][:] = 0
+    m.drain()
+    taken = m.exhaust()
+    done = once(movable, "alloc_movable_target", lambda: m.on(2).balloon_deflate(2, 0))
+    assert m.migrate_window(pfn & ~7, 8, Mode.ASYNC, Reason.CONTIG_RANGE, 1) == 0
+    assert done
+    assert (m.counter("cause_contig_range_nomem"), m.counter("cause_contig_range_released")) == (1, 1)
+    assert m.counter("failed_contig_range") == 0
+    m.give_back(taken)
+    assert m["desc_top"][0] + m["desc_cached"].sum() == m.mem.nr_desc
+    assert m.free_frames() == 512
+
+
+@pytest.mark.parametrize("interface", [0, 1], ids=["bitmap", "list"])
+def test_a_task_that_unmaps_a_page_between_isolation_and_migration(machine, once, interface):
+    m = machine
+    set_param(m.mem, "policy_migration", interface)
+    pfn = m.touch(0, 8)
+    m.drain()
+    module = legacy if interface else range_migration
+    done = once(module, "freed_under_us", lambda: m.on(1).zap_range(0, 8, 1))
+    assert m.migrate_window(pfn & ~7, 8, Mode.ASYNC, Reason.CONTIG_RANGE, 1) == 0
+    assert done
+    assert m.counter("cause_contig_range_released") == 1
+    assert m.counter("pgmigrate_success") == 0
+    assert m.free_frames() == 512

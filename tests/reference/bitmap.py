@@ -44,7 +44,7 @@ class Bitmap:
         return sorted(self._set)
 
     def words(self) -> list[int]:
-        """As it lies in memory: signed words, lowest positions first."""
+        """As in memory: signed words, lowest positions first."""
         words = [0] * BITMAP_WORDS
         for position in self._set:
             words[position // _WORD_BITS] += 2 ** (position % _WORD_BITS)

@@ -1,7 +1,7 @@
 """The buddy allocator of one zone with its free lists as sets of blocks: slow, obvious, no code shared with kernels/alloc/buddy.py.
 
-Which of several equal blocks an allocation takes is the allocator's choice, so the oracle does not choose: it is told what was
-taken (`allocated`) and says whether that was possible, or lists what would have been (`choices`). Everything else (merging,
+Which of several equal blocks an allocation takes is the allocator's choice, so the oracle does not choose: its caller
+reports what was taken (`allocated`), and it raises if that was not possible; `choices` lists what was. Everything else (merging,
 splitting, migratetypes, counts) follows and is compared.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from kernels.base.layout import MT_ISOLATE, MT_MOVABLE, MT_RECLAIMABLE, MT_UNMOVABLE, NR_ORDERS
 
-#: from whose blocks each migratetype takes when its own are used up, in this order
+#: the migratetypes that each one takes blocks of when it has none left, in this order
 FALLBACKS = {
     MT_UNMOVABLE: (MT_RECLAIMABLE, MT_MOVABLE),
     MT_MOVABLE: (MT_RECLAIMABLE, MT_UNMOVABLE),
@@ -18,7 +18,7 @@ FALLBACKS = {
 
 
 class OracleError(AssertionError):
-    """What was done is not possible."""
+    """An operation that is not possible."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Zone:
             pfn += 2**order
         return zone
 
-    # -- what there is
+    # -- state
 
     def migratetype(self, pfn: int) -> int:
         return self.migratetypes[pfn >> self.pageblock_order]
@@ -92,7 +92,7 @@ class Zone:
             self.free[pfn + 2**high] = high
 
     def _steal(self, pfn: int, migratetype: int) -> None:
-        """A fallback may convert the pageblock; the blocks in it follow by themselves, since lists are derived here."""
+        """A fallback may convert the pageblock; its free blocks change lists with it, since lists are derived here."""
         order = self.free[pfn]
         if order >= self.pageblock_order:
             self._convert(pfn, order, migratetype)
@@ -143,7 +143,7 @@ class Zone:
         self.free[pfn] = order
 
     def _merges(self, buddy: int, order: int, migratetype: int) -> bool:
-        """Whether a free block of the same order stands there; a whole pageblock does not merge across an isolation."""
+        """Whether `buddy` is a free block of the same order; a whole pageblock does not merge across an isolation."""
         if self.free.get(buddy) != order:
             return False
         return order < self.pageblock_order or (self.migratetype(buddy) == MT_ISOLATE) == (migratetype == MT_ISOLATE)

@@ -1,20 +1,20 @@
 """Memdesc words as records, packed and unpacked bit by bit: slow, obvious, and no code shared with kernels/page/memdesc.py.
 
-An oracle imports the layout only. A word is described by what it means; `pack` and `unpack` are inverse to each other on every
-word that the model writes.
+An oracle imports only the layout. A record says what a word means; `pack` and `unpack` are inverse to each other on every record.
 """
 
 from dataclasses import dataclass
 
 from kernels.base import layout as at
 
-WITH_DESCRIPTOR = frozenset({at.Type.FILE, at.Type.ANON, at.Type.KSM, at.Type.COUNTED})
 FOLIOS = frozenset({at.Type.FILE, at.Type.ANON, at.Type.KSM})
+WITH_COUNT = FOLIOS | {at.Type.COUNTED}
+WITH_DESCRIPTOR = WITH_COUNT | {at.Type.SLAB, at.Type.MOVABLE, at.Type.PAGETABLE, at.Type.NETPOOL}
 
 
 @dataclass(frozen=True)
 class DescWord:
-    """A frame of an object with a descriptor."""
+    """A frame of an object with a descriptor, counted or not."""
 
     kind: at.Type
     desc: int
@@ -82,7 +82,7 @@ def pack(what: Word) -> int:
 def unpack(word: int) -> Word:
     """What a word means.
 
-    Raises      ValueError for a type, subtype or state that there is not
+    Raises      ValueError for a type without a record, and for an unknown subtype or state
     """
     if word < 0:
         raise ValueError(f"{word} has its sign bit set")
@@ -92,7 +92,7 @@ def unpack(word: int) -> Word:
     if kind == at.Type.BUDDY:
         return BuddyWord(get(word, 4, 6))
     if kind != at.Type.MISC:
-        raise ValueError(f"nothing here writes words of {kind!r}")
+        raise ValueError(f"{kind!r} has no record")
     return MiscWord(
         subtype=at.Misc(get(word, 4, 7)),
         order=get(word, 12, 6),
@@ -105,7 +105,7 @@ def unpack(word: int) -> Word:
 
 
 def is_counted(word: int) -> bool:
-    return get(word, 0, 4) in WITH_DESCRIPTOR
+    return get(word, 0, 4) in WITH_COUNT
 
 
 def is_folio(word: int) -> bool:

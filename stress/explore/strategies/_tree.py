@@ -1,4 +1,4 @@
-"""What depth-first searches share: for each depth who was chosen and who is left to be, and how many choices are settled."""
+"""What depth-first searches share: for each depth the choice and those left to try, and how many choices are settled."""
 
 from kernels.base.jit import kernel
 from stress.explore.chance import lowest_member
@@ -12,7 +12,7 @@ TREE_END = LEFT + MAX_STEPS
 
 @kernel
 def settle_deepest(s):
-    """Settle the deepest choice that can be made otherwise.
+    """Settle the deepest choice that has another one left to try.
 
     Returns     whether there is one
     """

@@ -1,32 +1,33 @@
-"""Delay bounding: round robin without preemption, in which one delay skips whoever would go on; all schedules with 0 delays, then 1, ...
+"""Delay bounding: round robin without preemption, in which a delay skips the next choice; all schedules with 0 delays, then with 1, ...
 
 M. Emmi, S. Qadeer, Z. Rakamarić, "Delay-bounded scheduling", POPL 2011. With d delays there are about k^d schedules, however many
-tasks there are. A schedule is where its delays are: numbers of points at which there is a choice, in order, twice the same for two at
-one point. They are counted up like the digits of a number. A run in which one found no place shows that the one before it must move.
-Complete when not one schedule has so many delays; each was run once then, but for those that showed where to carry.
+tasks there are. A schedule is given by the places of its delays: numbers of points at which there is a choice, in order, the same number
+twice for two delays at one point. They are counted up like the digits of a number. If a delay finds no place in a run, the one before it
+moves. Complete when no schedule has so many delays; each was then run once, except for those that showed where to carry.
 """
+
+from typing import Any
 
 from kernels.base.atomics import ctz, popcount
 from kernels.base.jit import kernel
 from stress.explore.state import LAST_TASK, NR_CHOICES, STRATEGY_WORDS
 from stress.explore.strategy import Strategy
 
-# delays of the schedules at present, of this run those that found a place, whether one was too many at its point, whether any run of this
-# bound fitted
+# the bound; the delays of this run that found a place; whether one was too many at its point; whether any run of this bound fitted
 NR_DELAYS, PLACED, TOO_MANY, FITTED = (STRATEGY_WORDS + k for k in range(4))
 DELAYS = STRATEGY_WORDS + 16
 
 
 @kernel
 def begin(s):
-    """No delay has been met yet."""
+    """No delay has found its place yet."""
     s[PLACED] = s[TOO_MANY] = s[NR_CHOICES] = 0
     return 0
 
 
 @kernel
 def in_turn(mask, last, skipped):
-    """Of a set, the one that comes in round robin after so many others; who went on last is the first."""
+    """The member of a set whose turn it is in round robin, after `skipped` others; the last one chosen comes first."""
     later = mask & ~((1 << last) - 1) if last >= 0 else mask
     turn = later if skipped < popcount(later) else mask & ~later
     if turn != later:
@@ -38,7 +39,7 @@ def in_turn(mask, last, skipped):
 
 @kernel
 def choose(s, mask):
-    """Whose turn it is after the delays of this point; -1 if there are too many."""
+    """The choice whose turn it is after the delays of this point; -1 if there are too many."""
     if mask & (mask - 1) == 0:
         return ctz(mask)
     s[NR_CHOICES] += 1
@@ -54,9 +55,9 @@ def choose(s, mask):
 
 @kernel
 def end(s):
-    """Move the last delay that can be moved; those behind it begin at its place.
+    """Move the last delay that can be moved; those after it begin at its place.
 
-    Returns     whether there was no schedule with so many
+    Returns     whether no schedule has so many delays
     """
     fits = s[PLACED] == s[NR_DELAYS] and not s[TOO_MANY]
     if fits:
@@ -76,7 +77,7 @@ def end(s):
     return False
 
 
-def progress(words):
+def progress(words: Any) -> str:
     """The bound."""
     return f"with {int(words[NR_DELAYS])} delays"
 

@@ -1,4 +1,4 @@
-"""Exhaustive search by depth, without any reduction: every interleaving, one after the other. The oracle of dpor, for tiny programs."""
+"""Exhaustive depth-first search without reduction: every interleaving, one after the other. Tests compare dpor with it on tiny programs."""
 
 from kernels.base.jit import kernel
 from stress.explore.chance import lowest_member
@@ -9,7 +9,7 @@ from stress.explore.strategy import Strategy
 
 @kernel
 def choose(s, mask):
-    """What is settled, else the lowest, keeping the others for later."""
+    """The settled choice, else the lowest; the others are left to try."""
     depth = s[NR_POINTS]
     if depth >= s[PREFIX]:
         s[CHOSEN + depth] = lowest_member(mask)
@@ -19,7 +19,7 @@ def choose(s, mask):
 
 @kernel
 def end(s):
-    """Settle the deepest choice that can be made otherwise.
+    """Settle the deepest choice that has another one left to try.
 
     Returns     whether there is none
     """

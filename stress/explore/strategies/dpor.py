@@ -1,16 +1,18 @@
 """Source-DPOR with sleep sets: one interleaving of each class that differs in the order of conflicting accesses; complete when it ends.
 
 P. Abdulla, S. Aronis, B. Jonsson, K. Sagonas, "Optimal dynamic partial order reduction", POPL 2014 (its source sets); C. Flanagan,
-P. Godefroid, POPL 2005. Under TSO a buffered store conflicts with nothing, and its flush, by a process of its own, is the write
+P. Godefroid, POPL 2005. Under TSO a buffered store conflicts with nothing, and its flush, by a separate process, is the write
 (C. Zhang, M. Kusano, C. Wang, PLDI 2015); under PSO each lane of the buffer is such a process.
 
-Happens-before of an event: its process's events before it; the conflicting accesses before it (one word, one may write); for a flush
-its store, and for one that releases the flushes of all stores before it; for what fences or is locked the flushes of its task; for the
-end of a wait the write that ended it. Clocks say, for each process, the last of its events that comes before. A compare-and-exchange
-counts as a write even where it failed.
+What happens before an event: its process's earlier events; the conflicting accesses before it (to one word, one may write); before a flush
+its store, and before the flush of a release the flushes of all earlier stores; before a fence or a locked access the flushes of its
+task; before the end of a wait the write that ended it. A clock has for each process its last event that happens before. A
+compare-and-exchange counts as a write even if it failed.
 
-It does not know AWAIT: of two tasks that wait for one word only the order that it met is explored. No model of the project asks for it.
+AWAIT is not handled: if two tasks await one word, only the first order that occurs is explored. No model of the project uses it.
 """
+
+from typing import Any
 
 from kernels.base.atomics import RELEASE
 from kernels.base.jit import kernel
@@ -41,15 +43,15 @@ FIRST = STRATEGY_WORDS + 16  # scratch: the first event of each process in the p
 CLOCKS = FIRST + NR_SCHEDULABLE  # per process: the clock of its last event
 FLUSHED_AT = CLOCKS + NR_SCHEDULABLE * NR_SCHEDULABLE  # per store of a task: 2 x the event of its flush, + 1 if it releases
 # per event, close together since every later one looks through them: the word it touched (0: none, or a store that only entered a buffer);
-# who made it, doubled, and 1 if it may have written
+# its process, doubled, + 1 if it may have written
 EVENTS = FLUSHED_AT + FLUSH * DEPTH_MAX
 RACES = EVENTS + 2 * DEPTH_MAX  # scratch: earlier events that race with the last one
 FRAMES = RACES + DEPTH_MAX
 # words of a frame: the choice at a depth, and the event that it made. MADE_BY is for a flush the event of its store; NUMBER and ORDER are
-# that store's. AFTER says whose flushes come before an access: a lane, ALL, or NOBODY. Clocks and addresses are by place_of()
+# that store's. AFTER says which flushes come before an access: those of a lane, ALL, or NONE. Clocks and addresses are by place_of()
 (CHOSEN, TO_TRY, TRIED, ASLEEP, ENABLED, WRITERS, WOKEN_BY, KIND, MADE_BY, NUMBER, ORDER, AFTER, CLOCK) = range(13)
-# CLOCK is the first of as many words as there are processes, and what each of them is about to touch stands behind
-NOBODY, ALL = -1, -2
+# CLOCK is the first of as many words as there are processes; after them comes the pending address of each process
+NONE, ALL = -1, -2
 
 
 @kernel
@@ -64,25 +66,25 @@ def begin(s):
 
 @kernel
 def nr_places(s):
-    """How many processes there are: a task each, and the lanes of their store buffers."""
+    """How many processes there are: the tasks, and the lanes of their store buffers."""
     return s[NR_TASKS] * (1 + s[NR_LANES])
 
 
 @kernel
 def place_of(s, process):
-    """Where a process stands in clocks: tasks first, then their flushes, without a gap."""
+    """The place of a process in clocks: tasks first, then their flushes, without a gap."""
     return process if process < FLUSH else process - FLUSH + s[NR_TASKS]
 
 
 @kernel
 def frame_at(s, depth):
-    """The frame of a depth. They lie close together: the whole stack is gone through in every schedule."""
+    """The frame of a depth. Frames are packed, since every schedule walks the whole stack."""
     return FRAMES + depth * (CLOCK + 2 * nr_places(s))
 
 
 @kernel
 def address_at(s, frame, process):
-    """Where a frame says what a process is about to touch."""
+    """The place of a process's pending address in a frame."""
     return frame + CLOCK + nr_places(s) + place_of(s, process)
 
 
@@ -103,7 +105,7 @@ def copy_clock(s, clock, other):
 
 @kernel
 def flush_causes(s, event, frame, clock, task):
-    """A flush comes after its store; one that releases, after the flushes of all stores before."""
+    """A flush comes after its store; the flush of a release, after the flushes of all earlier stores."""
     if s[frame + MADE_BY] >= 0:
         join(s, clock, frame_at(s, s[frame + MADE_BY]) + CLOCK)
     releases = s[frame + ORDER] >= RELEASE
@@ -114,12 +116,12 @@ def flush_causes(s, event, frame, clock, task):
         while releases and number > 0:
             number -= 1
             join(s, clock, frame_at(s, s[flushed + number] >> 1) + CLOCK)
-            releases = s[flushed + number] & 1 == 0  # that one comes after all before it
+            releases = s[flushed + number] & 1 == 0  # the flush of a release comes after all before it
 
 
 @kernel
 def causes(s, event, frame, clock, process):
-    """Join what an event comes after for other reasons than a conflict."""
+    """Join the events that come before an event for other reasons than a conflict."""
     if process >= FLUSH:
         flush_causes(s, event, frame, clock, (process - FLUSH) % s[NR_TASKS])
     elif s[frame + KIND] == WAIT:
@@ -134,14 +136,14 @@ def causes(s, event, frame, clock, process):
 
 @kernel
 def flushed_before(s, task, op, address):
-    """Whose flushes have made a task's request possible: a lane, ALL, or NOBODY."""
+    """The flushes that have made a task's request possible: those of a lane, ALL, or NONE."""
     kind = op & KIND_MASK
     if s[NR_LANES] == 0 or kind == LOAD or kind == WAIT:
-        return NOBODY
+        return NONE
     if kind == STORE:
         if s[NR_LANES] > 1 and lane_of(s, task, address) < 0:
             return s[NEXT_LANE + task] * s[NR_TASKS] + task
-        return NOBODY
+        return NONE
     if s[NR_LANES] > 1 and address != 0 and (op >> ORDER_SHIFT & ORDER_MASK) < RELEASE:
         return lane_of(s, task, address)
     return ALL
@@ -149,9 +151,9 @@ def flushed_before(s, task, op, address):
 
 @kernel
 def note_conflicts(s, event, frame, process):
-    """Write down what an event touches; those before it that it conflicts with come before it.
+    """Record what an event touches; earlier events that conflict with it come before it.
 
-    Returns     how many of them could have come after it, in RACES
+    Returns     how many of those could have come after it; they are in RACES
     """
     buffered = process < FLUSH and is_buffered(s, s[frame + KIND])
     address, wrote = 0 if buffered else s[address_at(s, frame, process)], s[frame + WRITERS] >> process & 1
@@ -204,7 +206,7 @@ def initials(s, race, event, frame):
 
 @kernel
 def note_race(s, race, event, frame):
-    """Somebody who could come first must be tried where the event `race` was chosen."""
+    """A process that could come first must be tried at the depth where the event `race` was chosen."""
     at = frame_at(s, race)
     first = initials(s, race, event, frame)
     if first & s[at + TO_TRY] != 0:
@@ -236,7 +238,7 @@ def note_event(s):
 
 @kernel
 def asleep_at(s, depth):
-    """Those that need not be tried at a depth: tried or asleep one step above, and indifferent to what was done there."""
+    """The set that need not be tried at a depth: tried or asleep one step above, and independent of the step made there."""
     if depth == 0:
         return 0
     above = frame_at(s, depth - 1)
@@ -255,20 +257,20 @@ def asleep_at(s, depth):
 
 @kernel
 def describe_frame(s, frame, mask):
-    """What everybody is about to do at this point."""
+    """Record the pending step of every process at this point."""
     s[frame + ENABLED] = mask
     s[frame + WRITERS] = 0
     while mask != 0:
-        who = lowest_member(mask)
+        member = lowest_member(mask)
         mask &= mask - 1
-        s[address_at(s, frame, who)] = pending_address(s, who)
-        if pending_writes(s, who):
-            s[frame + WRITERS] |= 1 << who
+        s[address_at(s, frame, member)] = pending_address(s, member)
+        if pending_writes(s, member):
+            s[frame + WRITERS] |= 1 << member
 
 
 @kernel
 def choose(s, mask):
-    """The settled choice, else anybody who is not asleep, best who went on last; -1 if all are."""
+    """The settled choice, else one that is not asleep, preferably the last one chosen; -1 if all are asleep."""
     depth = s[NR_POINTS]
     if depth > 0:
         note_event(s)
@@ -299,7 +301,7 @@ def choose(s, mask):
 
 @kernel
 def end(s):
-    """Settle the deepest choice that has somebody left to try.
+    """Settle the deepest choice that has another one left to try.
 
     Returns     whether there is none
     """
@@ -318,8 +320,8 @@ def end(s):
     return True
 
 
-def progress(words):
-    """How much of the tree that is known so far is explored; it grows while it is, so this is the most that it can be."""
+def progress(words: Any) -> str:
+    """How much of the known part of the tree is explored: an upper bound, since the tree grows while it is explored."""
     explored, weight = 0.0, 1.0
     for depth in range(int(words[PREFIX])):
         frame = FRAMES + depth * (CLOCK + 2 * int(words[NR_TASKS]) * (1 + int(words[NR_LANES])))

@@ -1,4 +1,4 @@
-"""A given schedule: for replays and shrinking. Where it says nothing, or names nobody who can go on: who went on last, else the lowest."""
+"""A given schedule: for replays and shrinking. Where it gives no possible choice: the task of the last step, else the lowest."""
 
 from kernels.base.jit import kernel
 from stress.explore.chance import lowest_member
@@ -8,14 +8,14 @@ from stress.explore.strategy import Strategy
 
 @kernel
 def begin(s):
-    """Nothing has diverged yet."""
+    """The schedule has not diverged yet."""
     s[DIVERGED_AT] = -1
     return 0
 
 
 @kernel
 def choose(s, mask):
-    """The one that is given for this step, if it can go on."""
+    """The choice that is given for this step, if it is possible."""
     at = s[NR_STEPS]
     if at < s[NR_GIVEN]:
         wanted = s[GIVEN + at]

@@ -1,8 +1,8 @@
 """PCT: random priorities, lowered at d - 1 random points; finds a bug of depth d with odds of at least 1 / (n k^(d-1)) per schedule.
 
 S. Burckhardt et al., "A randomized scheduler with probabilistic guarantees of finding bugs", ASPLOS 2010. n schedulables, of which the
-flushes of store buffers are some; k, the number of points where there is a choice, is measured on a random walk first. Who waits is
-not enabled, so nobody spins at the top; a change point lowers whoever would have gone on, before it does.
+flushes of store buffers are some; k, the number of points where there is a choice, is measured on a random walk first. A task that waits
+is not enabled, so no task spins at the highest priority; a change point lowers the task that would have been chosen, before its step.
 """
 
 from kernels.base.atomics import ctz
@@ -47,16 +47,16 @@ def highest(s, mask):
     """The member of highest priority."""
     best = -1
     while mask != 0:
-        who = ctz(mask)
+        member = ctz(mask)
         mask &= mask - 1
-        if best < 0 or s[PRIORITIES + who] > s[PRIORITIES + best]:
-            best = who
+        if best < 0 or s[PRIORITIES + member] > s[PRIORITIES + best]:
+            best = member
     return best
 
 
 @kernel
 def choose(s, mask):
-    """The one of highest priority; at a change point it falls below all that were not lowered before."""
+    """The choice of highest priority; at a change point that one falls below all that were not lowered before."""
     best = highest(s, mask)
     if mask & (mask - 1) == 0:
         return best

@@ -1,7 +1,7 @@
-"""POS: every pending access has a random priority; after one was made, those that race with it draw anew.
+"""POS: every pending access has a random priority; after one was made, those that race with it draw a new one.
 
 X. Yuan, J. Yang, R. Gu, "Partial order aware concurrency sampling", CAV 2018. Two accesses race if they are to one word and one of them
-may write. Under TSO the write is the flush of the store buffer, and a buffered store is nobody's business.
+may write. Under TSO the write is the flush of the store buffer, and a store that only enters the buffer races with nothing.
 """
 
 from kernels.base.atomics import ctz
@@ -14,7 +14,7 @@ from stress.explore.strategy import Strategy
 
 @kernel
 def begin(s):
-    """Everybody draws."""
+    """Every task and every flush draws a priority."""
     for task in range(s[NR_TASKS]):
         s[PRIORITIES + task] = random_bits(s)
     for flush in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
@@ -23,27 +23,27 @@ def begin(s):
 
 
 @kernel
-def redraw(s, who, address, wrote):
-    """Draw anew for one whose pending access races with the one just made."""
-    if pending_word(s, who) == address and (wrote or pending_writes(s, who)):
-        s[PRIORITIES + who] = random_bits(s)
+def redraw(s, member, address, wrote):
+    """Draw a new priority for a pending access that races with the last step."""
+    if pending_word(s, member) == address and (wrote or pending_writes(s, member)):
+        s[PRIORITIES + member] = random_bits(s)
 
 
 @kernel
 def choose(s, mask):
-    """Of those that can go on, the one of highest priority."""
+    """The choice of highest priority."""
     last = s[LAST_TASK]
     if last >= 0:
         s[PRIORITIES + last] = random_bits(s)
     best = -1
     while mask != 0:
-        who = ctz(mask)
+        member = ctz(mask)
         mask &= mask - 1
-        if last >= 0 and who != last and s[LAST_WORD] != 0:
-            redraw(s, who, s[LAST_WORD], s[LAST_WRITES] != 0)
-        if best < 0 or s[PRIORITIES + who] > s[PRIORITIES + best]:
-            best = who
+        if last >= 0 and member != last and s[LAST_WORD] != 0:
+            redraw(s, member, s[LAST_WORD], s[LAST_WRITES] != 0)
+        if best < 0 or s[PRIORITIES + member] > s[PRIORITIES + best]:
+            best = member
     return best
 
 
-STRATEGY = Strategy("pos", "POS: racing accesses draw their priority anew (Yuan et al., CAV 2018)", choose, begin)
+STRATEGY = Strategy("pos", "POS: racing accesses draw new priorities (Yuan et al., CAV 2018)", choose, begin)

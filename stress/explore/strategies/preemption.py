@@ -1,8 +1,10 @@
 """Iterative preemption bounding: all schedules with 0 preemptions, then with up to 1, ...: a depth-first search as dfs, within a bound.
 
-M. Musuvathi, S. Qadeer, "Iterative context bounding for systematic testing of multithreaded programs", PLDI 2007. To go on with another
-while the last one could is a preemption; where it waits or has ended the choice is free. What a smaller bound has run is run again.
+M. Musuvathi, S. Qadeer, "Iterative context bounding for systematic testing of multithreaded programs", PLDI 2007. A switch from a task
+that could continue is a preemption; a switch from one that waits or has ended is free. Schedules of a smaller bound are run again.
 """
+
+from typing import Any
 
 from kernels.base.jit import kernel
 from stress.explore.chance import lowest_member
@@ -10,13 +12,13 @@ from stress.explore.state import LAST_TASK, NR_POINTS
 from stress.explore.strategies._tree import CHOSEN, LEFT, PREFIX, TREE_END, settle_deepest
 from stress.explore.strategy import Strategy
 
-BOUND, REFUSED = PREFIX + 1, PREFIX + 2  # preemptions that are allowed; whether that left anything out
+BOUND, REFUSED = PREFIX + 1, PREFIX + 2  # preemptions that are allowed; whether the bound left anything out
 COST = TREE_END  # preemptions before a step, for each depth
 
 
 @kernel
 def choose(s, mask):
-    """What is settled, else who went on last, keeping for later whom the bound allows."""
+    """The settled choice, else the task of the last step; the others that the bound allows are left to try."""
     depth, last = s[NR_POINTS], s[LAST_TASK]
     goes_on = last >= 0 and mask >> last & 1 != 0
     if depth == 0:
@@ -35,7 +37,7 @@ def choose(s, mask):
 
 @kernel
 def end(s):
-    """Settle the deepest choice that can be made otherwise; if there is none, allow one preemption more.
+    """Settle the deepest choice that has another one left to try; if there is none, allow one more preemption.
 
     Returns     whether the bound left nothing out
     """
@@ -48,7 +50,7 @@ def end(s):
     return False
 
 
-def progress(words):
+def progress(words: Any) -> str:
     """The bound."""
     return f"with up to {int(words[BOUND])} preemptions"
 

@@ -1,4 +1,4 @@
-"""Random walk: at every point anybody, with equal odds."""
+"""Random walk: at every point each choice has equal odds."""
 
 from kernels.base.jit import kernel
 from stress.explore.chance import draw_flush_weight, random_member, without_lazy_flushes
@@ -16,8 +16,8 @@ def begin(s):
 
 @kernel
 def choose(s, mask):
-    """Anybody."""
+    """Any choice, with equal odds."""
     return random_member(s, without_lazy_flushes(s, mask))
 
 
-STRATEGY = Strategy("random", "random walk: at every point anybody, with equal odds", choose, begin)
+STRATEGY = Strategy("random", "random walk: at every point each choice has equal odds", choose, begin)

@@ -1,9 +1,9 @@
-"""SURW: the accesses to one word, drawn anew for each schedule, are interleaved uniformly; everything else is a random walk.
+"""SURW: the accesses to one word, drawn for each schedule, are interleaved uniformly; everything else is a random walk.
 
-H. Zhao, D. Wolff, U. Mathur, A. Roychoudhury, "Selectively uniform concurrency testing", ASPLOS 2025. The words that several touch and one
-writes, and how often each touches them, are counted on random walks first; words that somebody awaits (points.AWAIT) are not drawn, since
-the order of a creation and of a join is no choice. Whose turn it is at the word is drawn in proportion to the accesses that each
-has left; who comes there out of turn waits until that one has had it.
+H. Zhao, D. Wolff, U. Mathur, A. Roychoudhury, "Selectively uniform concurrency testing", ASPLOS 2025. The words that several tasks touch
+and one writes, and how often each touches them, are counted on random walks first; words that a task awaits (points.AWAIT) are not drawn,
+since the order of a creation and of a join is no choice. The next task at the word is drawn in proportion to the accesses that each has
+left; a task that arrives out of turn waits until the drawn one has made its access.
 """
 
 from kernels.base.atomics import ctz
@@ -40,39 +40,39 @@ def begin(s):
 
 @kernel
 def at_the_word(s, mask):
-    """Those who are about to touch the word."""
+    """The set of those whose pending step touches the word."""
     found = 0
     while mask != 0:
-        who = ctz(mask)
+        member = ctz(mask)
         mask &= mask - 1
-        if pending_word(s, who) == s[INTERESTING]:
-            found |= 1 << who
+        if pending_word(s, member) == s[INTERESTING]:
+            found |= 1 << member
     return found
 
 
 @kernel
 def expected(s):
-    """Those who have accesses to the word left, whether or not they can go on now."""
+    """The set of those with accesses to the word left, whether or not they can be chosen now."""
     found = 0
     for task in range(s[NR_TASKS]):
         if s[STATUS + task] != DONE and s[REMAINING + task] > 0:
             found |= 1 << task
-    for who in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
-        if s[REMAINING + who] > 0:
-            found |= 1 << who
+    for member in range(FLUSH, FLUSH + s[NR_LANES] * s[NR_TASKS]):
+        if s[REMAINING + member] > 0:
+            found |= 1 << member
     return found
 
 
 @kernel
 def choose(s, mask):
-    """Anybody but those who would touch the word out of turn; if nobody else can go on, it is the turn of one of them."""
+    """Any choice except those that would touch the word out of turn; if there is no other, one of them gets the turn."""
     there = at_the_word(s, mask) if s[INTERESTING] != 0 else 0
     if there == 0:
         return random_member(s, mask)
     if s[INTENDED] < 0:
         s[INTENDED] = weighted_member(s, expected(s) | there)
     allowed = mask & ~there | there & 1 << s[INTENDED]
-    if allowed == 0:  # who should have come waits, or has nothing left to do there
+    if allowed == 0:  # the drawn one waits, or has no access to the word left
         s[INTENDED] = weighted_member(s, there)
         allowed = 1 << s[INTENDED]
     chosen = random_member(s, allowed)

@@ -1,8 +1,8 @@
-"""URW: everybody goes on with odds in proportion to the steps that it has left, so that every interleaving is as likely as any other.
+"""URW: the odds of each task are in proportion to the steps that it has left, so that all interleavings are equally likely.
 
 H. Zhao, D. Wolff, U. Mathur, A. Roychoudhury, "Selectively uniform concurrency testing", ASPLOS 2025, which SURW is from, too. The steps
-of each are counted on random walks first; exactly uniform where they do not depend on the schedule and nobody waits. (A random walk
-favours interleavings in which somebody ends early.)
+of each task are counted on random walks first; exactly uniform if they do not depend on the schedule and no task waits. (A random walk
+favours interleavings in which a task ends early.)
 """
 
 from kernels.base.jit import kernel
@@ -13,14 +13,14 @@ from stress.explore.strategy import Strategy
 
 @kernel
 def begin(s):
-    """Nobody has made a step."""
+    """No task has made a step."""
     copy_counts(s, REMAINING, PROFILE_STEPS)
     return 0
 
 
 @kernel
 def choose(s, mask):
-    """Anybody, by what is left to do."""
+    """Any choice, by the steps that are left."""
     chosen = weighted_member(s, mask)
     take_one(s, chosen)
     return chosen

@@ -53,8 +53,7 @@ def test_a_steal_converts_the_blocks_it_takes(machine):
 def fill_all_but(m, holes):
     """Take every frame of node 0 as movable singles, and give some back."""
     taken = [m.buddy_alloc(0, 0, MOVABLE) for _ in range(256)]
-    for pfn in holes:
-        m.free_to_zone(pfn, 0, 2)
+    m.give_back(holes)
     return sorted(set(taken) - set(holes))
 
 
@@ -64,8 +63,7 @@ def test_a_steal_from_a_half_free_pageblock_converts_it(machine):
     assert m.buddy_alloc(0, 0, UNMOVABLE) == 8
     assert m.get_pageblock_migratetype(8) == UNMOVABLE
     assert [each[1:] for each in free_lists(m) if each[0] < 256] == [(0, UNMOVABLE), (1, UNMOVABLE)]
-    for pfn in (*used, 8):
-        m.free_to_zone(pfn, 0, 2)
+    m.give_back((*used, 8))
 
 
 def test_a_steal_from_a_full_pageblock_takes_the_frame_alone(machine):
@@ -73,16 +71,14 @@ def test_a_steal_from_a_full_pageblock_takes_the_frame_alone(machine):
     used = fill_all_but(m, [8, 9])
     assert m.buddy_alloc(0, 0, RECLAIMABLE) == 8
     assert m.get_pageblock_migratetype(8) == MOVABLE
-    for pfn in (*used, 8):
-        m.free_to_zone(pfn, 0, 2)
+    m.give_back((*used, 8))
 
 
 def test_fallback_takes_the_largest_block(machine):
     m = machine
     used = fill_all_but(m, [3, 16, 17, 18, 19])
     assert m.buddy_alloc(0, 0, UNMOVABLE) == 16
-    for pfn in (*used, 16):
-        m.free_to_zone(pfn, 0, 2)
+    m.give_back((*used, 16))
 
 
 def test_fallback_order(machine):

@@ -107,11 +107,13 @@ class ListsAgainstSets(RuleBasedStateMachine):
         assert {block for block in range(64) if self.m["block_migratetype"][block] == MT_ISOLATE} == self.isolated
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("built")
 class TestBuddyAgainstOracle(BuddyAgainstOracle.TestCase):
     settings = STEPS
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("built")
 class TestListsAgainstSets(ListsAgainstSets.TestCase):
     settings = STEPS

@@ -1,4 +1,4 @@
-"""The hugetlb pool: taken, put by whoever is last, surplus, dissolved."""
+"""The hugetlb pool: dequeued, filled by the last put, surplus, dissolved."""
 
 import pytest
 
@@ -40,22 +40,23 @@ def test_a_put_fills_the_pool_and_then_the_buddy(machine):
     end(m)
 
 
-def test_in_the_pool_nobody_gets_a_reference(machine):
+def test_no_reference_is_taken_on_a_folio_in_the_pool(machine):
     m = machine
     desc = fresh(m)
     pfn = m["folio_pfn"][desc]
     assert m.on(1).try_get_pfn(pfn + 5) == desc
     m.folio_put(desc)
-    assert counts(m) == (1, 0, 1), "somebody speculates on it"
+    assert counts(m) == (1, 0, 1), "a speculator holds it"
     m.on(1).folio_put(desc)
-    assert counts(m) == (1, 1, 0), "and his put gives it to the pool"
+    assert counts(m) == (1, 1, 0), "the speculator's put gives it to the pool"
     assert m.word(pfn) & 15 == Type.COUNTED
     assert m.try_get_pfn(pfn) == -1
     assert not m.is_movable(m.word(pfn))
     end(m)
 
 
-def test_what_is_in_use_or_on_its_way_is_not_dissolved(machine):
+@pytest.mark.meets("dissolve_met_freeing")
+def test_what_is_in_use_or_being_freed_is_not_dissolved(machine):
     """C16: a count of zero does not say that it is in the pool."""
     m = machine
     desc = fresh(m)
@@ -82,7 +83,7 @@ def test_evacuation_dissolves(machine):
 
 
 @pytest.mark.parametrize("how", ["lost", "full"])
-def test_a_pool_that_is_not_what_it_says_is_a_bug(machine, how):
+def test_a_pool_whose_counts_are_wrong_is_a_bug(machine, how):
     m = machine
     desc = fresh(m)
     pfn = m["folio_pfn"][desc]

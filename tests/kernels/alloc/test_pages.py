@@ -1,5 +1,7 @@
 """Per-CPU lists, watermarks and node fallback."""
 
+import itertools
+
 import pytest
 
 from kernels.base.layout import LC_PCP, NONE_WORD, NR_PCPTYPES, PCP_HIGH, PCP_STRIDE, PCP_TOTAL, Bug, Migratetype
@@ -56,13 +58,13 @@ def test_a_batch_is_drained_from_the_other_lists_first(machine):
     m.pcp_make_room(0, 0, MOVABLE)
     assert (held(m, 0, 0, 0, MOVABLE), held(m, 0, 0, 0, RECLAIMABLE)) == (8, 4)
     assert total(m, 0, 0) + m.mem.pcp_batch == m.mem.pcp_high
-    assert {m.pcp_alloc(0, 0, RECLAIMABLE) for _ in range(4)} == set(others[4:]), "the coldest went"
+    assert {m.pcp_alloc(0, 0, RECLAIMABLE) for _ in range(4)} == set(others[4:]), "the coldest are drained"
     assert {m.pcp_alloc(0, 0, MOVABLE) for _ in range(8)} == set(mine)
     for pfn in (*mine, *others[4:]):
         m.free_frozen_pages(pfn, 0)
 
 
-def test_a_batch_is_drained_from_the_own_list_if_there_is_no_other(machine):
+def test_a_batch_is_drained_from_the_same_list_if_the_others_are_empty(machine):
     m = machine
     fill(m, MOVABLE, 16)
     m.pcp_make_room(0, 0, MOVABLE)
@@ -83,7 +85,7 @@ def test_a_remote_drain(machine):
     assert total(m, 0, 1) == 0
     assert m.counter("pcp_drain_remote") == 1
     m.on(1).free_frozen_pages(pfn, 0)
-    assert held(m, 1, 1) == 1, "freed where the freer is"
+    assert held(m, 1, 1) == 1, "on the freeing CPU's list"
 
 
 def test_disabled_lists_stay_empty_and_nest(machine):
@@ -104,16 +106,17 @@ def test_disabled_lists_stay_empty_and_nest(machine):
     assert total(m, 0, 0) == 1
 
 
-def test_the_last_who_enables_does_not_undo_a_disabler_who_comes_between(machine):
+def test_an_enable_does_not_undo_a_disable_that_comes_between(machine):
     m = machine
     m.on(1).zone_pcp_disable(0)
-    m["zone_pcp_disabled"][0] += 1  # the next disabler has announced itself when the first one leaves
+    m["zone_pcp_disabled"][0] += 1  # the next disabler has raised the count before the first one enables
     m.on(1).zone_pcp_enable(0)
     m.pcp_update_high(0)
     assert [m["pcp_nr"][(cpu * 2) * PCP_STRIDE + PCP_HIGH] for cpu in range(3)] == [0, 0, 0]
 
 
-def test_a_list_that_is_taken_is_gone_around(machine):
+@pytest.mark.meets("pcp_lock_contended")
+def test_a_list_whose_lock_is_taken_is_bypassed(machine):
     m = machine
     m.on(1).spin_lock(m.mem.lock_pcp, LC_PCP)
     pfn = m.alloc_on_node(0, 0, MOVABLE)
@@ -129,11 +132,9 @@ def test_nodes_fall_back_and_watermarks_hold(machine):
     while (pfn := m.alloc_frozen_pages(1, 0, MOVABLE)) >= 0:
         taken.append(pfn)
     nodes = [pfn // 256 for pfn in taken]
-    assert nodes[0] == 1
-    assert nodes[-1] in (0, 1)
+    assert [nid for nid, _ in itertools.groupby(nodes)] == [1, 0, 1, 0], "down to the low watermarks, then to the min ones"
     assert m.counter("numa_hit") == nodes.count(1)
     assert m.counter("numa_miss") == nodes.count(0)
-    assert m["zone_free"].min() >= 0
     m.drain()
     assert (m["zone_free"] >= m["zone_min"]).all(), "the min watermark is kept"
     for pfn in taken:
@@ -141,7 +142,7 @@ def test_nodes_fall_back_and_watermarks_hold(machine):
     assert m.free_frames() == 512
 
 
-def test_frames_of_an_isolated_block_go_past_the_lists(machine):
+def test_frames_of_an_isolated_block_bypass_the_lists(machine):
     m = machine
     pfn = m.alloc_on_node(0, 0, MOVABLE)
     assert m.isolate_pageblock(pfn >> 3)
@@ -160,5 +161,5 @@ def test_a_word_left_behind_is_a_bug(machine):
     assert m.expect_bug(Bug.WORD_CHANGED, lambda: m.free_frozen_pages(pfn, 1))[1] == pfn + 1
 
 
-def test_cpus_live_on_nodes_in_turn(machine):
+def test_cpus_are_on_the_nodes_in_turn(machine):
     assert [machine.on(cpu).cpu_node() for cpu in range(3)] == [0, 1, 0]

@@ -28,6 +28,7 @@ def test_uncounted_words_lead_nowhere(machine, word):
     m.free_frozen_pages(pfn, 0)
 
 
+@pytest.mark.meets("speculation_on_frozen")
 def test_a_frozen_folio_refuses(machine):
     m = machine
     desc, pfn = make_folio(m)
@@ -39,7 +40,7 @@ def test_a_frozen_folio_refuses(machine):
 
 
 def test_a_stale_word_whose_descriptor_has_another_life(machine):
-    """The descriptor is reused at once: the reference is taken, the word says no, and the reference goes back."""
+    """The descriptor is reused immediately: the reference is taken, the word has changed, and the reference is put."""
     m = machine
     desc, old_pfn = make_folio(m)
     word = m.word(old_pfn)
@@ -56,8 +57,9 @@ def test_a_stale_word_whose_descriptor_has_another_life(machine):
 
 
 @pytest.mark.parametrize("order", [0, 3])
+@pytest.mark.meets("put_last_after_recheck")
 def test_a_failed_recheck_may_hold_the_last_reference(machine, order):
-    """The speculator's half of try_get_through, step by step: its put frees what its owner has left."""
+    """The speculator's half of try_get_through, step by step: its put frees the folio after its owner's put."""
     m = machine
     free = m.free_frames()
     desc, old_pfn = make_folio(m)
@@ -117,7 +119,7 @@ def test_a_batch_may_hold_the_last_reference(machine):
 
 
 @pytest.mark.parametrize("order", range(5))
-def test_a_counted_allocation_that_nobody_looks_at(machine, order):
+def test_a_counted_allocation_without_a_speculator(machine, order):
     m = machine
     desc = m.alloc_counted_pages(0, order, 0)
     pfn = int(m["folio_pfn"][desc])
@@ -127,19 +129,43 @@ def test_a_counted_allocation_that_nobody_looks_at(machine, order):
 
 
 @pytest.mark.parametrize("order", range(5))
-@pytest.mark.parametrize("late", [False, True])
-def test_a_counted_allocation_with_a_speculator_loses_nothing(machine, order, late):
-    """A1: the frames after the first are freed by the owner, the first by the speculator's put."""
+def test_a_counted_allocation_that_a_speculator_has_left(machine, order):
+    m = machine
+    desc = m.alloc_counted_pages(0, order, 0)
+    assert m.on(1).try_get_pfn(m["folio_pfn"][desc]) == desc
+    assert not m.on(1).folio_put(desc)
+    m.free_counted_pages(desc, order)
+    assert m.free_frames() == 512
+
+
+@pytest.mark.parametrize("order", range(5))
+@pytest.mark.meets("speculation_on_free_pages")
+def test_a_counted_allocation_that_a_speculator_holds_loses_nothing(machine, order):
+    """A1: the owner frees the frames after the first one, the speculator's put the first one."""
     m = machine
     desc = m.alloc_counted_pages(0, order, 0)
     pfn = int(m["folio_pfn"][desc])
     assert m.on(1).try_get_pfn(pfn) == desc
-    if late:
-        m.free_counted_pages(desc, order)
-        assert m.counter("met_speculation_on_free_pages") == 1
-        assert m.word(pfn) == m.desc_word(Type.COUNTED, desc)
-        assert m.on(1).folio_put(desc)
-    else:
-        m.on(1).folio_put(desc)
-        m.free_counted_pages(desc, order)
+    m.free_counted_pages(desc, order)
+    assert m.word(pfn) == m.desc_word(Type.COUNTED, desc)
+    assert m.free_frames() == 511
+    assert m.on(1).folio_put(desc)
     assert m.free_frames() == 512
+
+
+@pytest.mark.meets("reference_from_before_inflation")
+def test_a_word_from_before_its_frame_was_inflated(machine):
+    """The reference is taken on another life of the descriptor, and undone: the frame is a balloon's now."""
+    m = machine
+    desc, old_pfn = make_folio(m)
+    word = m.word(old_pfn)
+    m.folio_put(desc)
+    assert m.alloc_frozen_pages(0, 0, 1) == old_pfn
+    m.balloon_inflate(0, old_pfn, 0)
+    again, _ = make_folio(m)
+    assert again == desc
+    offline = m.word(old_pfn)
+    assert m.on(1).try_get_through(old_pfn, word) == -1
+    assert (m.refs(desc), m.word(old_pfn)) == (1, offline)
+    m.folio_put(desc)
+    assert m.balloon_deflate(0, 0) == 1

@@ -1,4 +1,4 @@
-"""The disk cache: what lies there damaged is compiled anew."""
+"""The disk cache: a damaged entry is compiled again."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_a_damaged_cache_is_emptied_once(tmp_path, damage):
     assert from_cache(folder, compile_it) == "compiled"
 
 
-def test_what_does_not_compile_is_told_and_the_cache_stays(tmp_path):
+def test_a_typing_error_is_raised_and_the_cache_stays(tmp_path):
     from numba.core.errors import TypingError
 
     def compile_it():
@@ -32,7 +32,7 @@ def test_what_does_not_compile_is_told_and_the_cache_stays(tmp_path):
     assert tmp_path.exists()
 
 
-def test_what_fails_again_is_told(tmp_path):
+def test_a_failure_that_repeats_is_raised(tmp_path):
     def compile_it():
         raise ValueError("always")
 

@@ -1,4 +1,4 @@
-"""What Python has no word for: bits that overflow, memcpy, the counter, the parameters."""
+"""What Python does not have: words that overflow, memcpy, the cycle counter, parameters of the header."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_copy_words_copies_that_many(machine):
     m["contents"][:24] = 0
 
 
-def test_time_goes_on(machine):
+def test_the_cycle_counter_advances(machine):
     first = machine.cycles()
     machine.fence_seq_cst(), machine.cpu_relax(), machine.sched_yield()
     assert machine.cycles() > first

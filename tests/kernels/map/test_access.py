@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernels.base.layout import Bug
+from kernels.base.layout import Bug, Type
 
 
 def test_writes_are_counted_in_memory_and_oracle(machine):
@@ -16,13 +16,13 @@ def test_writes_are_counted_in_memory_and_oracle(machine):
     assert m.on(1).task_access(0, 5, 0) == 0
 
 
-def test_an_access_faults_on_nothing(machine):
+def test_an_access_to_an_empty_pte_faults(machine):
     assert machine.task_access(0, 5, 0) == -1
     assert machine.file_access(0, machine.mem.anon_pages) == -1
     assert not (machine["section"] & (1 << 20) - 1).any(), "no section is left behind"
 
 
-def test_a_strangers_frame_is_a_bug(machine):
+def test_a_frame_of_another_owner_is_a_bug(machine):
     m = machine
     pfn = m.touch(0, 5)
     m["contents"][pfn * 8] += 1
@@ -63,7 +63,7 @@ def test_a_pin(machine):
     assert desc == m.desc_at(pfn)
     refs = m.refs(desc)
     m.zap_range(0, 5, 1)
-    assert m.word(pfn) == m.desc_word(3, desc), "the pin keeps the folio"
+    assert m.word(pfn) == m.desc_word(Type.ANON, desc), "the pin keeps the folio"
     assert m.refs(desc) < refs
     m.lru_add_drain()
     m.on(1).unpin_folio(desc)

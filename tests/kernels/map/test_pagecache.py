@@ -1,5 +1,7 @@
 """Lockless lookup: entries, siblings, the re-load and the range."""
 
+import pytest
+
 from kernels.base.layout import FL_UPTODATE
 
 
@@ -28,14 +30,14 @@ def test_range_empty(machine):
     assert [bool(m.cache_range_empty(0, index, 1)) for index in (2, 3, 4, 5, 6, 15)] == [True, False, False, False, True, False]
 
 
-def test_cleared_tails_first(machine):
+def test_cleared_at_all_its_indices_and_no_others(machine):
     m = machine
-    desc = cached(m, 0, 4, 2)
-    entries = m["cache"][4:8].copy()
+    before, desc, after = cached(m, 0, 3), cached(m, 0, 4, 2), cached(m, 0, 8)
+    entries = m["cache"].copy()
     m.cache_clear(0, 4, 2)
-    assert not m["cache"].any()
-    m["cache"][4:8] = entries
-    assert m.load_entry(0, 7) == desc + 1
+    assert [m.load_entry(0, index) - 1 for index in range(3, 9)] == [before, -1, -1, -1, -1, after]
+    m.cache_store(0, 4, 2, desc)
+    assert (m["cache"] == entries).all()
 
 
 def test_a_frozen_folio_is_retried_and_given_up(machine):
@@ -47,8 +49,9 @@ def test_a_frozen_folio_is_retried_and_given_up(machine):
     m.ref_unfreeze(desc, 1)
 
 
+@pytest.mark.meets("lookup_reload_changed")
 def test_a_sibling_that_a_split_has_not_reached_proves_nothing(machine):
-    """B8: the re-load goes through the old sibling to the old head, whose order is already 0: only the range tells."""
+    """B8: the re-load goes through the old sibling to the old head, whose order is already 0: only the check of the range fails."""
     m = machine
     desc = cached(m, 0, 4, 2)
     m["folio_order"][desc] = 0

@@ -6,7 +6,7 @@ from kernels.base.layout import INCARNATION_SHIFT, MAPPING_ANON, PTE_DIRTY, PTE_
 from tests.kernels.kit import free_lists
 
 
-def test_who_may_map_what(machine):
+def test_tasks_that_may_map_a_mapping(machine):
     m = machine
     family, file = m.anon_mapping(5), m.file_mapping(1)
     assert family & MAPPING_ANON

@@ -1,18 +1,21 @@
-"""Translations that persist until they are flushed, and who waits for whom."""
+"""Translations that persist until they are flushed, and what a flush waits for."""
 
 import os
 
+import pytest
+
 from kernels.base.layout import PTE_ACCESSED, PTE_DIRTY, PTE_PROTNONE, PTE_WRITE
 from stress.machine.segment import set_param
-from tests.kernels.kit import in_child, wait
+from tests.kernels.kit import in_child, until, wait
 
 
+@pytest.mark.meets("stale_tlb_met_flush")
 def test_a_translation_persists_until_a_flush(machine):
     m = machine
     pfn = m.touch(0, 3)
     m["pte"][3] = 0  # behind the TLB's back
     m.section_enter(0)
-    assert m.translate(0, 3, 1) == pfn, "stale, and that is the point"
+    assert m.translate(0, 3, 1) == pfn, "a stale translation is used until the flush"
     m.section_exit()
     assert m.on(1).translate(0, 3, 0) == -1, "another CPU walks"
     m.flush_space(0)
@@ -79,12 +82,12 @@ def test_a_section_elsewhere_is_not_waited_for(machine):
     m.on(1).section_exit()
 
 
+@pytest.mark.meets("shootdown_waited")
 def test_a_flush_waits_for_the_section_of_another_cpu(machine):
     m = machine
     m.on(1).section_enter(0)
     pid = in_child(lambda: m.flush_space(0))
-    while m.counter("met_shootdown_waited") == 0:
-        os.sched_yield()
+    until(lambda: m.counter("met_shootdown_waited") > 0)
     assert os.waitpid(pid, os.WNOHANG) == (0, 0), "it waits"
     m.on(1).section_exit()
     m.on(1).section_enter(0)  # another section, of the new generation

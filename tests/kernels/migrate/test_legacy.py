@@ -1,4 +1,4 @@
-"""Legacy migration by a list: what migrate_range does, of the same window."""
+"""Legacy migration by a list: the same results as migrate_range, for the same windows."""
 
 from kernels.base.layout import FL_ISOLATED, Mode, Reason
 from tests.kernels.kit import is_offline
@@ -18,7 +18,7 @@ def migrate_block(m, pfn, mode=Mode.ASYNC):
 
 
 def cached_descs(m):
-    """Descriptors that are free, wherever they wait."""
+    """Free descriptors, in the pool and in the caches of CPUs."""
     return int(m["desc_top"][0] + m["desc_cached"].sum())
 
 

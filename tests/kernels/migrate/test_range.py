@@ -16,7 +16,7 @@ def migrate_range(m, pfns, mode=Mode.ASYNC, base_pfn=0):
     assert m.bitmap_weight(m.bitmap_base(ISOLATED)) == 0
     assert not (m["flags"] & FL_ISOLATED).any()
     assert not m["lru_isolated"].any()
-    assert (m["bitmap"].reshape(-1, BITMAP_WORDS)[4:] == 0).all(), "other CPUs' bitmaps are theirs"
+    assert (m["bitmap"].reshape(-1, BITMAP_WORDS)[4:] == 0).all(), "the bitmaps of other CPUs are not written"
     return left
 
 
@@ -50,9 +50,8 @@ def exhaust(m, keep):
     """Leave `keep` single frames free on both nodes, no two of them buddies."""
     m["zone_min"][:] = m["zone_low"][:] = m["zone_high"][:] = 0
     m.drain()
-    taken = [pfn for nid in (0, 1) for pfn in iter(lambda nid=nid: m.buddy_alloc(nid, 0, 1), -1)]
-    for pfn in [pfn for pfn in sorted(taken) if pfn & 1][-keep:]:
-        m.free_to_zone(pfn, 0, 2)
+    taken = m.exhaust()
+    m.give_back([pfn for pfn in sorted(taken) if pfn & 1][-keep:])
 
 
 def test_a_large_folio_without_a_target_is_split(machine):
@@ -77,7 +76,7 @@ def test_no_target_at_all(machine):
 
 
 def test_a_split_between_unmap_and_flush_keeps_the_flush(machine):
-    """Space 0's page is unmapped, its flush deferred; then space 4's folio is split, which flushes on its own account."""
+    """Space 0's page is unmapped, its flush deferred; then space 4's folio is split, which flushes by itself."""
     m = machine
     small = m.touch(0, 8)
     large = m.touch(4, 8, order=3)

@@ -38,7 +38,7 @@ def test_anonymous(machine, order):
     assert m.free_frames() == 512
 
 
-def test_pieces_that_nobody_maps_are_freed(machine):
+def test_pieces_without_a_mapping_are_freed(machine):
     m = machine
     pfn = m.touch(0, 8, order=2)
     m.lru_add_drain()
@@ -70,6 +70,7 @@ def test_file(machine):
 
 
 @pytest.mark.parametrize("kind", ["anon", "file"])
+@pytest.mark.meets("split_refused_by_reference")
 def test_an_extra_reference_refuses_and_changes_nothing(machine, kind):
     m = machine
     if kind == "anon":

@@ -1,12 +1,13 @@
-"""What both interfaces of migration do alike: leftovers, and batches of a size, which may span windows."""
+"""What both interfaces of migration have in common: leftovers, and batches of a size, which may span windows."""
 
 from dataclasses import replace
 
 import pytest
 
-from kernels.base.layout import FL_ISOLATED, LC_LRU, NR_LOCK_CLASSES, POLICIES, SH_OWNED, Mode, Reason
+from kernels.base.layout import FL_ISOLATED, LC_LRU, NR_LOCK_CLASSES, POLICIES, Mode, Reason, Type
 from stress.machine.segment import set_param
 from tests.kernels import kit
+from tests.kernels.map.test_pagecache import cached
 
 FROM_ALLOCATOR = 1
 INTERFACES = range(len(POLICIES["migration"]))
@@ -23,7 +24,7 @@ def migrate_window(m, first_block, nr_blocks=1, mode=Mode.ASYNC):
 
 @pytest.fixture
 def filled(built):
-    """Machines with an anonymous folio in each frame of four neighbouring pageblocks, and what moves next to nothing else."""
+    """Machines with anonymous folios in most frames of four neighbouring pageblocks, and next to nothing else that moves."""
     made = []
 
     def fill(interface, **policies):
@@ -37,7 +38,7 @@ def filled(built):
         inside = [pfn for pfn in pfns if first <= pfn >> order < first + 4]
         assert len(inside) > wanted // 2
         for block in range(first, first + 4):
-            assert m.isolate_pageblock(block)  # or targets would lie beside their sources
+            assert m.isolate_pageblock(block)  # so that no target is beside its source
         made.append((m, first))
         return m, first, len(inside)
 
@@ -114,15 +115,13 @@ def test_batches_that_fail_half_way_put_everything_back(filled, interface):
     m, first, nr_folios = filled(interface, migrate_batch=3, window_blocks=4)
     m["zone_min"][:] = m["zone_low"][:] = m["zone_high"][:] = 0
     m.drain()
-    free = [pfn for nid in (0, 1) for pfn in iter(lambda: m.buddy_alloc(nid, 0, 1), -1)]  # noqa: B023  # used at once
-    for pfn in free[:5]:
-        m.free_to_zone(pfn, 0, SH_OWNED)
+    free = m.exhaust()
+    m.give_back(free[:5])
     left = migrate_window(m, first, 4)
     assert m.counter("migrated_contig_range") == 5
     assert left == nr_folios - 5
     assert m.counter("failed_contig_range") == 1, "the one that got no target; those after it were not tried"
-    for pfn in free[5:]:
-        m.free_to_zone(pfn, 0, SH_OWNED)
+    m.give_back(free[5:])
 
 
 def test_the_policy_chooses(machine):
@@ -135,3 +134,68 @@ def test_the_policy_chooses(machine):
     assert migrate_window(m, pfn >> m.mem.pageblock_order) == 0
     assert (m["bitmap"] == before).all()
     assert m["stage_cycles"].sum() > 0
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+@pytest.mark.parametrize("mode", Mode)
+def test_a_file_folio_with_a_reference_goes_back_after_its_unmap(machine, interface, mode):
+    m = machine
+    set_param(m.mem, "policy_migration", interface)
+    desc = cached(m, 0, 4, 2)
+    vpage = m.mem.anon_pages + 5
+    pfn = m.touch(0, vpage, write=0)
+    descriptors = m["desc_top"][0] + m["desc_cached"].sum()
+    assert m.on(1).try_get_pfn(pfn) == desc
+    assert migrate_window(m, pfn >> m.mem.pageblock_order, mode=mode) == 4
+    assert m.counter("cause_contig_range_refcount") > 0
+    assert (m.counter("failed_contig_range"), m.counter("thp_migration_fail")) == (4, 1)
+    assert m.pte(0, vpage) >> 10 == pfn
+    m.on(1).folio_put(desc)
+    m.lru_add_drain()
+    assert m.refs(desc) == 4 + 1
+    assert m["desc_top"][0] + m["desc_cached"].sum() == descriptors, "its targets were freed"
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+@pytest.mark.parametrize("mode", Mode)
+def test_a_zspage_that_is_read_goes_back(machine, interface, mode):
+    m = machine
+    set_param(m.mem, "policy_migration", interface)
+    pfn = m.alloc_frozen_pages(0, 0, 1)
+    assert m.zs_malloc_new(0, 0, pfn)
+    m["u_lock"][m.desc_at(pfn)] = 1
+    assert migrate_window(m, pfn >> m.mem.pageblock_order, mode=mode) == 1
+    m["u_lock"][m.desc_at(pfn)] = 0
+    assert m.counter("cause_contig_range_lock") > 0
+    assert m.counter("failed_contig_range") == 1
+    assert m.movable_is_idle(pfn, m.word(pfn))
+    m.zs_free(0)
+    assert m["desc_top"][0] + m["desc_cached"].sum() == m.mem.nr_desc
+    assert m.free_frames() == 512
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+@pytest.mark.parametrize("obstacle", ["lock", "reference"])
+def test_a_large_folio_that_has_no_target_and_cannot_be_split_goes_back(machine, interface, obstacle):
+    m = machine
+    set_param(m.mem, "policy_migration", interface)
+    desc = cached(m, 0, 4, 2)
+    pfn = int(m["folio_pfn"][desc])
+    m["zone_min"][:] = m["zone_low"][:] = m["zone_high"][:] = 0
+    m.drain()
+    taken = m.exhaust()
+    m.give_back(taken[1::2])  # no two of them buddies
+    if obstacle == "lock":
+        m.on(1).folio_lock(desc)
+    else:
+        m.on(1).try_get_pfn(pfn)
+    assert migrate_window(m, pfn >> m.mem.pageblock_order) == 4
+    assert m.counter("cause_contig_range_nomem") == 1
+    assert m.counter("thp_migration_split") == m.counter("thp_split_page") == 0
+    assert {m.word(pfn + k) for k in range(4)} == {m.desc_word(Type.FILE, desc)}
+    if obstacle == "lock":
+        m.on(1).folio_unlock(desc)
+    else:
+        m.on(1).folio_put(desc)
+    m.lru_add_drain()
+    assert m.refs(desc) == 4

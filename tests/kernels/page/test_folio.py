@@ -45,11 +45,11 @@ def test_a_folio_begins_and_ends(machine, order):
         False,
     ]
     assert m.folio_put(desc)
-    assert (m["memdesc"][pfn : pfn + (1 << order)] & 15 < 2).all(), "None or Buddy"
+    assert {m.word(pfn + k) for k in range(1 << order)} <= {NONE_WORD, m.buddy_word(order), m.buddy_word(8)}
     assert m.free_frames() == before
 
 
-def test_until_it_is_published_nobody_gets_it(machine):
+def test_no_reference_is_taken_before_it_is_published(machine):
     m = machine
     pfn = m.alloc_frozen_pages(0, 0, 1)
     desc = m.folio_prepare(Type.ANON, pfn, 0, 0, 0)
@@ -62,7 +62,7 @@ def test_until_it_is_published_nobody_gets_it(machine):
     m.folio_put_refs(desc, 2)
 
 
-def test_retiring_somebody_elses_word_is_a_bug(machine):
+def test_retiring_a_word_that_changed_is_a_bug(machine):
     m = machine
     desc, pfn = make_folio(m, 1)
     m["memdesc"][pfn + 1] = NONE_WORD
@@ -77,7 +77,7 @@ def test_flags(machine):
     m.folio_clear(desc, FL_DIRTY)
     assert not m.folio_test(desc, FL_DIRTY)
     assert m.folio_test_clear(desc, FL_LRU)
-    assert not m.folio_test_clear(desc, FL_LRU), "one wins"
+    assert not m.folio_test_clear(desc, FL_LRU), "only one CPU clears it"
     m.folio_put(desc)
 
 
@@ -92,7 +92,7 @@ def test_the_lock_bit(machine):
     assert m.expect_bug(Bug.BAD_FREE, lambda: m.folio_put(desc))[2] == FL_LOCKED
 
 
-def test_unlocking_twice_is_a_bug(machine):
+def test_unlocking_what_is_not_locked_is_a_bug(machine):
     m = machine
     desc, _ = make_folio(m)
     m.expect_bug(Bug.UNLOCK_UNLOCKED, lambda: m.folio_unlock(desc))

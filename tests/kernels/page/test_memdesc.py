@@ -1,4 +1,4 @@
-"""Words as pure functions, over everything that fits into them."""
+"""Words as pure functions, against the oracle's records, over everything that fits into them."""
 
 import pytest
 from hypothesis import given, settings
@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from kernels.base.layout import NONE_WORD, Misc, Offline, Type
 from tests.kernels import kit
+from tests.reference import memdesc as oracle
 
-DESCRIPTORS = (Type.FILE, Type.ANON, Type.KSM, Type.COUNTED)
+ORDERS, NODES, CPUS, BALLOONS = st.integers(0, 10), st.integers(0, 1023), st.integers(0, 65535), st.integers(0, 32767)
 
 
 @pytest.fixture(scope="module")
@@ -15,50 +16,50 @@ def m(built):
     return kit.make_machine()
 
 
-@pytest.mark.parametrize("kind", Type)
-def test_types(m, kind):
-    word = m.desc_word(kind, 77)
-    assert m.word_type(word) == kind
-    assert m.word_desc(word) == 77
-    assert bool(m.is_counted(word)) == (kind in DESCRIPTORS)
-    assert bool(m.is_folio(word)) == (kind in DESCRIPTORS[:3])
-    assert not m.is_offline_head(word)
+@pytest.mark.parametrize("kind", sorted(oracle.WITH_DESCRIPTOR))
+@pytest.mark.parametrize("desc", [0, 1, 77, (1 << 40) - 1])
+def test_words_that_lead_to_a_descriptor(m, kind, desc):
+    word = m.desc_word(kind, desc)
+    assert word == oracle.pack(oracle.DescWord(kind, desc))
+    assert (m.word_type(word), m.word_desc(word)) == (kind, desc)
+    assert_predicates(m, word)
 
 
 @pytest.mark.parametrize("order", range(11))
 def test_buddy_words(m, order):
-    assert m.word_type(m.buddy_word(order)) == Type.BUDDY
-    assert m.buddy_order(m.buddy_word(order)) == order
-
-
-def test_none_is_nobodys(m):
-    assert not m.is_counted(NONE_WORD)
-    assert not m.is_offline_head(NONE_WORD)
-    assert m.word_type(NONE_WORD) == Type.MISC
+    word = m.buddy_word(order)
+    assert word == oracle.pack(oracle.BuddyWord(order))
+    assert (m.word_type(word), m.buddy_order(word)) == (Type.BUDDY, order)
+    assert_predicates(m, word)
 
 
 @pytest.mark.parametrize("subtype", Misc)
-def test_misc_words(m, subtype):
-    head, tail = m.misc_word(subtype, 3, 1, 0), m.misc_word(subtype, 3, 1, 1)
-    assert head != tail
-    assert m.word_order(head) == m.word_order(tail) == 3
-    assert bool(m.is_offline_head(head)) == (subtype == Misc.OFFLINE)
-    assert not m.is_offline_head(tail)
+@pytest.mark.parametrize(("order", "nid"), [(0, 0), (10, 0), (0, 1023), (10, 1023), (3, 5)])
+@pytest.mark.parametrize("tail", [0, 1])
+def test_words_without_a_descriptor(m, subtype, order, nid, tail):
+    word = m.misc_word(subtype, order, nid, tail)
+    assert word == oracle.pack(oracle.MiscWord(subtype, order, nid, bool(tail)))
+    assert (m.word_type(word), m.word_order(word)) == (Type.MISC, order)
+    assert_predicates(m, word)
+
+
+def test_the_word_between_two_owners(m):
+    assert m.misc_word(Misc.NONE, 0, 0, 0) == oracle.pack(oracle.NONE) == NONE_WORD
+    assert_predicates(m, NONE_WORD)
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
-@given(
-    st.integers(0, 10),
-    st.integers(0, 1023),
-    st.integers(0, 32767),
-    st.sampled_from(Offline),
-    st.integers(0, 65535),
-    st.sampled_from(Offline),
-)
-def test_an_offline_word_keeps_what_a_move_does_not_change(m, order, nid, owner, first, cpu, second):
+@given(ORDERS, NODES, BALLOONS, st.sampled_from(Offline), CPUS, st.sampled_from(Offline))
+def test_a_move_keeps_what_it_does_not_change(m, order, nid, owner, first, cpu, second):
     word = m.on(cpu).with_state(m.misc_word(Misc.OFFLINE, order, nid, 0) | owner << 48, first)
-    assert m.offline_state(word) == first
+    assert word == oracle.pack(oracle.MiscWord(Misc.OFFLINE, order, nid, False, first, cpu, owner))
+    assert (m.offline_state(word), m.word_order(word), m.offline_owner(word)) == (first, order, owner)
     moved = m.on(65535 - cpu).with_state(word, second)
+    assert moved == oracle.pack(oracle.MiscWord(Misc.OFFLINE, order, nid, False, second, 65535 - cpu, owner))
     assert m.is_offline_head(moved)
-    assert (m.offline_state(moved), m.word_order(moved), m.offline_owner(moved)) == (second, order, owner)
-    assert m.on(cpu).with_state(moved, first) == word
+
+
+def assert_predicates(m, word):
+    assert bool(m.is_counted(word)) == oracle.is_counted(word)
+    assert bool(m.is_folio(word)) == oracle.is_folio(word)
+    assert bool(m.is_offline_head(word)) == oracle.is_offline_head(word)

@@ -19,7 +19,7 @@ def test_get_unless_zero(machine, count):
     assert m.refs(9) == 0
 
 
-def test_freeze_wants_exactly_the_expected(machine):
+def test_a_freeze_needs_exactly_the_expected_count(machine):
     m = machine
     m["refcount"][4] = 3
     assert not m.ref_freeze(4, 2)
@@ -44,11 +44,11 @@ def test_ref_get_adds(machine):
 def test_putting_too_much_is_a_bug(machine):
     m = machine
     m["refcount"][4] = 2
-    assert m.expect_bug(Bug.REFCOUNT_UNDERFLOW, lambda: m.ref_put_testzero(4, 3))[2:] == (-1, 3), "what was left, what was given back"
+    assert m.expect_bug(Bug.REFCOUNT_UNDERFLOW, lambda: m.ref_put_testzero(4, 3))[2:] == (-1, 3), "what is left, what was put"
 
 
 @pytest.mark.parametrize(("count", "refs"), [(1, 1), (0, 0), (0, -1)])
-def test_unfreezing_what_is_alive_or_to_nothing_is_a_bug(machine, count, refs):
+def test_unfreezing_a_live_count_or_to_zero_is_a_bug(machine, count, refs):
     m = machine
     m["refcount"][4] = count
     assert m.expect_bug(Bug.UNFREEZE_LIVE, lambda: m.ref_unfreeze(4, refs))[2:] == (count, refs)
@@ -73,7 +73,7 @@ def test_frozen_bit_refuses_and_takes_its_addition_back(frozen_bit):
     assert m.refs(4) == FROZEN
 
 
-def test_frozen_bit_freezes_exactly_the_expected(frozen_bit):
+def test_frozen_bit_a_freeze_needs_exactly_the_expected_count(frozen_bit):
     m = frozen_bit
     m["refcount"][4] = 3
     assert not m.ref_freeze(4, 2)
@@ -83,12 +83,12 @@ def test_frozen_bit_freezes_exactly_the_expected(frozen_bit):
     assert m.refs(4) == 1
 
 
-def test_frozen_bit_zero_is_alive_until_somebody_freezes_it(frozen_bit):
+def test_frozen_bit_zero_is_alive_until_it_is_frozen(frozen_bit):
     m = frozen_bit
     m["refcount"][4] = 0  # a put has subtracted, and not frozen yet
     assert m.ref_try_get(4), "a get revives it"
     assert m.refs(4) == 1
-    assert m.ref_put_testzero(4, 1), "and its owner is the one that frees"
+    assert m.ref_put_testzero(4, 1), "and the put of that reference frees"
 
 
 def test_in_every_flavour_a_count_below_zero_is_a_bug_of_the_next_unfreeze(machine):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels.base.layout import NONE_WORD, Geometry, Migratetype
+from kernels.base.layout import NONE_WORD, Geometry, Migratetype, Misc
 from tests.kernels import kit
 
 
@@ -33,3 +33,15 @@ def blocks_of(frames):
         found.append(order)
         pfn += 1 << order
     return found
+
+
+@pytest.mark.usefixtures("built")
+def test_reserved_frames_are_never_free():
+    reserved = 5
+    m = kit.make_machine(reserved_frames=reserved)
+    kit.audit(m)
+    for first in (0, 256):
+        assert [m.word(first + k) for k in range(reserved)] == [m.misc_word(Misc.RESERVED, 0, first // 256, 0)] * reserved
+        assert m.try_get_pfn(first) == -1
+    assert m["zone_free"].tolist() == m["zone_managed"].tolist() == [256 - reserved] * 2
+    assert not {pfn for pfn in m.exhaust() if pfn % 256 < reserved}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kernels.base.layout import PTE_EXCLUSIVE, PTE_WRITE
-from tests.kernels.kit import free_lists
+from kernels.base.layout import PTE_EXCLUSIVE, PTE_WRITE, Bug
+from tests.kernels.kit import free_lists, in_child, until, wait
 
 
 @pytest.mark.parametrize("order", range(4))
@@ -28,12 +28,11 @@ def test_a_large_folio_that_does_not_fit_falls_back(machine):
 
 def test_no_memory(machine):
     m = machine
-    taken = [pfn for nid in (0, 1) for pfn in iter(lambda nid=nid: m.buddy_alloc(nid, 0, 1), -1)]
+    taken = m.exhaust()
     assert m.handle_fault(0, 3, 1, 0) == -1
     assert m.pte(0, 3) == 0
     assert m.counter("allocstall") == 1
-    for pfn in taken:
-        m.free_to_zone(pfn, 0, 2)
+    m.give_back(taken)
 
 
 def test_fork_shares_and_a_write_copies(machine):
@@ -61,11 +60,10 @@ def test_a_child_sees_what_was_written_before(machine):
     m.fork_range(0, 1, 5, 1)
     assert m["oracle"][64 + 5] & 0xFFFFFFFF == 5
     m["contents"][(m.pte(1, 5) >> 10) * 8 + 1] -= 1
-    from kernels.base.layout import Bug
-
     m.expect_bug(Bug.LOST_WRITE, lambda: m.task_access(1, 5, 0))
 
 
+@pytest.mark.meets("cow_on_pinned")
 def test_a_pinned_page_stays_the_parents(machine):
     m = machine
     pfn = m.touch(0, 5)
@@ -84,11 +82,15 @@ def test_a_pinned_page_stays_the_parents(machine):
 
 def test_a_child_that_has_a_page_there_keeps_it(machine):
     m = machine
-    m.touch(0, 5)
-    mine = m.touch(1, 5)
+    parents, mine = m.touch(0, 5), m.touch(1, 5)
+    m.lru_add_drain()
+    childs_pte = m.pte(1, 5)
     assert m.fork_range(0, 1, 5, 1) == 0
-    assert m.pte(1, 5) >> 10 == mine
-    assert m.touch(0, 5) == m.pte(0, 5) >> 10
+    assert m.pte(1, 5) == childs_pte
+    assert m.pte(0, 5) & PTE_EXCLUSIVE
+    assert (m.touch(0, 5), m.touch(1, 5)) == (parents, mine)
+    assert m.counter("cow_fault") == 0, "nothing is shared, so nothing is copied"
+    assert [m.refs(m.desc_at(pfn)) for pfn in (parents, mine)] == [1, 1]
 
 
 def test_fork_of_a_large_folio(machine):
@@ -116,17 +118,73 @@ def test_a_file_page_is_mapped_where_it_belongs(machine):
     assert m.pte(3, vpage) & PTE_WRITE == 0
 
 
+@pytest.mark.meets("fault_on_migration_entry")
 def test_waiting_for_a_migration_ends_with_it(machine):
     m = machine
     pfn = m.touch(0, 5)
     m.lru_add_drain()
     desc = m.try_get_pfn(pfn)
     m.unmap_one(desc, 0, 5)
-    from tests.kernels.kit import in_child, wait
-
     pid = in_child(lambda: m.on(1).handle_fault(0, 5, 1, 0))
-    while m.counter("met_fault_on_migration_entry") == 0:
-        pass
+    until(lambda: m.counter("met_fault_on_migration_entry") > 0)
     m.remap_one(0, 5, pfn, 1, pfn)
     assert wait(pid) == 0
     m.folio_put(desc)
+
+
+def no_memory(m):
+    m["zone_min"][:] = m["zone_low"][:] = 0
+    m.drain()
+    return m.exhaust()
+
+
+def test_no_memory_for_a_copy_leaves_the_page_shared(machine):
+    m = machine
+    pfn = m.touch(0, 5)
+    m.lru_add_drain()
+    m.fork_range(0, 1, 5, 1)
+    taken = no_memory(m)
+    assert m.handle_fault(1, 5, 1, 0) == -1
+    assert m.pte(0, 5) >> 10 == m.pte(1, 5) >> 10 == pfn
+    assert m.refs(m.desc_at(pfn)) == 2
+    assert not m.pte(1, 5) & PTE_WRITE
+    m.give_back(taken)
+    assert m.touch(1, 5) != pfn
+
+
+def test_no_memory_for_the_copy_of_a_pinned_page(machine):
+    m = machine
+    pfn = m.touch(0, 5)
+    m.lru_add_drain()
+    desc = m.on(1).gup_fast(0, 5, 1)
+    taken = no_memory(m)
+    assert m.fork_range(0, 1, 5, 1) == 0
+    assert m.pte(1, 5) == 0
+    assert m.pte(0, 5) & PTE_WRITE
+    assert m.refs(desc) == 2, "the mapping's, and the pin's"
+    m.on(1).unpin_folio(desc)
+    m.give_back(taken)
+    assert m.touch(0, 5) == pfn
+
+
+def test_a_write_fault_on_what_is_gone_or_writable_does_nothing(machine):
+    m = machine
+    assert m.do_wp_page(0, 5) == 0
+    pfn = m.touch(0, 5)
+    before = m.pte(0, 5)
+    assert m.do_wp_page(0, 5) == 0
+    assert m.pte(0, 5) == before
+    assert m.counter("cow_fault") == m.counter("cow_reuse") == 0
+    assert m.refs(m.desc_at(pfn)) == 2, "the mapping's, and the batch's"
+
+
+def test_no_memory_for_a_file_page(machine):
+    m = machine
+    taken = no_memory(m)
+    vpage = m.mem.anon_pages + 6
+    assert m.handle_fault(0, vpage, 0, 0) == -1
+    assert m.file_read(0, 0, 6, 0) == m.file_write(0, 0, 6, 0) == -1
+    assert m.pte(0, vpage) == 0
+    assert not m["cache"].any()
+    assert m["file_oracle"][6] & 0xFFFFFFFF == 0, "nothing was written"
+    m.give_back(taken)

@@ -30,7 +30,7 @@ def test_read_in_by_folios(machine, order):
     assert m.counter("pgmajfault") == 1
 
 
-def test_who_is_slower_discards(machine):
+def test_the_slower_of_two_creators_discards_its_folio(machine):
     m = machine
     desc = cached(m, 0, 4, 2)
     assert m.create_folio(0, 0, 6, 0) == -1
@@ -64,7 +64,7 @@ def test_truncate_with_a_reader(machine):
     assert m.file_truncate(0, 4) == 1
     assert m.filemap_get_entry(0, 4) == -1
     assert not m.still_cached(desc, 0)
-    assert m.on(1).folio_put(desc), "the reader was last"
+    assert m.on(1).folio_put(desc), "the reader's put is the last"
     assert m.free_frames() == 512
 
 
@@ -77,12 +77,12 @@ def test_truncate_refuses_writeback(machine):
     assert m.refs(desc) == 1
 
 
-def test_writeback_of_what_is_written_back(machine):
+def test_writeback_of_a_folio_under_writeback(machine):
     m = machine
     desc = cached(m, 0, 4)
     m.file_write(0, 0, 4, 0)
     m.folio_set(desc, FL_WRITEBACK)
     assert m.file_writeback(0, 4) == 0
-    assert m.folio_test(desc, FL_DIRTY), "still to be written"
+    assert m.folio_test(desc, FL_DIRTY), "it stays dirty"
     m.folio_clear(desc, FL_WRITEBACK)
     assert m.file_writeback(0, 4) == 1

@@ -1,4 +1,4 @@
-"""Poisoned frames: taken off the buddy wherever they are, and never handed out."""
+"""Poisoned frames: taken off the buddy wherever they are, and never allocated."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_taken_out_of_the_middle_of_a_block(machine):
     assert m.word(37) == Type.HWPOISON
     assert m.free_frames() == free - 1
     assert m.try_get_pfn(37) == -1
-    taken = [pfn for nid in (0, 1) for pfn in iter(lambda nid=nid: m.buddy_alloc(nid, 0, 1), -1)]
+    taken = m.exhaust()
     assert len(taken) == free - 1
     assert 37 not in taken
     for pfn in taken:
@@ -41,6 +41,7 @@ def test_in_use_it_is_moved_out_of_first(machine):
     m.unpoison_memory(pfn)
 
 
+@pytest.mark.meets("poison_raced_allocation")
 def test_what_cannot_move_stays(machine):
     m = machine
     pfn = m.alloc_frozen_pages(0, 0, 0)
@@ -65,7 +66,7 @@ def test_an_isolated_block_is_left_alone(machine):
 
 
 @pytest.mark.parametrize("order", [0, 3])
-def test_the_allocator_would_say_so(machine, order):
+def test_a_free_of_a_poisoned_frame_is_a_bug(machine, order):
     m = machine
     pfn = m.alloc_frozen_pages(0, order, 1)
     m["memdesc"][pfn] = Type.HWPOISON

@@ -1,4 +1,6 @@
-"""KSM: two pages become one, and two again when somebody writes."""
+"""KSM: two pages become one, and a write makes them two again."""
+
+import pytest
 
 from kernels.base.layout import Reason, Type
 
@@ -38,6 +40,7 @@ def test_two_become_one(machine):
     assert m.counter("ksm_merged") == 1
 
 
+@pytest.mark.meets("ksm_broken_by_write")
 def test_a_write_breaks_it_even_if_one_mapping_is_left(machine):
     m = machine
     two_alike(m)
@@ -61,6 +64,7 @@ def test_what_differs_is_left_alone(machine):
     assert (frame(m, 0), frame(m, 1)) == (first, second)
 
 
+@pytest.mark.meets("ksm_refused_by_reference")
 def test_a_pin_refuses(machine):
     m = machine
     first, second = two_alike(m)
@@ -77,7 +81,7 @@ def test_a_pin_refuses(machine):
     assert first != frame(m, 0)
 
 
-def test_nothing_there(machine):
+def test_nothing_is_mapped(machine):
     assert machine.ksm_merge(0, 1, PAGE) == 0
 
 
@@ -103,3 +107,28 @@ def test_a_fork_shares_it(machine):
     assert m.fork_range(1, 2, PAGE, 1) == 1
     assert frame(m, 2) == frame(m, 0)
     assert m["mapcount"][m.desc_at(frame(m, 0))] == 3
+
+
+def test_no_memory_for_the_merged_page(machine):
+    m = machine
+    pages = two_alike(m)
+    m["zone_min"][:] = m["zone_low"][:] = 0
+    m.drain()
+    taken, descriptors = m.exhaust(), m["desc_top"][0] + m["desc_cached"].sum()
+    assert m.ksm_merge(0, 1, PAGE) == 0
+    assert (frame(m, 0), frame(m, 1)) == pages
+    assert m["desc_top"][0] + m["desc_cached"].sum() == descriptors
+    m.give_back(taken)
+
+
+def test_a_pin_of_the_first_leaves_both_as_they_were(machine):
+    m = machine
+    pages = two_alike(m)
+    desc = m.gup_fast(0, PAGE, 1)
+    assert m.ksm_merge(0, 1, PAGE) == 0
+    assert (frame(m, 0), frame(m, 1)) == pages
+    assert m.task_access(0, PAGE, 1) == 0, "the owner of the pin may write as before"
+    m.unpin_folio(desc)
+    for space in (0, 1):
+        m.zap_range(space, PAGE, 1)
+    assert m.free_frames() == 512, "what was allocated for the merged page is discarded"

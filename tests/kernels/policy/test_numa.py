@@ -50,7 +50,7 @@ def test_the_rate_limit_holds(page):
     assert m.counter("pgpromote_candidate") == 2
 
 
-def test_a_node_that_is_full_takes_nothing(page):
+def test_nothing_moves_to_a_full_node(page):
     m, pfn = page
     m["zone_high"][1] = 1 << 20
     assert [hinted(m, 1) for _ in range(3)] == [pfn] * 3
@@ -64,6 +64,7 @@ def test_a_pinned_page_stays(page):
     m.unpin_folio(desc)
 
 
+@pytest.mark.meets("hint_fault_raced")
 def test_a_hint_that_is_gone(page):
     m, _ = page
     assert m.do_numa_page(0, 5) == 0

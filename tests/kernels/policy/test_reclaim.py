@@ -72,3 +72,25 @@ def test_an_allocation_that_needs_it(machine):
     assert m.counter("pgsteal") > 0
     for each in (*taken, pfn):
         m.free_frozen_pages(each, 0)
+
+
+@pytest.mark.parametrize(("missing", "freed"), [(0, 0), (1, 9), (20, 16)])
+def test_background_reclaim_is_from_below_the_low_watermark_to_the_high_one(machine, missing, freed):
+    m = machine
+    for index in range(16):
+        cached(m, 0, index)
+    m["zone_low"][0] = m["zone_free"][0] + missing
+    m["zone_high"][0] = m["zone_low"][0] + 8
+    assert m.balance_node(0) == freed
+    assert m.counter("pgsteal") == freed
+
+
+def test_a_folio_that_is_frozen_on_its_list_is_left_there(machine):
+    m = machine
+    desc = cached(m, 0, 4)
+    assert m.ref_freeze(desc, 1)
+    assert m.reclaim_one(1) == -1
+    m.ref_unfreeze(desc, 1)
+    assert m["lru_count"][1] == 1
+    assert not m["lru_isolated"].any()
+    assert m.reclaim_one(1) == 1

@@ -40,7 +40,7 @@ def test_a_speculator_gets_only_what_has_a_count(inflated):
     assert (desc >= 0) == is_counted(m)
     m.deflate(0, 0)
     if is_counted(m):
-        assert m.word(pfn) != NONE_WORD, "it is freed by whoever puts last"
+        assert m.word(pfn) != NONE_WORD, "the last put frees it"
         assert m.folio_put(desc)
     assert m.word(pfn) == NONE_WORD
 
@@ -95,7 +95,7 @@ def test_what_was_deflated_since_is_not_isolated(inflated):
     assert not m.on(1).isolate_movable(pfn, word)
 
 
-def test_a_page_that_is_not_the_balloon_s_is_a_bug(inflated):
+def test_a_page_of_another_balloon_is_a_bug(inflated):
     m, pfn = inflated
     m["cpupid"][m.desc_at(pfn)] = 1
     assert m.expect_bug(Bug.BALLOON_LOST, lambda: m.deflate(0, 0))[1] == pfn
@@ -107,3 +107,17 @@ def test_only_frames_without_a_descriptor_come_in_larger_blocks(machine):
     set_param(m.mem, "policy_offline", OFFLINE_ZERO)
     assert m.max_balloon_order() == 0
     set_param(m.mem, "policy_offline", OFFLINE_NONE)
+
+
+@pytest.mark.parametrize("policy", [OFFLINE_NONE, OFFLINE_COUNTED, OFFLINE_ZERO], ids=["none", "counted", "zero"])
+def test_a_whole_pageblock_is_inflated(machine, policy):
+    m = machine
+    set_param(m.mem, "policy_offline", policy)
+    pfn = m.alloc_frozen_pages(0, 3, 1)
+    m.inflate_pageblock(0, pfn)
+    blocks = 1 if policy == OFFLINE_NONE else 8
+    assert m["balloon_pages"][0] == blocks
+    assert m.counter("balloon_inflate") == 8
+    assert all(m.is_movable(m.word(head)) for head in m["balloon_pfn"][:blocks])
+    assert sum(m.deflate(0, 0) for _ in range(blocks)) == 8
+    assert m.free_frames() == 512

@@ -30,6 +30,7 @@ def test_isolated_by_one(folio):
     assert m["lru_isolated"][0] == 0
 
 
+@pytest.mark.meets("pin_refused_migration")
 def test_a_pin_refuses(folio):
     m, pfn, desc = folio
     m.gup_fast(0, 3, 1)
@@ -50,6 +51,7 @@ def test_writeback_and_tails_are_left_alone(folio):
     assert m.refs(m.desc_at(large)) == 4
 
 
+@pytest.mark.meets("lru_batch_held_reference")
 def test_a_batch_refuses(machine):
     m = machine
     pfn = m.touch(0, 3)

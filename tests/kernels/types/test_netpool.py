@@ -20,6 +20,7 @@ def inuse(m, pfn):
     return m["u_inuse"][m.desc_at(pfn)]
 
 
+@pytest.mark.meets("net_fragment_put_by_other")
 def test_the_last_fragment_recycles(machine):
     m = machine
     pfn = receive(m, 3)
@@ -32,7 +33,7 @@ def test_the_last_fragment_recycles(machine):
     assert not m.netpool_consume(SLOT)
     assert inuse(m, pfn) == 0
     assert m.netpool_cached() == -1
-    assert m.on(1).netpool_cached() == pfn, "it is the pool's of whoever put last"
+    assert m.on(1).netpool_cached() == pfn, "the CPU that puts last keeps it in its pool"
     assert m.counter("met_net_fragment_put_by_other") == 3
     m.on(1).netpool_receive(pfn, 1, SLOT)
     m.netpool_consume(SLOT)
@@ -40,7 +41,7 @@ def test_the_last_fragment_recycles(machine):
 
 def test_fragments_without_a_slot_are_put(machine):
     m = machine
-    m["net_slot"][SLOT + 1] = receive(m, 1, SLOT + 2) + 1  # two slots of one fragment: only for the room that it takes
+    m["net_slot"][SLOT + 1] = receive(m, 1, SLOT + 2) + 1  # occupies the slot
     pfn = receive(m, 3)
     assert inuse(m, pfn) == 1
     m["net_slot"][SLOT + 1] = 0
@@ -66,3 +67,12 @@ def test_a_wrong_put_is_a_bug(machine, code):
     else:
         m["u_inuse"][m.desc_at(pfn)] = 0
     m.expect_bug(code, lambda: m.netpool_put(pfn))
+
+
+def test_out_of_descriptors(machine):
+    m = machine
+    top, m["udesc_top"][0] = int(m["udesc_top"][0]), 0
+    pfn = m.alloc_frozen_pages(0, 0, 0)
+    assert not m.netpool_add(pfn)
+    m["udesc_top"][0] = top
+    m.free_frozen_pages(pfn, 0)

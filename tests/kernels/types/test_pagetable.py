@@ -1,7 +1,5 @@
 """Page tables that are frames: walked, moved, and freed when no walker is in them."""
 
-import time
-
 import pytest
 
 from kernels.base.layout import Bug, Type, Udesc
@@ -36,7 +34,7 @@ def test_populate_walk_write_zap(machine):
         assert m.table_walk(SLOT, 1)
     assert m["upper_oracle"][SLOT] == 3
     other = m.alloc_frozen_pages(0, 0, 1)
-    assert not m.table_populate(SLOT, other), "somebody was faster"
+    assert not m.table_populate(SLOT, other), "another table was installed first"
     m.free_frozen_pages(other, 0)
     end(m)
     assert m["upper_oracle"][SLOT] == 1 << 32, "another incarnation"
@@ -57,6 +55,7 @@ def test_moved_by_its_upper_entry(machine):
 
 
 @pytest.mark.parametrize("ending", ["migrate", "putback"])
+@pytest.mark.meets("table_gone_while_isolated")
 def test_zapped_while_isolated_is_freed_by_the_isolator(machine, ending):
     m = machine
     pfn = populate(m)
@@ -100,11 +99,8 @@ def test_a_walker_keeps_the_frame(machine, what):
             m.on(1).migrate_pagetable(pfn, to, word)
 
     child = kit.in_child(act)
-    deadline = time.monotonic() + 10
-    while m.counter("met_rcu_waited_for_reader") == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-    assert m.word(pfn) == word, "the frame is not free while CPU 2 may look into it"
+    kit.until(lambda: m.counter("met_rcu_waited_for_reader") > 0)
+    assert m.word(pfn) == word, "the frame is not free while CPU 2 may read it"
     m.on(2).rcu_read_unlock()
     assert kit.wait(child) == 0
     assert m.word(pfn) != word
@@ -114,7 +110,7 @@ def test_a_walker_keeps_the_frame(machine, what):
     end(m)
 
 
-def test_a_walker_in_a_frame_of_somebody_else_is_a_bug(machine):
+def test_a_walk_of_a_frame_of_another_owner_is_a_bug(machine):
     m = machine
     pfn = populate(m)
     m["contents"][pfn * m.mem.words_per_frame] += 1
@@ -127,3 +123,13 @@ def test_a_table_that_lost_a_write_is_a_bug(machine):
     m.table_write(SLOT)
     m["contents"][pfn * m.mem.words_per_frame + 1] -= 1
     m.expect_bug(Bug.LOST_WRITE, lambda: m.table_walk(SLOT, 1))
+
+
+def test_out_of_descriptors(machine):
+    m = machine
+    top, m["udesc_top"][0] = int(m["udesc_top"][0]), 0
+    pfn = m.alloc_frozen_pages(0, 0, 1)
+    assert not m.table_populate(SLOT, pfn)
+    assert m["upper"][SLOT] == 0
+    m["udesc_top"][0] = top
+    m.free_frozen_pages(pfn, 0)

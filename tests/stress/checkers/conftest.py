@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels.base.layout import Geometry
-from stress.checkers import all_checkers
+from kernels.base.layout import TRACE_NONE, Geometry
 from stress.checkers._view import View
 from stress.checkers.conservation import COUNTED
 from stress.machine.segment import create_machine
@@ -21,19 +20,19 @@ GEOMETRY = Geometry(
     table_pages=32,
     nr_files=4,
     file_pages=64,
+    max_trace_pfn=4,
 )
 ROUNDS, OPS_PER_BATCH = 6, 60
 
 
 def run_every_role(mem):
-    """Batches of all roles, on both CPUs in turn; none of them runs beside another."""
+    """Batches of all roles, on both CPUs in turn; no two run at the same time."""
     from stress import roles  # late: it builds kernels
 
     for _ in range(ROUNDS):
         for role in range(len(roles.ROLES)):
-            if roles.ROLES[role].name != "replay":  # has no events here
-                for cpu in range(GEOMETRY.nr_cpus):
-                    roles.run_batch(mem, cpu, role, OPS_PER_BATCH)
+            for cpu in range(GEOMETRY.nr_cpus):
+                roles.run_batch(mem, cpu, role, OPS_PER_BATCH)
 
 
 @pytest.fixture(scope="package")
@@ -43,13 +42,14 @@ def used():
 
     mem = create_machine(GEOMETRY, derived_params(GEOMETRY) | {"seed": 11, "reserved_frames": 8, "memory_block_blocks": 1})
     boot(mem, 0)
+    mem.arrays["ev_pfn"][:] = TRACE_NONE  # role replay has no events here
     run_every_role(mem)
     _prepare(mem)
     return {name: array.copy() for name, array in mem.arrays.items()}
 
 
 def _prepare(mem):
-    """Go on until everything that a corruption needs is there: all of it sound, and none of it there at every moment."""
+    """Run roles until the machine has everything that a corruption needs. It comes and goes."""
     from stress import roles
 
     at = mem.arrays
@@ -65,7 +65,7 @@ def _prepare(mem):
         "hwpoison": at["poison_count"].any,
         "netpool": lambda: at["net_slot"].any() and at["net_cached"].any(),
         "contig": at["contig_held"].any,
-        # last: other roles' compaction leaves an isolated block alone; the per-CPU lists of its node are disabled
+        # last, since it disables the per-CPU lists of a node; the compaction of other roles leaves an isolated block alone
         "compactor": lambda: at["isolated_block"].any() and not at["zone_pcp_disabled"].all(),
     }
     for role, there in wanted.items():
@@ -73,7 +73,7 @@ def _prepare(mem):
             if there():
                 break
             roles.run_batch(mem, 0, roles.ROLE_INDEX[role], 1)
-            if role == "hotplug":  # which wants free memory, and others come and go
+            if role == "hotplug":  # it needs free memory, so others must allocate and free
                 for other in ("anon", "kernel", "balloon", "numa"):
                     roles.run_batch(mem, 0, roles.ROLE_INDEX[other], 20)
         assert there(), f"role {role} never left what the corruptions need"
@@ -93,19 +93,8 @@ def arrays(used):
 
 @pytest.fixture
 def view(arrays):
-    """Where things are on the machine before it is broken."""
+    """The machine before it is broken, decoded."""
     return View({name: array.copy() for name, array in arrays.items()})
-
-
-@pytest.fixture
-def found_by(arrays):
-    """What a checker says of the broken copy: (invariants, messages)."""
-
-    def check(name):
-        violations = all_checkers()[name].check(arrays)
-        return {each.invariant for each in violations}, [each.message for each in violations]
-
-    return check
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How a checker is proved: a sound machine, one thing broken by hand, and the violation that must name it."""
+"""How a checker is proved: one thing of a sound machine is broken by hand, and a violation must name it."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from stress.checkers import all_checkers
 
 
 class Cases:
-    """The cases of one test file: functions that break `arrays`, with a view of how they were.
+    """The cases of one test file: functions that break `arrays`, given a view of the sound machine.
 
     A case returns nothing, or the pfn that the violation must name.
     """
@@ -17,7 +17,7 @@ class Cases:
         self.params = []
 
     def breaks(self, checker, invariant, message):
-        """Register a case: it must be found by `checker`, as `invariant`, with `message` in its words."""
+        """Register a case: `checker` must report it as a violation of `invariant` with `message` in its message."""
 
         def register(case):
             self.params.append(pytest.param(checker, invariant, message, case, id=f"{checker}-{case.__name__}"))
@@ -37,8 +37,8 @@ class Cases:
 
     @property
     def proved(self):
-        """What is proved here: pairs of a checker and an invariant."""
-        return {(param.values[0], param.values[1]) for param in self.params}
+        """What is proved here: (checker, invariant, part of a message)."""
+        return {param.values[:3] for param in self.params}
 
 
 def anon_folio(view):
@@ -58,6 +58,11 @@ def anon_pte(view):
     return view.mapped[k], view.mapped_pfn[k]
 
 
+def counted_block(view):
+    """The descriptor of a counted allocation."""
+    return np.flatnonzero(view.live & (view["folio_type"] == at.T_COUNTED) & ~view.hugetlb)[0]
+
+
 def stamp_at(view, pfn, word):
-    """Where a word of a frame's contents stands."""
+    """The place of a word of a frame's contents."""
     return pfn * view.param("words_per_frame") + word

@@ -40,7 +40,7 @@ def reader_never_left(arrays, view):
     arrays["u_lock"][view.word_udesc[frame_of(view, at.T_MOVABLE)]] = 1
 
 
-@breaks("uncounted", "I1", "lost")
+@breaks("uncounted", "I1", "leaked")
 def uncounted_descriptor_leaked(arrays, view):
     arrays["udesc_top"][0] -= 1
 
@@ -57,7 +57,7 @@ def word_beyond_the_descriptors(arrays, view):
     return pfn
 
 
-@breaks("objects", "I13", "somebody else's")
+@breaks("objects", "I13", "another handle's header or stamp")
 def header_of_another_handle(arrays, view):
     _, obj = used_handle(view)
     words = max(at.OBJECT_WORDS, view.param("words_per_frame") >> 1 + view["zs_class"][used_handle(view)[0]] % at.NR_ZS_CLASSES)
@@ -65,19 +65,19 @@ def header_of_another_handle(arrays, view):
     return obj >> at.OBJ_SHIFT
 
 
-@breaks("objects", "I13", "has not what was written")
+@breaks("objects", "I13", "differs from the last write")
 def version_that_was_never_written(arrays, view):
     handle, obj = used_handle(view)
     arrays["zs_version"][handle] += 1
     return obj >> at.OBJ_SHIFT
 
 
-@breaks("objects", "I13", "no zspage of its class")
+@breaks("objects", "I13", "does not point to a zspage of its class")
 def handle_into_the_void(arrays, view):
     arrays["zs_obj"][used_handle(view)[0]] = (int(view.free_heads[0]) << at.OBJ_SHIFT) + 1
 
 
-@breaks("objects", "I13", "slab object is not")
+@breaks("objects", "I13", "slab object differs")
 def slab_object_overwritten(arrays, view):
     obj = int(view.slab_objects.value[0])
     words = max(at.OBJECT_WORDS, view.param("words_per_frame") // at.SLAB_OBJECTS)
@@ -85,14 +85,14 @@ def slab_object_overwritten(arrays, view):
     return obj >> at.OBJ_SHIFT
 
 
-@breaks("objects", "I1", "handles lead to")
+@breaks("objects", "I1", "number of handles")
 def object_that_no_handle_leads_to(arrays, view):
     handle, obj = used_handle(view)
     arrays["zs_obj"][handle] = 0
     return obj >> at.OBJ_SHIFT
 
 
-@breaks("objects", "I1", "slab has other objects")
+@breaks("objects", "I1", "slab's count of objects")
 def slab_object_forgotten(arrays, view):
     arrays["slab_count"][view.slab_objects.owner[-1]] -= 1
     return view.slab_objects.value[-1] >> at.OBJ_SHIFT
@@ -103,25 +103,25 @@ def list_emptied(arrays, view):
     arrays["u_head"][:] = 0
 
 
-@breaks("objects", "I9", "another length")
+@breaks("objects", "I9", "u_listed differs")
 def list_miscounted(arrays, view):
     arrays["u_listed"][0] += 1
 
 
-@breaks("objects", "I9", "torn")
+@breaks("objects", "I9", "is broken")
 def list_link_astray(arrays, view):
     head = view["u_head"][view["u_head"] > 0][0] - 1
     arrays["u_prev"][head] = view.nr_udesc
 
 
-@breaks("pagetables", "I10", "no table of its own")
+@breaks("pagetables", "I10", "a page table of its own")
 def entry_leads_astray(arrays, view):
     slot, _ = table(view)
     arrays["upper"][slot] = view.free_heads[0] + 1
     return view.free_heads[0]
 
 
-@breaks("pagetables", "I10", "not exactly one upper entry")
+@breaks("pagetables", "I10", "is not one")
 def table_forgotten(arrays, view):
     slot, pfn = table(view)
     arrays["upper"][slot] = 0
@@ -133,65 +133,65 @@ def section_never_ended(arrays, view):
     arrays["rcu_seq"][0] |= 1
 
 
-@breaks("pagetables", "I13", "not the writes")
+@breaks("pagetables", "I13", "page table's version or mirror")
 def table_write_lost(arrays, view):
     slot, pfn = table(view)
     arrays["upper_oracle"][slot] += 1
     return pfn
 
 
-@breaks("pagetables", "I13", "somebody else's contents")
+@breaks("pagetables", "I13", "another owner's stamp")
 def table_overwritten(arrays, view):
     _, pfn = table(view)
     arrays["contents"][stamp_at(view, pfn, at.STAMP_OWNER)] += 1
     return pfn
 
 
-@breaks("inventories", "I1", "reserved frame was given away")
+@breaks("inventories", "I1", "boot reserved is not Reserved")
 def reserved_frame_freed(arrays, view):
     arrays["header"][at.PARAM["reserved_frames"]] += 1
 
 
-@breaks("inventories", "I1", "not what its word says")
+@breaks("inventories", "I1", "does not match its kind")
 def percpu_frame_became_another(arrays, view):
     place = view.held.at[view["held_kind"][view.held.at] == 4][0]
     arrays["memdesc"][view["held_pfn"][place]] = at.M_VMALLOC << at.SUBTYPE_SHIFT
     return view["held_pfn"][place]
 
 
-@breaks("pools", "I3", "number of fragments")
+@breaks("pools", "I3", "differs from its number of fragments")
 def fragment_lost(arrays, view):
     slot = np.flatnonzero(view["net_slot"])[0]
     arrays["net_slot"][slot] = 0
     return view["net_slot"][slot] - 1
 
 
-@breaks("pools", "I3", "no pool's frame")
+@breaks("pools", "I3", "in a frame of no page pool")
 def fragment_astray(arrays, view):
     arrays["net_slot"][np.flatnonzero(view["net_slot"] == 0)[0]] = view.free_heads[0] + 1
     return view.free_heads[0]
 
 
-@breaks("pools", "I1", "recycled while in use")
+@breaks("pools", "I1", "recycled twice or with fragments")
 def recycled_too_early(arrays, view):
     slot = np.flatnonzero(view["net_slot"])[0]
     arrays["net_frame"][view.recycled.at[0]] = view["net_slot"][slot] - 1
 
 
-@breaks("pools", "I1", "no frame of a pool")
+@breaks("pools", "I1", "cache has a frame of no page pool")
 def pool_keeps_a_free_frame(arrays, view):
     arrays["net_frame"][view.recycled.at[0]] = view.free_heads[0]
     return view.free_heads[0]
 
 
-@breaks("pools", "I13", "somebody else's contents")
+@breaks("pools", "I13", "another owner's stamp")
 def pool_frame_overwritten(arrays, view):
     pfn = frame_of(view, at.T_NETPOOL)
     arrays["contents"][stamp_at(view, pfn, at.STAMP_OWNER)] += 1
     return pfn
 
 
-@breaks("pools", "I1", "back in use")
+@breaks("pools", "I1", "poisoned frame is in use again")
 def poisoned_frame_handed_out(arrays, view):
     pfn = view.poisoned.value[0]
     arrays["memdesc"][pfn] = at.NONE_WORD
@@ -203,33 +203,33 @@ def huge_folio_in_the_pool_twice(arrays, view):
     arrays["huge_held"][view.huge_held.at[0]] = view.huge_pool.value[0]
 
 
-@breaks("hugetlb", "I2", "lost")
+@breaks("hugetlb", "I2", "leaked")
 def huge_folio_forgotten(arrays, view):
     arrays["huge_count"][view.huge_held.owner[-1]] -= 1
     return view["folio_pfn"][view.huge_held.value[-1]]
 
 
-@breaks("hugetlb", "I2", "no hugetlb folio")
+@breaks("hugetlb", "I2", "not a hugetlb folio")
 def pool_of_something_else(arrays, view):
     arrays["huge_desc"][view.huge_pool.at[0]] = view.pooled_descs[0]
 
 
-@breaks("hugetlb", "I2", "still called hugetlb")
+@breaks("hugetlb", "I2", "still has FL_HUGETLB")
 def huge_descriptor_not_cleaned(arrays, view):
     arrays["flags"][view.pooled_descs[0]] = at.FL_HUGETLB
 
 
-@breaks("hugetlb", "I2", "huge_nr is not")
+@breaks("hugetlb", "I2", "huge_nr differs")
 def huge_folios_miscounted(arrays, view):
     arrays["huge_nr"][0] += 1
 
 
-@breaks("hugetlb", "I2", "no share")
+@breaks("hugetlb", "I2", "outside 0..huge_nr")
 def surplus_of_nothing(arrays, view):
     arrays["huge_surplus"][0] = view["huge_nr"][0] + 1
 
 
-@breaks("hugetlb", "I3", "or the reverse")
+@breaks("hugetlb", "I3", "FL_HUGE_FREE is set")
 def held_and_called_free(arrays, view):
     arrays["flags"][view.huge_held.value[0]] |= at.FL_HUGE_FREE
 

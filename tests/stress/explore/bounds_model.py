@@ -2,7 +2,7 @@
 
 from kernels.base.atomics import load_relaxed, store_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import GANG
+from kernels.base.layout import SCRATCH_WORDS
 from stress.explore.model import Model, small_geometry
 
 
@@ -10,14 +10,14 @@ from stress.explore.model import Model, small_geometry
 def steps(mem, cpu):
     """CPU 1 writes the word after the last one."""
     if cpu == 1:
-        store_relaxed(mem.gang_pfn, mem.nr_cpus * GANG, 7)
+        store_relaxed(mem.scratch, SCRATCH_WORDS, 7)
     return 0
 
 
 @kernel
 def forgetful_steps(mem, cpu):
     """A path without a result."""
-    if load_relaxed(mem.gang_pfn, 0) == 0:
+    if load_relaxed(mem.scratch, 0) == 0:
         return 1
     return None
 
@@ -31,7 +31,7 @@ def prepare(mem, cpu):
 @kernel
 def spinning_prepare(mem, cpu):
     """Wait for somebody who does not run yet."""
-    while load_relaxed(mem.gang_pfn, 0) == 0:
+    while load_relaxed(mem.scratch, 0) == 0:
         pass
     return 0
 

@@ -1,4 +1,4 @@
-"""Ways to hand a plain word from CPU to CPU, right and wrong: a model whose variant is the first word of gang_pfn."""
+"""Ways to hand a plain word from CPU to CPU, right and wrong: a model whose variant is the first word of scratch."""
 
 from kernels.base.atomics import (
     cas_acquire,
@@ -96,7 +96,7 @@ def locked(mem, cpu, variant):
 @kernel
 def steps(mem, cpu):
     """A writer, a reader, and between them one who passes on."""
-    variant = mem.gang_pfn[0]
+    variant = mem.scratch[0]
     if variant in (LOCK, WEAK_LOCK):
         locked(mem, cpu, variant)
     elif variant in (ATOMIC_STORE, ATOMIC_LOAD, ATOMICS, LOADS, NOTHING):

@@ -1,4 +1,4 @@
-"""What loads may return under RMO: a model whose variant is the first word of gang_pfn."""
+"""What loads may return under RMO: a model whose variant is the first word of scratch."""
 
 from kernels.base.atomics import (
     cas_relaxed,
@@ -93,7 +93,7 @@ def read(mem, cpu, variant):
 @kernel
 def steps(mem, cpu):
     """A writer of both words, or one of each, and readers."""
-    variant = mem.gang_pfn[0]
+    variant = mem.scratch[0]
     if variant in (IRIW, IRIW_ACQUIRE):
         if cpu < 2:
             store_relaxed(mem.contents, FLAG if cpu == 0 else DATA, 1)
@@ -110,7 +110,7 @@ def steps(mem, cpu):
 @kernel
 def prepare(mem, cpu):
     """The variant that fails, until Python writes another one down."""
-    mem.gang_pfn[0] = ASSERTED
+    mem.scratch[0] = ASSERTED
     return 0
 
 

@@ -4,11 +4,9 @@ import random
 
 import pytest
 
-from kernels.base import flavour
+from tests.stress.explore.flavours import explored
 
-pytestmark = pytest.mark.skipif(
-    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
-)
+pytestmark = explored
 
 NR_PROGRAMS, NR_PROGRAMS_NIGHTLY = 120, 300
 KINDS = ("lock-free", "locks", "spins")

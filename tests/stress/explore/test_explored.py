@@ -1,4 +1,4 @@
-"""The explorer, from outside: both engines pass the same points, DPOR is complete, litmus verdicts agree, a budget is deterministic."""
+"""The explorer, from outside: both engines pass the same points, each flavour passes its tests, a budget is deterministic."""
 
 import json
 import os
@@ -12,20 +12,16 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-LITMUS = ROOT.parent / "shared" / "litmus.json"
-EXPLORED = {"PFNSTORM_FLAVOUR": "explored"}
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.environ.get("PFNSTORM_FLAVOUR", "fast") != "fast", reason="starts the explored flavour"),
-    pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="starts the interpreted engine itself"),
-]
+from tests.stress.explore.flavours import EXPLORED, ROOT, clean_environment, run, starts_flavours
+
+pytestmark = starts_flavours
+LONG = ("test_dpor", "test_livelock", "test_memory_models", "test_races", "test_rmo", "test_samplers")
 
 
-def run(*arguments, cwd=ROOT, timeout=280, **environment):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "PYTEST_", "PFNSTORM_FLAVOUR"))}
-    clean |= {"PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, *arguments], cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=timeout)
+def files_for(*marks):
+    """The test files that import one of these marks of flavours.py."""
+    imported = re.compile(rf"flavours import .*\b({'|'.join(marks)})\b")
+    return {path.stem for path in Path(__file__).parent.glob("test_*.py") if imported.search(path.read_text())}
 
 
 @pytest.mark.parametrize(("model", "schedules"), [("refcount-cas", 3), ("offline-deflate", 3), ("livelock", 1)])
@@ -37,12 +33,31 @@ def test_both_engines_pass_the_same_points(model, schedules):
     assert len(json.loads(compiled.stdout)) >= 10
 
 
-@pytest.mark.parametrize("name", ["dpor", "races", "samplers", "engine", "rmo"])
-def test_in_the_explored_flavour(name):
-    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/stress/explore/test_{name}.py", **EXPLORED)
+def run_tests(names, other_flavour, **environment):
+    """Run test files in a process of another flavour; how many tests pass. Only tests of `other_flavour` are skipped."""
+    files = [f"tests/stress/explore/{name}.py" for name in sorted(names)]
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", *files, **EXPLORED, **environment)
     assert done.returncode == 0, done.stdout[-4000:]
-    assert " passed" in done.stdout
-    assert "skipped" not in done.stdout
+    skipped = re.findall(r"^SKIPPED .*?: (.*)", done.stdout, re.MULTILINE)
+    assert all(reason.startswith(f"runs in the {other_flavour} flavour") for reason in skipped), skipped
+    return int(re.search(r"(\d+) passed", done.stdout)[1])
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_in_the_explored_flavour(name):
+    assert run_tests([name], "interpreted explored") >= 5
+
+
+def test_the_others_in_the_explored_flavour():
+    others = files_for("explored") - set(LONG)
+    assert len(others) >= 10
+    assert run_tests(others, "interpreted explored") >= 50
+
+
+def test_in_the_interpreted_explored_flavour():
+    names = files_for("interpreted")
+    assert len(names) >= 7
+    assert run_tests(names, "explored", NUMBA_DISABLE_JIT="1") >= 50
 
 
 @pytest.mark.nightly
@@ -55,7 +70,7 @@ def test_dpor_at_length():
 
 
 def test_a_release_that_is_none_is_a_race_under_sequential_consistency(tmp_path):
-    """spin_unlock() with a relaxed store does no harm on any schedule here, and is told."""
+    """spin_unlock() with a relaxed store does no harm on any schedule here, and is reported."""
     shutil.copy(ROOT / "pfnstorm.py", tmp_path)
     for folder in ("kernels", "stress"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -66,74 +81,10 @@ def test_a_release_that_is_none_is_a_race_under_sequential_consistency(tmp_path)
     words = ("-m", "stress", "explore", "pagecache-removal", "--strategy", "random", "--schedules", "5000", "--jobs", "1")
     done = run(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-2000:]
-    assert re.search(r"violated: race: .*one of them plain, are ordered by nothing", done.stdout)
-    told = run("-m", "stress", "replay", "failures/pagecache-removal-sc.json", cwd=tmp_path, PYTHONPATH=str(tmp_path))
-    assert told.returncode == 1, told.stdout[-2000:] + told.stderr[-2000:]
-    assert "are ordered by nothing" in told.stdout
-
-
-@pytest.mark.parametrize("memory", ["sc", "tso"])
-def test_litmus_verdicts_agree(memory):
-    if not LITMUS.is_file():
-        pytest.skip(f"{LITMUS.name} does not lie beside the project")
-    done = run("-m", "stress", "litmus", str(LITMUS), "--memory", memory)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    assert "84 of 84 verdicts agree" in done.stdout
-
-
-STORES, LOADS = [["W", "x", 1], ["W", "y", 1]], [["R", "y", "eax"], ["R", "x", "ebx"]]
-RELEASED = [["W", "x", 1], ["W", "y", 1, "release"]]
-OUTRUN = "(1:eax=1 /\\ 1:ebx=0)"
-#: name, threads, condition, verdict under TSO, under PSO (SPARC V8, appendix K; release and relaxed as memory_models.py says)
-PSO_TESTS = (
-    ("MP", [STORES, LOADS], OUTRUN, "forbidden", "allowed"),
-    ("MP+fence", [[STORES[0], ["F"], STORES[1]], LOADS], OUTRUN, "forbidden", "forbidden"),
-    ("MP+release", [RELEASED, LOADS], OUTRUN, "forbidden", "forbidden"),
-    ("MP+xchg", [[STORES[0], ["XCHG", "y", 1, "eax"]], LOADS], OUTRUN, "forbidden", "forbidden"),
-    ("MP+xchg.relaxed", [[STORES[0], ["XCHG", "y", 1, "eax", "relaxed"]], LOADS], OUTRUN, "forbidden", "allowed"),
-    ("release, then a store", [[["W", "y", 1, "release"], ["W", "x", 1]], [["R", "x", "ebx"], ["R", "y", "eax"]]],
-     "(1:ebx=1 /\\ 1:eax=0)", "forbidden", "allowed"),
-    ("2+2W", [[["W", "x", 2], ["W", "y", 1]], [["W", "y", 2], ["W", "x", 1]]], "([x]=2 /\\ [y]=2)", "forbidden", "allowed"),
-    ("2+2W+release", [[["W", "x", 2], ["W", "y", 1, "release"]], [["W", "y", 2], ["W", "x", 1, "release"]]],
-     "([x]=2 /\\ [y]=2)", "forbidden", "forbidden"),
-    ("S", [[["W", "x", 2], ["W", "y", 1]], [["R", "y", "eax"], ["W", "x", 1]]], "([x]=2 /\\ 1:eax=1)", "forbidden", "allowed"),
-    ("SB+releases", [[["W", "x", 1, "release"], ["R", "y", "eax"]], [["W", "y", 1, "release"], ["R", "x", "eax"]]],
-     "(0:eax=0 /\\ 1:eax=0)", "allowed", "allowed"),
-    ("LB", [[["R", "x", "eax"], ["W", "y", 1]], [["R", "y", "eax"], ["W", "x", 1]]], "(0:eax=1 /\\ 1:eax=1)", "forbidden", "forbidden"),
-    ("IRIW", [[["W", "x", 1]], [["W", "y", 1]], [["R", "x", "eax"], ["R", "y", "ebx"]], [["R", "y", "eax"], ["R", "x", "ebx"]]],
-     "(2:eax=1 /\\ 2:ebx=0 /\\ 3:eax=1 /\\ 3:ebx=0)", "forbidden", "forbidden"),
-    ("coherence", [[["W", "x", 1], ["W", "x", 2]], [["R", "x", "eax"], ["R", "x", "ebx"]]],
-     "(1:eax=2 /\\ 1:ebx=1)", "forbidden", "forbidden"),
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("memory", ["tso", "pso"])
-def test_orderings_mean_under_pso_what_is_written(memory, tmp_path):
-    path = tmp_path / "pso.json"
-    tests = [
-        {"name": name, "init": {"x": 0, "y": 0}, "threads": threads, "exists": exists, "sc": "forbidden", "tso": tso, "pso": pso}
-        for name, threads, exists, tso, pso in PSO_TESTS
-    ]
-    path.write_text(json.dumps({"tests": tests}))
-    done = run("-m", "stress", "litmus", str(path), "--memory", memory)
-    assert done.returncode == 0, done.stdout + done.stderr[-1000:]
-    assert f"{len(PSO_TESTS)} of {len(PSO_TESTS)} verdicts agree" in done.stdout
-
-
-def test_a_wrong_verdict_is_told(tmp_path):
-    path = tmp_path / "sb.json"
-    threads = [[["W", "x", 1], ["R", "y", "eax"]], [["W", "y", 1], ["R", "x", "eax"]]]
-    test = {
-        "name": "SB",
-        "init": {"x": 0, "y": 0},
-        "threads": threads,
-        "exists": "(0:rax=0 /\\ 1:rax=0)",
-        "sc": "forbidden",
-        "tso": "forbidden",
-    }
-    path.write_text(json.dumps({"tests": [test]}))
-    assert run("-m", "stress", "litmus", str(path)).returncode == 0
-    assert run("-m", "stress", "litmus", str(path), "--memory", "tso").returncode == 1
+    assert re.search(r"violated: race: .*nothing orders step \d+ of cpu \d and step \d+ of cpu \d, and one of them is plain", done.stdout)
+    replayed = run("-m", "stress", "replay", "failures/pagecache-removal-sc.json", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert replayed.returncode == 1, replayed.stdout[-2000:] + replayed.stderr[-2000:]
+    assert "nothing orders step" in replayed.stdout
 
 
 def test_a_budget_is_deterministic_for_any_number_of_jobs(tmp_path):
@@ -179,10 +130,7 @@ def test_a_failing_budget_is_the_same_for_any_number_of_jobs(tmp_path):
 def start_exploring(folder, *words):
     """Explore two models with two workers; the command and its workers, once they are at work."""
     command = [sys.executable, "-m", "stress", "explore", *words, "--strategy", "random", "--jobs", "2", "--json", "result.json"]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "PYTEST_", "PFNSTORM_FLAVOUR"))}
-    started = subprocess.Popen(
-        command, cwd=folder, env=clean | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    started = subprocess.Popen(command, cwd=folder, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
     end = time.monotonic() + 200
     while len(workers := [int(each) for each in children.read_text().split()]) < 2 and time.monotonic() < end:
@@ -192,56 +140,46 @@ def start_exploring(folder, *words):
 
 
 @pytest.mark.parametrize(
-    ("number", "whom", "code", "said"),
+    ("number", "victim", "code", "message"),
     [
         (signal.SIGKILL, 1, 3, "was killed by SIGKILL"),
         (signal.SIGSTOP, 1, 3, "was stopped by a signal"),
         (signal.SIGTERM, 0, 130, ""),
     ],
 )
-def test_what_was_explored_is_reported_whatever_ends_it(tmp_path, number, whom, code, said):
+def test_what_was_explored_is_reported_whatever_ends_it(tmp_path, number, victim, code, message):
     words = ("refcount-cas", "refcount-frozen-bit", "--seconds", "60")
     started, workers = start_exploring(tmp_path, *words)
     try:
-        os.kill((started.pid, workers[0])[whom], number)
-        out, complained = started.communicate(timeout=60)
+        os.kill((started.pid, workers[0])[victim], number)
+        out, err = started.communicate(timeout=60)
     finally:
         started.kill()
-    assert started.returncode == code, complained
+    assert started.returncode == code, err
     assert "refcount-cas: interrupted after" in out
-    assert said in complained
+    assert message in err
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["interrupted"] is True
     assert result["models"][0]["strategies"][0]["schedules"] > 0
 
 
-def test_a_failure_whose_file_was_edited_is_not_told(tmp_path):
+def test_a_failure_whose_file_was_edited_is_refused(tmp_path):
     words = ("refcount-frozen-bit-cleared", "--strategy", "dpor", "--schedules", "50")
     assert run("-m", "stress", "explore", *words, cwd=tmp_path).returncode == 1
     path = tmp_path / "failures" / "refcount-frozen-bit-cleared-sc.json"
     failure = json.loads(path.read_text())
-    for change, said in (
+    for change, message in (
         ({"schedule": failure["schedule"][:-1]}, "the schedule ends"),
         ({"found": failure["found"] | {"seen": 12345}}, "the schedule ends"),
         ({"schedule": [[0, "load nothing"], *failure["schedule"][1:]]}, "step 1 of the schedule is"),
     ):
         path.write_text(json.dumps(failure | change))
-        told = run("-m", "stress", "replay", str(path), cwd=tmp_path)
-        assert told.returncode == 2, told.stdout + told.stderr
-        assert told.stderr.startswith(f"pfnstorm: {path}: ")
-        assert said in told.stderr
-        assert len(told.stderr.strip().splitlines()) == 1
-
-
-def test_verdicts_that_a_file_does_not_have_do_not_agree(tmp_path):
-    classics = json.loads((ROOT / "stress" / "explore" / "classics.json").read_text())
-    tests = classics["tests"] if isinstance(classics, dict) else classics
-    test = {name: value for name, value in tests[0].items() if name not in ("sc", "tso", "pso")}
-    (tmp_path / "a.json").write_text(json.dumps(classics | {"tests": [test]} if isinstance(classics, dict) else [test]))
-    done = run("-m", "stress", "litmus", "a.json", "--memory", "pso", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "0 of 0 verdicts agree under pso; the file has none for 1 tests" in done.stdout
+        replayed = run("-m", "stress", "replay", str(path), cwd=tmp_path)
+        assert replayed.returncode == 2, replayed.stdout + replayed.stderr
+        assert replayed.stderr.startswith(f"pfnstorm: {path}: ")
+        assert message in replayed.stderr
+        assert len(replayed.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

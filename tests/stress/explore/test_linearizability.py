@@ -3,11 +3,11 @@
 import itertools
 import random
 
-from stress.explore.linearizability import ALLOCATOR, REFCOUNT, Operation, not_linearizable
+from stress.explore.linearizability import ALLOCATOR, REFCOUNT, RecordedCall, not_linearizable
 
 
 def op(name, result, invoked, returned, *, key=7, cpu=0):
-    return Operation(cpu, name, key, result, invoked, returned)
+    return RecordedCall(cpu, name, key, result, invoked, returned)
 
 
 START = op("unfreeze", 1, 0, 1)

@@ -2,11 +2,9 @@
 
 import pytest
 
-from kernels.base import flavour
+from tests.stress.explore.flavours import explored
 
-pytestmark = pytest.mark.skipif(
-    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
-)
+pytestmark = explored
 
 
 @pytest.fixture(scope="module", params=["sc", "tso", "pso"])
@@ -28,7 +26,7 @@ def variants():
 @pytest.mark.parametrize("name", variants())
 def test_plain_accesses_race_if_nothing_orders_them(engine, name):
     engine.put_back()
-    engine.mem.arrays["gang_pfn"][0] = tuple(variants()).index(name)
+    engine.mem.arrays["scratch"][0] = tuple(variants()).index(name)
     engine.begin("dpor", 1)
     engine.explore(0, 1_000_000)
     found = engine.found()

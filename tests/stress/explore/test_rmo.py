@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kernels.base import flavour
+from tests.stress.explore.flavours import explored
 
-pytestmark = pytest.mark.skipif(
-    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
-)
+pytestmark = explored
 
 ROOT = Path(__file__).resolve().parents[3]
 NR_SCHEDULES = 4000
@@ -34,7 +32,7 @@ def engine_of():
     def make(memory, variant):
         made.append(Engine(MODEL, memory, races=False))
         made[-1].put_back()
-        made[-1].mem.arrays["gang_pfn"][0] = tuple(variants()).index(variant)
+        made[-1].mem.arrays["scratch"][0] = tuple(variants()).index(variant)
         return made[-1]
 
     yield make
@@ -82,7 +80,7 @@ def test_what_orders_plain_accesses_orders_them_with_early_loads_too():
     try:
         for number, races in enumerate(VARIANTS.values()):
             engine.put_back()
-            engine.mem.arrays["gang_pfn"][0] = number
+            engine.mem.arrays["scratch"][0] = number
             engine.begin("pos", 1)
             engine.explore(0, NR_SCHEDULES)
             assert (engine.found() is not None) == races
@@ -92,14 +90,14 @@ def test_what_orders_plain_accesses_orders_them_with_early_loads_too():
 
 def failing(engine, nr_early):
     """The choices of a failing schedule with so many early loads."""
-    from stress.explore.state import WHO_MASK
+    from stress.explore.state import CHOSEN_MASK
 
     engine.begin("random", 1)
     number = 0
     while number < 100_000:
         number = engine.explore(number, 100_000 - number)
         choices = engine.choices()
-        if engine.found() is not None and sum(choice > WHO_MASK for choice in choices) >= nr_early:
+        if engine.found() is not None and sum(choice > CHOSEN_MASK for choice in choices) >= nr_early:
             return choices
     raise AssertionError("no such schedule")
 
@@ -107,7 +105,7 @@ def failing(engine, nr_early):
 def test_a_failure_replays_shrinks_to_the_early_load_that_matters_and_is_told(engine_of, tmp_path):
     from stress.explore.failure import failure_of, save_failure
     from stress.explore.shrink import shrink
-    from stress.explore.state import WHO_MASK
+    from stress.explore.state import CHOSEN_MASK
 
     engine = engine_of("rmo", "asserted")
     choices = failing(engine, 2)
@@ -115,8 +113,8 @@ def test_a_failure_replays_shrinks_to_the_early_load_that_matters_and_is_told(en
     assert engine.replay(choices) == found
     assert engine.choices() == choices
     small = shrink(engine, choices, found)
-    assert sum(choice > WHO_MASK for choice in small) == 1
-    assert engine.replay([choice & WHO_MASK for choice in small]) is None
+    assert sum(choice > CHOSEN_MASK for choice in small) == 1
+    assert engine.replay([choice & CHOSEN_MASK for choice in small]) is None
     save_failure(failure_of(engine, small, found, "random", 1, 0), tmp_path / "failure.json")
     words = (sys.executable, "-c", TELL, str(tmp_path / "failure.json"))
     interpreted = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}

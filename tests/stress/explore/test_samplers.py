@@ -10,11 +10,9 @@ from itertools import combinations
 
 import pytest
 
-from kernels.base import flavour
+from tests.stress.explore.flavours import explored
 
-pytestmark = pytest.mark.skipif(
-    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
-)
+pytestmark = explored
 
 NR_SCHEDULES = 12_000
 X = 7  # the variable that all touch; below it each thread has one of its own

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from tests.stress.explore.flavours import EXPLORED, run, starts_flavours
 from tests.stress.explore.sctbench.published import DISAGREEMENTS, FACTOR, FACTORS, PUBLISHED, STRATEGIES, SURW_FACTOR, TRIALS
-from tests.stress.explore.test_explored import EXPLORED, pytestmark, run  # noqa: F401
 
+pytestmark = starts_flavours
 CELLS = [(name, strategy) for name in PUBLISHED for strategy in STRATEGIES]
 
 

@@ -7,7 +7,7 @@ import pytest
 from kernels.base import flavour
 
 pytestmark = pytest.mark.skipif(
-    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_litmus.py starts"
+    not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_command.py starts"
 )
 
 NR_PROGRAMS = 60

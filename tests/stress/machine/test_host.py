@@ -3,7 +3,7 @@
 import pytest
 
 from stress.errors import HostError
-from stress.machine.host import cgroup_chain, memory_headroom, require_memory, size_text, usable_cores
+from stress.machine.host import cgroup_chain, memory_headroom, require_memory, usable_cores
 
 MIB = 1 << 20
 
@@ -74,8 +74,3 @@ def test_a_cpu_quota_cuts_the_cores(proc, tmp_path):
     add_cgroup(proc, 2, "/", mount)
     write(mount, cpu__max="100000 100000")
     assert usable_cores(proc) == 1
-
-
-@pytest.mark.parametrize(("nr_bytes", "text"), [(12, "12 bytes"), (256 * MIB, "256 MiB"), (3 << 29, "1.5 GiB"), (3 << 40, "3,072 GiB")])
-def test_size_text(nr_bytes, text):
-    assert size_text(nr_bytes) == text

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels.base.layout import ARRAYS, FIELDS, LENGTHS_WORD, PARAM, Geometry, LockClass
+from kernels.base.layout import ARRAYS, FIELDS, LENGTHS_WORD, PARAM, Geometry
 from stress.errors import HostError, UserError
 from stress.machine import segment as machine
 from stress.machine.segment import (
@@ -11,7 +11,6 @@ from stress.machine.segment import (
     describe_lock,
     geometry_params,
     load_machine,
-    lock_class_name,
     read_params,
     save_machine,
     set_param,
@@ -68,10 +67,6 @@ def test_every_lock_has_one_name():
     assert names[params["lock_huge"]] == "hugetlb lock"
     assert names[params["lock_zs_class"] + 5] == "zsmalloc lock of node 1 class 1"
     assert names[-1] == f"lock of upper page-table entry {SMALL.nr_uppers - 1}"
-
-
-def test_lock_classes_have_names():
-    assert [lock_class_name(klass) for klass in LockClass][:2] == ["zone", "pcp"]
 
 
 def test_saved_and_loaded_again(mem, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from kernels.base.layout import FAMILY_TASKS, HELD_CAPACITY
 from stress.errors import UserError
-from stress.machine.sizes import MAX_WORKERS, Request, anon_pages_of, check_workers, derived_params, geometry_of, parse_size
+from stress.machine.sizes import MAX_WORKERS, MachineRequest, anon_pages_of, check_workers, derived_params, geometry_of, parse_size
 
 MIB = 1 << 20
 
@@ -32,7 +32,7 @@ def test_absurd_workers_are_refused(nr_workers):
 @pytest.mark.parametrize("memory_bytes", [16 * MIB, 256 * MIB, 1024 * MIB])
 @pytest.mark.parametrize("frame_bytes", [64, 4096])
 def test_geometry_hangs_together(nr_workers, memory_bytes, frame_bytes):
-    geometry = geometry_of(Request(nr_workers, 2, memory_bytes, frame_bytes, 9))
+    geometry = geometry_of(MachineRequest(nr_workers, 2, memory_bytes, frame_bytes, 9))
     params = derived_params(geometry)
     assert geometry.frames_per_node % (1 << geometry.pageblock_order) == 0
     assert geometry.nr_frames * frame_bytes <= memory_bytes
@@ -46,7 +46,7 @@ def test_geometry_hangs_together(nr_workers, memory_bytes, frame_bytes):
 
 
 def test_usual_machine_is_nearly_full():
-    geometry = geometry_of(Request(8, 2, 256 * MIB, 4096, 9))
+    geometry = geometry_of(MachineRequest(8, 2, 256 * MIB, 4096, 9))
     demand = geometry.nr_tasks * anon_pages_of(geometry.task_pages)
     assert 0.75 < demand / geometry.nr_frames < 0.9
     assert 0.2 < geometry.nr_files * geometry.file_pages / geometry.nr_frames < 0.3
@@ -54,4 +54,4 @@ def test_usual_machine_is_nearly_full():
 
 def test_too_little_memory_says_how_much_is_needed():
     with pytest.raises(UserError, match="need 16 MiB"):
-        geometry_of(Request(2, 2, MIB, 4096, 9))
+        geometry_of(MachineRequest(2, 2, MIB, 4096, 9))

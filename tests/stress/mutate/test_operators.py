@@ -4,7 +4,8 @@ import ast
 
 import pytest
 
-from stress.mutate.operators import ALIVE, Mutant, mutants_of, weave
+from stress.mutate.alive import ALIVE
+from stress.mutate.operators import Mutant, mutants_of, weave
 from stress.mutate.woven import ROOT
 
 MUTANTS, TEXTS = mutants_of(ROOT)

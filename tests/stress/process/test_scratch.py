@@ -1,4 +1,4 @@
-"""A temporary folder goes with whoever made it, however that ends."""
+"""A temporary folder is removed when its owner ends, however that ends."""
 
 import os
 import signal

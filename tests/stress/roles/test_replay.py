@@ -10,34 +10,11 @@ from kernels.policy import boot
 from stress import roles
 from stress.machine.segment import create_machine
 from stress.machine.sizes import derived_params
-from stress.storm.trace import read_trace
+from tests.stress.roles.recordings import random_events, write_trace
 
 pytestmark = pytest.mark.slow  # compiles kernels
 
 REPLAY = roles.ROLE_INDEX["replay"]
-
-
-def write_trace(path, events):
-    """Parameters  events: (cpu, alloc, pfn, order, migratetype), one a nanosecond."""
-    cpu, alloc, pfn, order, migratetype = (np.array(column) for column in zip(*events, strict=True))
-    np.savez(path, t_ns=np.arange(len(events)), cpu=cpu, alloc=alloc.astype(bool), pfn=pfn, order=order, migratetype=migratetype)
-    return read_trace(path)
-
-
-def random_events(nr_events, nr_cpus, max_order, seed):
-    """Allocations of all orders and types, two in three freed again, half of those by another CPU."""
-    random = np.random.default_rng(seed)
-    live, events = [], []
-    for number in range(nr_events):
-        cpu = int(random.integers(nr_cpus))
-        if live and random.random() < 0.45:
-            pfn, order = live.pop(int(random.integers(len(live))))
-            events.append((cpu, 0, pfn, order, -1))
-        else:
-            order = int(random.integers(max_order + 1)) if random.random() < 0.3 else 0
-            live.append((number << 10, order))
-            events.append((cpu, 1, number << 10, order, int(random.integers(3))))
-    return events
 
 
 def machine_for(trace, frames_per_node=2048):
@@ -76,7 +53,7 @@ def free_frames(mem):
     return int(mem.arrays["zone_free"].sum() + mem.arrays["pcp_nr"][PCP_TOTAL::PCP_STRIDE].sum())
 
 
-def nobody_owns_a_frame(mem):
+def no_frame_has_an_owner(mem):
     words = mem.arrays["memdesc"]
     is_misc = words & TYPE_MASK == Type.MISC
     return free_frames(mem) == mem.nr_frames and bool((words[is_misc] == NONE_WORD).all())
@@ -89,7 +66,7 @@ def test_every_event_happens_and_no_frame_is_lost(tmp_path, nr_cpus):
     for _ in range(3):
         assert replay(mem, 1) == 0
         assert (mem.arrays["ev_pfn"] == TRACE_NONE).all()
-        assert nobody_owns_a_frame(mem)
+        assert no_frame_has_an_owner(mem)
     assert (mem.arrays["ev_passes"] == 3).all()
 
 
@@ -116,18 +93,18 @@ def test_a_free_waits_for_its_allocation_on_another_cpu_and_an_allocation_for_th
     assert passes.tolist() == [2, 1]
 
 
-def test_what_cannot_be_had_is_published_counted_once_and_not_freed(tmp_path):
+def test_a_failed_allocation_is_published_counted_once_and_not_freed(tmp_path):
     events = [(0, 1, 1024 * k, 10, 1) for k in range(4)] + [(1, 0, 1024 * k, 10, -1) for k in range(4)]
     trace = write_trace(tmp_path / "t.npz", events)
     mem = machine_for(trace)
     failures = roles.run_batch(mem, 0, REPLAY, 4)
     assert failures == np.count_nonzero(mem.arrays["ev_pfn"] == TRACE_FAILED) >= 3
     assert roles.run_batch(mem, 1, REPLAY, 4) == 0
-    assert nobody_owns_a_frame(mem)
+    assert no_frame_has_an_owner(mem)
 
 
 @pytest.mark.skipif(not flavour.INTERPRETED, reason="a compiled bug() ends the process")
-def test_a_frame_that_somebody_wrote_to_is_a_bug(tmp_path):
+def test_a_frame_with_another_stamp_is_a_bug(tmp_path):
     mem = machine_for(write_trace(tmp_path / "t.npz", [(0, 1, 10, 0, 0), (0, 0, 10, 0, -1)]))
     roles.run_batch(mem, 0, REPLAY, 1)
     mem.arrays["contents"][int(mem.arrays["ev_pfn"][0]) * mem.words_per_frame] = 7

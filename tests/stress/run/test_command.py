@@ -1,15 +1,17 @@
 """From options to a set-up run: what is refused before memory is taken or kernels are built."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stress.errors import HostError, UserError
-from stress.run.command import Options, prepare, role_names
+from stress.run.command import RunOptions, perform, prepare
+from stress.run.setup import role_names
 from stress.storm.scenario import SCENARIO_FOLDER
 
-DEFAULTS = Options(
+DEFAULTS = RunOptions(
     scenario="storm",
     seconds=1.0,
     workers=3,
@@ -28,7 +30,7 @@ DEFAULTS = Options(
 
 
 def options(**changed):
-    return Options(**(vars(DEFAULTS) | changed))
+    return RunOptions(**(vars(DEFAULTS) | changed))
 
 
 def test_a_setup_follows_its_options():
@@ -71,12 +73,12 @@ def test_two_workers_are_enough_for_every_scenario(scenario):
 
 def test_a_trace_brings_its_workers_its_memory_and_no_meetings():
     setup = prepare(options(scenario="kmem", workers=None, memory=None))
-    assert setup.geometry.nr_cpus == setup.trace.nr_cpus == len(setup.plans)
-    assert setup.trace.peak_frames < setup.geometry.nr_frames < 2 * setup.trace.peak_frames
+    assert setup.geometry.nr_cpus == setup.request.trace.nr_cpus == len(setup.plans)
+    assert setup.request.trace.peak_frames < setup.geometry.nr_frames < 2 * setup.request.trace.peak_frames
     replay = role_names().index("replay")
     assert all(np.flatnonzero(plan.weights).tolist() == [replay] for plan in setup.plans)
     with_storm = prepare(options(trace=SCENARIO_FOLDER / "kmem.npz", workers=2, memory=None))
-    assert with_storm.scenario.meetings == ()
+    assert with_storm.request.scenario.meetings == ()
     with pytest.raises(UserError, match="the trace has 2 CPUs"):
         prepare(options(scenario="kmem", workers=3))
 
@@ -86,3 +88,41 @@ def test_replay_without_a_trace_is_refused(tmp_path):
     path.write_text('name = "mine"\nsummary = ""\n[roles]\nreplay = 1\n')
     with pytest.raises(UserError, match="needs a trace"):
         prepare(options(scenario=str(path)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({}, "--memory"),
+        ({"memory": None, "nodes": 2}, "--nodes"),
+        ({"memory": None, "trace": Path("t.npz")}, "--trace"),
+        ({"memory": None, "scenario": "kmem"}, "--trace"),
+        ({"memory": None, "scenario": "fragmented"}, "a scenario with [fragmentation]"),
+    ],
+)
+def test_what_a_recording_decides_is_refused_beside_it(changed, name):
+    with pytest.raises(UserError, match=re.escape(f"{name}: not with --snapshot")):
+        prepare(options(snapshot=Path("r.npz"), **changed))
+
+
+def test_a_setting_overrides_the_scenarios_policy_and_leaves_its_others(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nsummary = ""\n[policy]\nmigration = "list"\noffline = "zero"\n[roles]\nanon = 1\n')
+    policies = prepare(options(scenario=str(path), settings=("offline=counted",))).config["policies"]
+    assert (policies["migration"], policies["offline"], policies["refcount"]) == ("list", "counted", "cas")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # pytest-timeout has a thread
+def test_a_storm_for_another_program_gives_its_machine_and_its_result_and_saves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PFNSTORM_RESULTS_DIR", str(tmp_path))
+    machines = []
+    result = perform(
+        options(seconds=0.5, workers=2, memory="32M", save=True), lambda mem: machines.append((mem, mem.arrays["role_ops"].sum()))
+    )
+    ((mem, before),) = machines
+    assert before == 0
+    assert mem.arrays["role_ops"].sum() == sum(role["operations"] for role in result["roles"].values()) > 0
+    assert result["verdict"] in ("clean", "vacuous")
+    assert result["config"]["seed"] == mem.seed == 5
+    assert list(tmp_path.iterdir()) == []

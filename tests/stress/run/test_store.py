@@ -1,65 +1,99 @@
-"""What is written where: whole files, and what is no file."""
+"""What a run leaves on disk, and how it is found again."""
 
 import json
 import os
-import subprocess
-import sys
-import threading
-from pathlib import Path
+import sqlite3
 
 import pytest
 
-from stress.errors import UserError
-from stress.io.json_report import check_json_path, write_json, write_report
+from stress.errors import HostError, UserError
+from stress.run.store import RunStore, read_run, read_samples
+from stress.storm.outcome import Totals
 
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def test_a_link_stays_a_link(tmp_path):
-    (tmp_path / "real.json").write_text("old")
-    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
-    check_json_path(tmp_path / "link.json")
-    write_json(tmp_path / "link.json", [1])
-    assert (tmp_path / "link.json").is_symlink()
-    assert json.loads((tmp_path / "real.json").read_text()) == [1]
+CONFIG, HOST = {"scenario": "storm", "workers": 4}, {"cpu": "a CPU"}
+RESULT = {"verdict": "clean", "config": CONFIG, "host": HOST}
+TOTALS = Totals([10, 20], [1, 0], 500, 3, 2)
 
 
-def test_a_pipe_is_written_to_and_stays_one(tmp_path):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    check_json_path(pipe)
-    read: list[str] = []
-    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
-    reader.start()
-    write_json(pipe, {"a": 1})
-    reader.join(10)
-    assert json.loads(read[0]) == {"a": 1}
-    assert pipe.is_fifo()
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("PFNSTORM_RESULTS_DIR", str(tmp_path))
+    store = RunStore("storm", CONFIG, HOST)
+    yield store
+    store.close()
 
 
-def test_a_device_is_not_replaced():
-    with pytest.raises(OSError, match="No space left"):
-        write_json(Path("/dev/full"), [1])
+def test_a_run_is_on_disk_before_it_ends(store):
+    store.append(1.0, 0.0, ["anon", "numa"], TOTALS)
+    assert json.loads((store.folder / "run.json").read_text())["verdict"] == "running"
+    assert read_samples(store.folder) == [(1.0, "anon", 10, 1), (1.0, "numa", 20, 0)]
 
 
-def test_what_standard_output_is_redirected_to_is_gone_on_with(tmp_path):
-    use = "from pathlib import Path; from stress.io.json_report import write_json"
-    code = f"{use}; print('table'); write_json(Path('/dev/stdout'), [1]); print('end')"
-    with (tmp_path / "out").open("w") as out:
-        out.write("before\n")
-        out.flush()
-        subprocess.run([sys.executable, "-c", code], stdout=out, cwd=ROOT, check=True)
-    assert (tmp_path / "out").read_text() == "before\ntable\n[\n 1\n]\nend\n"
+def test_a_finished_run_is_found_by_id_folder_file_and_last(store):
+    store.append(1.0, 0.0, ["anon", "numa"], TOTALS)
+    store.finish(RESULT)
+    for text in (store.run_id, str(store.folder), str(store.folder / "run.json"), "last"):
+        assert read_run(text) == RESULT
+    assert sorted(path.name for path in store.folder.iterdir()) == ["run.json", "samples.sqlite"]
 
 
-def test_a_report_that_cannot_be_written_is_one_line(capsys, tmp_path):
-    assert write_report(None, [1]) == 0
-    assert write_report(tmp_path / "a.json", [1]) == 0
-    assert write_report(Path("/dev/full"), [1]) == 4
-    assert capsys.readouterr().err == "pfnstorm: --json /dev/full: No space left on device\n"
+@pytest.mark.parametrize(("name", "content"), [("a.json", "[1]"), ("b.json", "{"), ("c.json", "{}")])
+def test_what_is_not_a_result_is_one_line(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match="not a result"):
+        read_run(str(tmp_path / name))
 
 
-def test_a_dash_is_no_file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="/dev/stdout"):
-        check_json_path(Path("-"))
+def test_an_unknown_run_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PFNSTORM_RESULTS_DIR", str(tmp_path))
+    with pytest.raises(UserError, match="no run 'nosuch'"):
+        read_run("nosuch")
+
+
+def test_the_last_run_is_the_one_that_was_written_last(tmp_path, monkeypatch):
+    monkeypatch.setenv("PFNSTORM_RESULTS_DIR", str(tmp_path))
+    with pytest.raises(UserError, match="no runs in"):
+        read_run("last")
+    for name, written_s in (("b", 100), ("a", 200), ("c", 150)):
+        path = tmp_path / "runs" / name / "run.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(RESULT | {"reason": name}))
+        os.utime(path, (written_s, written_s))
+    assert read_run("last")["reason"] == "a"
+
+
+def test_each_sample_is_there_at_once_and_whole(store):
+    store.append(1.0, 0.25, ["anon", "numa"], TOTALS)
+    with sqlite3.connect(store.folder / "samples.sqlite") as database:
+        roles = database.execute("SELECT role, operations, failures FROM role_samples").fetchall()
+        machine = database.execute(
+            "SELECT seconds, free_frames, migrated, migration_failed, parked_seconds FROM machine_samples"
+        ).fetchall()
+    database.close()
+    assert roles == [("anon", 10, 1), ("numa", 20, 0)]
+    assert machine == [(1.0, 500, 3, 2, 0.25)]
+
+
+def test_lost_samples_are_one_line_and_the_result_is_kept(store, capsys):
+    store._database.close()  # as a disk that has gone
+    for second in range(3):
+        store.append(second, 0.0, ["anon", "numa"], TOTALS)
+    store.finish(RESULT)
+    said = capsys.readouterr().err
+    assert said.startswith(f"pfnstorm: no more samples: {store.folder / 'samples.sqlite'}: ")
+    assert said.count("\n") == 1
+    assert read_run(store.run_id) == RESULT
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PFNSTORM_RESULTS_DIR", str(tmp_path / "file"))
+    with pytest.raises(HostError, match=r"cannot write results to .*; use --no-save or set PFNSTORM_RESULTS_DIR"):
+        RunStore("storm", CONFIG, HOST)
+
+
+def test_a_result_that_cannot_be_written_is_one_line(store):
+    (store.folder / "run.json").unlink()
+    (store.folder / "run.json").mkdir()
+    with pytest.raises(HostError, match="cannot write results to"):
+        store.finish(RESULT)

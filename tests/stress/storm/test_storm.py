@@ -1,8 +1,10 @@
 """Real storms that end in every way. Each is a subprocess, since a supervisor must be single-threaded and freshly started."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,11 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from stress.run.store import read_samples
+
 pytestmark = pytest.mark.slow
 
 NR_WORKERS = 3
 SCENARIO = 'name = "mix"\nsummary = "a test"\n[roles]\nanon = 1\nkernel = 1\n'
-LOST_WITHIN_S = 3.0
+LOST_WITHIN_S, GONE_WITHIN_S = 3.0, 5.0
+BUILT_WITHIN_S = 200.0  # with the build of the kernels
+
+
+def wait_until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def workers_of(pid):
@@ -44,19 +56,23 @@ class Storm:
             start_new_session=True,
             env={**os.environ, "PFNSTORM_RESULTS_DIR": str(folder)},
         )
-        while self.process.poll() is None and len(workers_of(self.process.pid)) < NR_WORKERS:
-            time.sleep(0.05)
+        wait_until(self.has_samples, BUILT_WITHIN_S)
         self.workers = workers_of(self.process.pid)
-        time.sleep(0.5)
+        assert len(self.workers) == NR_WORKERS
         self.struck = time.monotonic()
+
+    def has_samples(self):
+        """Whether the storm has lasted a second: the first sample is on disk."""
+        assert self.process.poll() is None, self.process.communicate()
+        for database in self.folder.glob("runs/*/samples.sqlite"):
+            with contextlib.suppress(sqlite3.OperationalError):  # its tables are not there yet
+                return read_samples(database.parent) != []
+        return False
 
     def end(self):
         out, err = self.process.communicate(timeout=30)
         self.lasted_s = time.monotonic() - self.struck
-        deadline = time.monotonic() + 2
-        while any(map(is_running, self.workers)) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert not any(map(is_running, self.workers))
+        wait_until(lambda: not any(map(is_running, self.workers)), GONE_WITHIN_S)
         assert "Traceback" not in err
         return self.process.returncode, out
 
@@ -96,12 +112,11 @@ def test_a_lost_worker_is_named(storm, number, verdict):
 
 
 def test_workers_go_with_a_killed_supervisor_and_samples_stay(storm):
-    time.sleep(1)
     storm.process.kill()
     assert storm.end()[0] == -signal.SIGKILL
     run = next(storm.folder.glob("runs/*/run.json"))
     assert json.loads(run.read_text())["verdict"] == "running"
-    assert (run.parent / "samples.sqlite").stat().st_size > 0
+    assert read_samples(run.parent)
 
 
 def test_a_killed_group_leaves_nothing(storm):

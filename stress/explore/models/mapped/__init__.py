@@ -1,0 +1,1 @@
+"""Mapped memory: faults, unmaps, forks, KSM, GUP-fast, NUMA hints and migration against each other."""

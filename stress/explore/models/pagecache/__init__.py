@@ -1,0 +1,1 @@
+"""The page cache: lockless lookups, reads and writes against truncation, split, writeback and reclaim."""

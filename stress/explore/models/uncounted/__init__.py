@@ -1,0 +1,1 @@
+"""Frames without a folio: balloon pages, zspages, slabs, page tables and page-pool frames."""

@@ -1,0 +1,31 @@
+"""How an ending is judged."""
+
+import pytest
+
+from stress.checkers import Violation
+from stress.storm.outcome import judge
+from stress.storm.supervisor import Ending
+from stress.storm.watch import Loss
+
+MEETINGS = {"cow": {"met": False, "per_minute": 3.0, "floor": 100}}
+
+
+@pytest.mark.parametrize(
+    ("ending", "verdict", "expected"),
+    [
+        (Ending(seconds=9, nr_checks=2), "clean", "no invariant broke in 9.0 s"),
+        (Ending(verdict="interrupted", interrupted=True, seconds=1), "interrupted", "after 1.0 s"),
+        (Ending(verdict="died", loss=Loss("died", 3, 99, "was killed by SIGKILL")), "died", "worker 3 (pid 99) was killed by SIGKILL"),
+        (Ending(verdict="violated", violations=[Violation("I2", "shadow", 5)] * 2), "violated", "I2 broke, found by shadow: pfn 5"),
+    ],
+)
+def test_judgement(ending, verdict, expected):
+    found, reason = judge(ending, {})
+    assert found == verdict
+    assert expected in reason
+
+
+def test_a_missed_meeting_makes_a_clean_run_vacuous_and_no_other():
+    assert judge(Ending(), MEETINGS)[0] == "vacuous"
+    assert "cow 3/min of 100" in judge(Ending(), MEETINGS)[1]
+    assert judge(Ending(verdict="interrupted"), MEETINGS)[0] == "interrupted"
