@@ -116,11 +116,11 @@ def _contention_lines(contention: dict[str, Any]) -> list[str]:
 
 def _meeting_lines(meetings: dict[str, Any]) -> list[str]:
     rows = [
-        (name, row["count"], float(row["per_minute"]), row["floor"] if row["required"] else None, "" if row["met"] else "MISSED")
+        (name, row["count"], float(row["per_cpu_minute"]), row["floor"] if row["required"] else None, "" if row["met"] else "MISSED")
         for name, row in meetings.items()
         if row["count"] or row["required"]
     ]
-    return table(("meeting", "count", "per minute", "floor", ""), rows) if rows else []
+    return table(("meeting", "count", "per CPU minute", "floor", ""), rows) if rows else []
 
 
 def _violation_lines(result: dict[str, Any]) -> list[str]:

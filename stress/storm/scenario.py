@@ -17,7 +17,7 @@ from stress.registry import scan_files
 
 SCENARIO_FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 FRAME_BYTES_MIN, FRAME_BYTES_MAX = 64, 4096
-DEFAULT_FLOOR_PER_MINUTE = 100
+DEFAULT_FLOOR_PER_MINUTE = 50
 MOST_FILLED = 0.95  # the largest share of memory that [fragmentation] fills
 
 Weights = dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]]  # their sum must be finite
@@ -102,7 +102,7 @@ class Scenario(_Strict):
     workers: tuple[Mix, ...] = ()
     trace: str | None = None  # a recording to replay, relative to the scenario's file
     meetings: tuple[str, ...] = ()
-    floor_per_minute: int = Field(default=DEFAULT_FLOOR_PER_MINUTE, ge=0)
+    floor_per_minute: int = Field(default=DEFAULT_FLOOR_PER_MINUTE, ge=0)  # of the workers' CPU time, by each of `meetings`
 
     _roles = field_validator("roles")(_check_weights)
 
