@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kernels.base import flavour
 from stress.errors import EXIT_OF_VERDICT, UserError
 from stress.io.json_report import check_json_path, write_report
 from stress.machine.host import describe_host
@@ -78,7 +79,10 @@ def prepare(options: RunOptions) -> Setup:
     """
     if options.json is not None:
         check_json_path(options.json)
-    return setup_of(request_of(options))
+    request = request_of(options)
+    if flavour.INTERPRETED and request.sizes.nr_workers > 1:
+        raise UserError("interpreted kernels are not atomic between processes: use --workers 1, or unset NUMBA_DISABLE_JIT")
+    return setup_of(request)
 
 
 # ------------------------------------------------------------------------------------------------- from options to a request
@@ -103,6 +107,8 @@ def request_of(options: RunOptions) -> RunRequest:
         trace_path = options.trace or (path.parent / scenario.trace if scenario.trace else None)
         trace = read_trace(trace_path) if trace_path is not None else None
         sizes = modelled_sizes(options, scenario, trace, window_blocks)
+    if options.trace is not None and (scenario.roles or scenario.workers):
+        print(f"pfnstorm: --trace: its replay takes the place of the roles of scenario {scenario.name}", file=sys.stderr)
     if options.trace is not None or options.snapshot is not None:
         # the scenario's meetings belong to the roles that the trace replaces, or to another machine than the recorded one
         scenario = scenario.model_copy(update={"meetings": ()})

@@ -21,6 +21,7 @@ def _head(result: dict[str, Any]) -> list[str]:
     memory = f"{size_text(config['memory_bytes'])} in frames of {config['frame_bytes']} bytes"
     lines = [
         f"pfnstorm {config['scenario']}: {config['workers']} workers, {config['nodes']} nodes, {memory}",
+        *(f"{what} {config[what]}" for what in ("trace", "snapshot") if config.get(what)),
         f"seed {config['seed']}, check {config['check']}, chaos {config['chaos']:g}, flavour {config['flavour']}, "
         + ", ".join(f"{name}={value}" for name, value in config["policies"].items() if value != _default_batch(name)),
         f"{host['cpu']}, {host['cores']} cores, {host['kernel']}, Python {host['python']}, numba {host['numba']}, numpy {host['numpy']}",
