@@ -11,14 +11,13 @@ from kernels.base import flavour
 
 ROOT = Path(__file__).resolve().parents[3]
 EXPLORED = {"PFNSTORM_FLAVOUR": "explored"}
-#: the compiled engine; the interpreted one, whose kernels Python can call and whose steps have source lines; or either
+#: the compiled engine; the interpreted one, whose kernels Python can call and whose steps have source lines
 explored = pytest.mark.skipif(
     not flavour.EXPLORED or flavour.INTERPRETED, reason="runs in the explored flavour, which test_explored.py starts"
 )
 interpreted = pytest.mark.skipif(
     not (flavour.EXPLORED and flavour.INTERPRETED), reason="runs in the interpreted explored flavour, which test_explored.py starts"
 )
-explored_or_interpreted = pytest.mark.skipif(not flavour.EXPLORED, reason="runs in the explored flavour, which test_explored.py starts")
 #: tests that start such processes
 starts_flavours = [
     pytest.mark.slow,
@@ -28,7 +27,7 @@ starts_flavours = [
 
 
 def clean_environment():
-    """The environment without a flavour, and without what pytest and numba have been told."""
+    """The environment without a flavour, and without settings of pytest and numba."""
     words = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "PYTEST_", "PFNSTORM_FLAVOUR"))}
     return words | {"PYTHONPATH": str(ROOT)}
 

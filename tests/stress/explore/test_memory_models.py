@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stress.explore.flavours import explored_or_interpreted, interpreted
+from tests.stress.explore.flavours import explored, interpreted
 
 X, Y, Z, U = range(4)
 LIMIT = 1_000_000  # schedules of an exhaustive search
@@ -132,7 +132,7 @@ def seen_in_all_schedules(machine, threads):
     return found
 
 
-@explored_or_interpreted
+@explored
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_loads_return_what_the_memory_model_allows_and_all_of_it(machine, name):
     threads, allowed = PROGRAMS[name]

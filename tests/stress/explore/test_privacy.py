@@ -46,6 +46,7 @@ def touch(words, task, kind):
         ([(0, STORE), (0, LOAD), (0, STORE)], [True, True, True]),  # one task alone
         ([(0, LOAD), (1, LOAD), (2, LOAD)], [True, True, True]),  # only loaded
         ([(0, STORE), (1, LOAD), (0, STORE), (0, LOAD)], [True, False, False, False]),
+        ([(0, STORE), (1, LOAD), (1, LOAD)], [True, False, False]),
         ([(0, LOAD), (1, STORE), (1, STORE)], [True, False, False]),
         ([(0, LOAD), (1, LOAD), (1, STORE), (0, LOAD)], [True, True, False, False]),
         ([(0, LOAD), (1, points.CAS), (0, LOAD)], [True, False, False]),

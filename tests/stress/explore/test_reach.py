@@ -2,8 +2,8 @@
 
 import pytest
 
-from stress.explore.reach import MODELS, reached_by, reached_from
-from tests.stress.explore.flavours import interpreted
+from stress.explore.reach import reached_by, reached_from
+from tests.stress.explore.flavours import ROOT, interpreted
 
 
 def test_a_model_reaches_what_its_kernels_call_and_hand_on():
@@ -14,10 +14,11 @@ def test_a_model_reaches_what_its_kernels_call_and_hand_on():
 
 
 def test_functions_of_a_file_are_followed_through_imports():
-    all_of_it = reached_from(MODELS / "refcount_cas.py", ("MODEL",))
-    check = reached_from(MODELS / "refcount_cas.py", ("check",))
-    assert check < all_of_it
-    assert reached_from(MODELS / "refcount_cas.py", ("no_such_name",)) == frozenset()
+    from stress.explore.models import all_models
+
+    path = ROOT.joinpath(*all_models()["refcount-cas"].module.split(".")).with_suffix(".py")
+    assert reached_from(path, ("check",)) < reached_from(path, ("MODEL",))
+    assert reached_from(path, ("no_such_name",)) == frozenset()
 
 
 @interpreted

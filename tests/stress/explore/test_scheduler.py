@@ -76,19 +76,19 @@ def test_a_batch_returns_at_a_failure_at_a_noted_state_or_at_its_end(engine_of):
 
 @explored
 def test_the_first_new_states_are_noted_whatever_their_hash(engine_of):
-    from tests.stress.explore.race_model import MODEL
+    from stress.explore.models import all_models
 
     stops = {}
     for noted in (0, 2):
-        engine = engine_of(MODEL, races=False)
+        engine = engine_of(all_models()["refcount-cas"])
         engine.begin("random", 1)
         engine.words[state.NOTE_FIRST] = noted
         number = stops[noted] = 0
         while number < 3000:
             number = engine.explore(number, 3000 - number, note_every=1 << 40)
             stops[noted] += engine.stop == state.STOP_STATE
-        assert len(engine.final_states()) >= 2
-    assert stops[2] - stops[0] == 2
+        assert len(engine.final_states()) > 2
+    assert stops == {0: 0, 2: 2}
 
 
 @explored

@@ -2,8 +2,12 @@
 
 from itertools import pairwise
 
+import pytest
+
+from kernels.base import points
+from stress.explore import state
 from stress.explore.state import FLUSH, VERSION_SHIFT
-from stress.explore.steps import Step, early_loads
+from stress.explore.steps import Step, count_preemptions, early_loads
 from tests.stress.explore.flavours import explored
 from tests.stress.explore.test_shrink import failing_walk
 
@@ -18,6 +22,33 @@ def test_a_step_knows_what_was_chosen_and_whether_it_is_an_early_load():
     step = Step(3 | 1 << VERSION_SHIFT, 3, 0, 0, 0, 0, 0, 0, 8)
     assert (step.chosen, step.is_early) == (3, True)
     assert not Step(3, 3, 0, 0, 0, 0, 0, 0, 8).is_early
+
+
+@pytest.mark.parametrize(
+    ("choices", "running", "preemptions"),
+    [
+        ([], (), 0),
+        ([0, 0, 1, 1], (), 0),
+        ([0, 1, 0], (), 1),  # back to CPU 0 is none: CPU 1 has ended
+        ([0, 1, 0, 1], (), 2),
+        ([0, 1 | 2 << VERSION_SHIFT, 0], (), 1),
+        ([0, FLUSH, 0, FLUSH + 1, 0], (), 0),  # flushes are no steps of a CPU
+        ([0, FLUSH + 1, 1, FLUSH, 0], (), 1),
+        ([0, 1], (0,), 1),  # the schedule failed before CPU 0 ended
+        ([0, 1], (1,), 0),
+        ([0, 1, 0, 1], (0, 1), 3),
+    ],
+)
+def test_a_preemption_is_a_switch_from_a_cpu_that_could_continue(choices, running, preemptions):
+    words = [0] * (state.CHOICES + state.MAX_STEPS)
+    words[state.NR_STEPS], words[state.CHOICES : state.CHOICES + len(choices)] = len(choices), choices
+    words[points.PHASE] = state.STEPS
+    for cpu in range(2):
+        words[state.STATUS + cpu] = state.RUNNING if cpu in running else state.WAITING
+    assert count_preemptions(words) == preemptions
+    if not running:  # after the check the status is that of the check
+        words[points.PHASE], words[state.STATUS] = state.CHECK, state.RUNNING
+        assert count_preemptions(words) == preemptions
 
 
 @explored
