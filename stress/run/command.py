@@ -49,6 +49,7 @@ def execute(options: RunOptions) -> int:
     Raises      PfnstormError for what the user or the host got wrong, KeyboardInterrupt before the storm began
     """
     setup = prepare(options)
+    require_atomic(setup)
     mem = make_machine(setup)
     store = RunStore(setup.request.scenario.name, setup.config, describe_host()) if options.save else None
     try:
@@ -67,6 +68,7 @@ def perform(options: RunOptions, on_machine: Callable[[Any], object]) -> dict[st
     Raises      as execute()
     """
     setup = prepare(options)
+    require_atomic(setup)
     mem = make_machine(setup)
     on_machine(mem)
     return storm(mem, setup)
@@ -79,10 +81,13 @@ def prepare(options: RunOptions) -> Setup:
     """
     if options.json is not None:
         check_json_path(options.json)
-    request = request_of(options)
-    if flavour.INTERPRETED and request.sizes.nr_workers > 1:
+    return setup_of(request_of(options))
+
+
+def require_atomic(setup: Setup) -> None:
+    """Raise UserError if the kernels are interpreted and run in more than one process: a storm would report violations that are none."""
+    if flavour.INTERPRETED and setup.request.sizes.nr_workers > 1:
         raise UserError("interpreted kernels are not atomic between processes: use --workers 1, or unset NUMBA_DISABLE_JIT")
-    return setup_of(request)
 
 
 # ------------------------------------------------------------------------------------------------- from options to a request

@@ -115,9 +115,20 @@ def _contention_lines(contention: dict[str, Any]) -> list[str]:
     return [*lines, f"compare-exchange: {tries['tried']:,} tried, {tries['failed']:,} failed"] if tries["tried"] else lines
 
 
+def _rate(meeting: dict[str, Any]) -> float:
+    """Per minute of CPU time; results of before 0.2.1 have it per minute of the clock only."""
+    return float(meeting.get("per_cpu_minute", meeting["per_minute"]))
+
+
 def _meeting_lines(meetings: dict[str, Any]) -> list[str]:
     rows = [
-        (name, row["count"], float(row["per_cpu_minute"]), row["floor"] if row["required"] else None, "" if row["met"] else "MISSED")
+        (
+            name,
+            row["count"],
+            float(row.get("per_cpu_minute", row["per_minute"])),
+            row["floor"] if row["required"] else None,
+            "" if row["met"] else "MISSED",
+        )
         for name, row in meetings.items()
         if row["count"] or row["required"]
     ]
