@@ -5,11 +5,14 @@ and the hidden package could not report that. So this module is outside of both.
 """
 
 import importlib.util
+import os
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
-EXIT_USAGE = 2
+EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
 
 
 def shadowed_by(root: Path) -> str | None:
@@ -28,12 +31,20 @@ def main() -> None:
     if hidden := shadowed_by(root):
         print(f"pfnstorm: {hidden}, not the one of {root}; remove it or change PYTHONPATH", file=sys.stderr)
         sys.exit(EXIT_USAGE)
-    # until the command can report an interrupt, SIGINT ends the process without a traceback of its imports
-    not_ignored = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not_ignored:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # until the command can report an interrupt itself, one ends the process without a traceback of its imports
+    ours = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [signal.signal(number, _interrupted) for number in ours]
     from stress.cli import main as command
 
-    if not_ignored:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, handler in zip(ours, before, strict=True):
+        signal.signal(number, handler)
     command()
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
+    os.write(2, b"pfnstorm: interrupted\n")
+    os._exit(EXIT_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

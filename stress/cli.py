@@ -91,7 +91,10 @@ def run(
     _choose_flavour(checked=check is Check.full or chaos > 0)
     from stress.run.command import RunOptions, execute
 
-    chosen = scenario or (TRACE_SCENARIO if trace is not None else DEFAULT_SCENARIO)
+    for option, given in (("the scenario", scenario), ("--memory", memory)):
+        if given is not None and not given.strip():
+            raise UserError(f"{option} is empty")
+    chosen = scenario if scenario is not None else TRACE_SCENARIO if trace is not None else DEFAULT_SCENARIO
     options = RunOptions(
         scenario=chosen,
         seconds=duration_s,
@@ -393,6 +396,8 @@ def main() -> None:
     # without this numpy's BLAS starts threads, and workers are forked from this process
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
+        signal.signal(signal.SIGHUP, _terminate)
     output = toughen()
     status = _run_app()
     output.flush()

@@ -30,7 +30,7 @@ TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
 STRESS_DATA = sorted(path for kind in ("json", "toml") for path in (ROOT / "stress").rglob(f"*.{kind}"))
 TEXTS = [*PRODUCT_FILES, *STRESS_DATA, *(path for path in TEST_FILES if path != Path(__file__))]
 DECORATORS = {*DECORATOR_NAMES, *(f"jit.{name}" for name in DECORATOR_NAMES)}
-USERS_OF_NUMBA = tuple(f"kernels/base/{name}.py" for name in ("atomics", "memory", "points", "flavour", "pipeline", "cache", "jit"))
+USERS_OF_NUMBA = tuple(f"kernels/base/{name}.py" for name in ("atomics", "memory", "points", "flavour", "pipeline", "cache", "jit", "site"))
 MAX_BODY_LINES, MAX_FUNCTION_LINES, MAX_FILE_LINES = 60, 70, 500
 ORDER_REACH = 3  # lines between an `# ORDER:` comment and the access that it explains
 

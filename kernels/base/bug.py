@@ -10,16 +10,18 @@ from kernels.base.flavour import CHAOS
 from kernels.base.jit import kernel, slow_kernel
 from kernels.base.layout import EXIT_ABANDONED, EXIT_BUG
 from kernels.base.random import random_below
+from kernels.base.site import with_site
 
 SPINS_BEFORE_NAP = 1024  # tens of microseconds: a running owner never holds a lock for longer
 
 
 @slow_kernel
-def bug(mem, cpu, code, pfn, seen, wanted):
-    """Record a broken invariant (layout.Bug), halt the machine, leave this process.
+def record_bug(mem, cpu, code, pfn, seen, wanted, site):
+    """Record a broken invariant (layout.Bug), halt the machine, leave this process. Kernels call bug(), which adds the site.
 
     Models      VM_BUG_ON_FOLIO(), include/linux/mmdebug.h
-    Parameters  pfn: the frame concerned or -1; seen, wanted: two words, whose meaning layout.Bug gives for each code
+    Parameters  pfn: the frame concerned or -1; seen, wanted: two words, whose meaning layout.Bug gives for each code;
+                site: the kernel that calls (site.py)
     Progress    does not return
     """
     # ORDER: seq_cst only to number the records; a record is read after its process has exited
@@ -30,10 +32,14 @@ def bug(mem, cpu, code, pfn, seen, wanted):
         mem.bug_pfn[slot] = pfn
         mem.bug_seen[slot] = seen
         mem.bug_wanted[slot] = wanted
+        mem.bug_site[slot] = site
         mem.bug_ns[slot] = cycles() * 1000 // mem.cycles_per_us
     # ORDER: release, so that a CPU that sees the halt sees the record
     store_release(mem.halt, 0, 1)
     exit_process(EXIT_BUG)
+
+
+bug = with_site(record_bug, 5)
 
 
 @kernel

@@ -8,8 +8,8 @@ PFNSTORM_FLAVOUR is one of
 With NUMBA_DISABLE_JIT=1 the same source is interpreted, in any flavour.
 
 The compiled flavours depend on interfaces of numba.core that are not stable, so this module refuses a numba outside the supported range.
-The modules that use them: points, memory and atomics (types and code generation), pipeline and jit (compiling), cache (numba's errors);
-in stress/, explore/tasks.py and explore/compiling.py (types and errors), process/build.py (compile events).
+The modules that use them: points, memory, atomics and site (types and code generation), pipeline and jit (compiling), cache (numba's
+errors); in stress/, explore/tasks.py and explore/compiling.py (types and errors), process/build.py (compile events).
 """
 
 import os

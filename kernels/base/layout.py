@@ -301,7 +301,8 @@ ARRAYS: tuple[ArraySpec, ...] = (
     # words that stop all CPUs, each on its own line
     _record("control", 64, lambda g: 1, halt=64),
     _record("park", 64, lambda g: 1, park_request=64),
-    _record("bugs", 64, lambda g: 1 + g.nr_cpus, bug_count=64, bug_code=64, bug_cpu=64, bug_pfn=64, bug_seen=64, bug_wanted=64, bug_ns=64),
+    _record("bugs", 64, lambda g: 1 + g.nr_cpus, bug_count=64, bug_code=64, bug_cpu=64, bug_pfn=64, bug_seen=64, bug_wanted=64, bug_ns=64,
+            bug_site=64),
     # per CPU: words that the supervisor reads, on a line that only its owner writes
     _record("cpus", 128, lambda g: g.nr_cpus, cpu_parked=64, cpu_role=64, cpu_waits=64, cpu_batches=64, rng0=64, rng1=64, rng2=64,
             rng3=64, ring_head=64, desc_cached=64, lru_batched=64, cc_pages=64, held_count=64, pin_count=64, cpu_chaos=64,

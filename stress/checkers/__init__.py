@@ -25,7 +25,7 @@ def param(arrays: Arrays, name: str) -> int:
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken invariant: its frame and CPUs if there are any, a message, and the words that prove it."""
+    """One broken invariant: its frame and CPUs if there are any, a message, the words that prove it, and its scene (storm/scene.py)."""
 
     invariant: str
     checker: str
@@ -33,6 +33,7 @@ class Violation:
     cpus: tuple[int, ...] = ()
     words: dict[str, int] = field(default_factory=dict)
     message: str = ""
+    scene: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -42,6 +43,7 @@ class Violation:
             "cpus": [int(cpu) for cpu in self.cpus],
             "words": {name: int(word) for name, word in self.words.items()},
             "message": self.message,
+            "scene": list(self.scene),
         }
 
 

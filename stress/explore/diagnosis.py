@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels.base import points
-from kernels.base.layout import BUG_INVARIANT, Bug
+from kernels.base.layout import Bug
 from stress.explore import state
 from stress.explore.livelock import TURNS_MIN
-from stress.explore.operations import signature, value_text, word_at
+from stress.explore.operations import signature, word_at
 from stress.machine.segment import describe_lock, read_params
+from stress.machine.words import value_text
 
 AT_REST = "at-rest"  # a verdict beside state.VERDICT_NAMES: a checker at rest, or the oracle, found it
 
@@ -42,7 +43,8 @@ class Found:
             return f"at rest, {self.code} ({self.invariant}){frame}: {self.message}"
         if self.verdict != "bug":
             return f"{self.verdict}: {self.message}" if self.message else self.verdict
-        words = f"saw {value_text(self.seen)}, wanted {value_text(self.wanted)}"
+        code = Bug[self.code]
+        words = f"{code.seen} {value_text(self.seen)}, {code.wanted} {value_text(self.wanted)}"
         return f"{self.code} ({self.invariant}) on cpu {self.cpu}{frame}: {words}"
 
 
@@ -55,7 +57,7 @@ def diagnose(words: Any, mem: Any) -> Found | None:
         arrays = mem.arrays
         code = Bug(int(arrays["bug_code"][0]))
         cpu, pfn, seen, wanted = (int(arrays[f"bug_{part}"][0]) for part in ("cpu", "pfn", "seen", "wanted"))
-        return Found("bug", code.name, BUG_INVARIANT[code], cpu, pfn, seen, wanted)
+        return Found("bug", code.name, code.invariant, cpu, pfn, seen, wanted)
     if verdict == state.RACE:
         return _race(words, mem)
     if verdict == state.OUT_OF_BOUNDS:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -17,7 +16,7 @@ from stress.explore.model import Model
 from stress.explore.models import known_models
 from stress.explore.operations import signature
 from stress.explore.strategies import NAMED
-from stress.io.json_report import write_json
+from stress.io.json_report import is_writable, write_json
 
 SCHEMA = "pfnstorm-failure/1"  # changes when a scheduling point moves, since an old schedule would then be another one
 _EXPLORE = Path(__file__).resolve().parent
@@ -75,7 +74,7 @@ def check_failures_folder(folder: Path) -> None:
     existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
     if not existing.is_dir():
         raise UserError(f"--failures {folder}: {existing} is not a folder")
-    if not os.access(existing, os.W_OK | os.X_OK):
+    if not is_writable(existing):
         raise UserError(f"--failures {folder}: {existing} is not writable; give another folder")
 
 

@@ -38,8 +38,3 @@ def signature(op: int, offset: int) -> str:
     order = _ORDERS.get(op >> points.ORDER_SHIFT & points.ORDER_MASK)
     name = points.KIND_NAMES[kind] + (f"_{order}" if order else "")
     return f"{name} {word_name(op, offset)}".rstrip()
-
-
-def value_text(word: int) -> str:
-    """A number; large ones in hexadecimal."""
-    return str(word) if abs(word) < 1 << 16 else hex(word)

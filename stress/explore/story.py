@@ -6,33 +6,19 @@ Accesses to words that no other CPU touched in this schedule are counted, not sh
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 from kernels.base import points
-from kernels.base.layout import (
-    DESC_SHIFT,
-    M_OFFLINE,
-    NONE_WORD,
-    STATE_MASK,
-    STATE_SHIFT,
-    SUBTYPE_MASK,
-    SUBTYPE_SHIFT,
-    TYPE_MASK,
-    Misc,
-    Offline,
-    Type,
-)
 from stress.errors import UserError
 from stress.explore.diagnosis import Found
 from stress.explore.engine import Engine
 from stress.explore.failure import Failure
 from stress.explore.greenlets import Where
 from stress.explore.models import known_models
-from stress.explore.operations import signature, value_text, word_name
+from stress.explore.operations import signature, word_name
 from stress.explore.state import FLUSH, FLUSH_OP
 from stress.explore.steps import Step
+from stress.machine.words import memdesc_text, value_text
 
-_WITH_DESC = (Type.FILE, Type.ANON, Type.KSM, Type.COUNTED)
 #: the most lines of one turn of a loop, and how many turns are shown before the rest are counted
 LONGEST_TURN, TURNS_SHOWN = 64, 3
 
@@ -198,27 +184,3 @@ def step_text(step: Step) -> str:
     if kind == points.EXCHANGE:
         return f"{text}: {value_text(step.result)} → {value_text(step.first)}"
     return text
-
-
-def memdesc_text(word: int) -> str:
-    """A memdesc word as its type, and the descriptor, order or state in it."""
-    kind = word & TYPE_MASK
-    if word == NONE_WORD:
-        return "NONE"
-    if kind in _WITH_DESC:
-        return f"{Type(kind).name} desc {word >> DESC_SHIFT}"
-    if kind == Type.BUDDY:
-        return f"BUDDY order {word >> DESC_SHIFT}"
-    if kind == Type.MISC and word >> SUBTYPE_SHIFT & SUBTYPE_MASK == M_OFFLINE:
-        return f"OFFLINE {_name(Offline, word >> STATE_SHIFT & STATE_MASK)}"
-    if kind == Type.MISC:
-        return f"MISC {_name(Misc, word >> SUBTYPE_SHIFT & SUBTYPE_MASK)}"
-    return value_text(word)
-
-
-def _name(names: type[IntEnum], number: int) -> str:
-    """The name of a number; the number itself if it has none, as in a word that a bug wrote."""
-    try:
-        return names(number).name
-    except ValueError:
-        return str(number)

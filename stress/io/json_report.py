@@ -4,25 +4,38 @@ import json
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 from stress.errors import EXIT_CLEAN, EXIT_HOST, UserError
 
+_NAME_BYTES = 255  # NAME_MAX
 _STANDARD = ("/dev/stdout", "/dev/stderr")
 
 
 def check_json_path(path: Path) -> None:
     """Raise UserError unless a file can be written there, so that a mistake does not show only after a long run."""
-    if str(path) == "-":
-        raise UserError("--json -: give a file; /dev/stdout is one")
+    if str(path) in ("-", "."):  # Path("") is "."
+        raise UserError("--json: give a file; /dev/stdout is one")
+    if any(len(os.fsencode(part)) > _NAME_BYTES for part in path.parts):
+        raise UserError(f"--json {str(path)[:40]}...: the name is too long")
     if _open_descriptor(path) is not None or (path.exists() and not path.is_file() and not path.is_dir()):
         return
     if not path.resolve().parent.is_dir():
         raise UserError(f"--json {path}: no such folder")
     if path.is_dir() or not path.name:
         raise UserError(f"--json {path}: is a folder")
-    if not os.access(path.resolve().parent, os.W_OK | os.X_OK):
+    if not is_writable(path.resolve().parent):
         raise UserError(f"--json {path}: the folder is not writable")
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether a file can be made in a folder. It is tried: permissions do not tell for root, or on /proc and read-only file systems."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def write_report(path: Path | None, value: object) -> int:

@@ -155,7 +155,9 @@ def _map(descriptor: int) -> tuple[memoryview, int]:
     try:
         mapped = mmap.mmap(descriptor, SEGMENT_BYTES + BASE_ALIGN, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
     except (OSError, ValueError, OverflowError) as error:
-        raise HostError(f"cannot map {size_text(SEGMENT_BYTES)} of address space: {error} (see ulimit -v)") from error
+        raise HostError(
+            f"cannot map {size_text(SEGMENT_BYTES)} of address space: {error}: raise the limit with ulimit -v unlimited"
+        ) from error
     # otherwise the core dump of a worker walks terabytes of holes
     mapped.madvise(mmap.MADV_DONTDUMP)
     base = -np.frombuffer(mapped, np.uint8, count=1).ctypes.data % BASE_ALIGN

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kernels.base.layout import FAMILY_TASKS, HELD_CAPACITY, HUGE_POOL, NR_ORDERS, SLAB_HELD, ZS_HANDLES, Geometry
 from stress.errors import UserError
-from stress.io.text import MIB, size_text
+from stress.io.text import MIB, shortened, size_text
 from stress.machine.host import memory_headroom, usable_cores
 
 MAX_WORKERS = 4096
@@ -44,9 +44,9 @@ def parse_size(text: str) -> int:
 
     Raises      UserError on anything else
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    match = re.fullmatch(r"\s*(\d{1,19}(?:\.\d{1,19})?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
     if match is None:
-        raise UserError(f"{text!r} is not a size: write 256M or 1G")
+        raise UserError(f"{shortened(text)!r} is not a size: write 256M or 1G")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kernels.base import flavour
 from stress.errors import EXIT_OF_VERDICT, UserError
 from stress.io.json_report import check_json_path, write_report
 from stress.machine.host import describe_host
@@ -48,6 +49,7 @@ def execute(options: RunOptions) -> int:
     Raises      PfnstormError for what the user or the host got wrong, KeyboardInterrupt before the storm began
     """
     setup = prepare(options)
+    require_atomic(setup)
     mem = make_machine(setup)
     store = RunStore(setup.request.scenario.name, setup.config, describe_host()) if options.save else None
     try:
@@ -66,6 +68,7 @@ def perform(options: RunOptions, on_machine: Callable[[Any], object]) -> dict[st
     Raises      as execute()
     """
     setup = prepare(options)
+    require_atomic(setup)
     mem = make_machine(setup)
     on_machine(mem)
     return storm(mem, setup)
@@ -79,6 +82,12 @@ def prepare(options: RunOptions) -> Setup:
     if options.json is not None:
         check_json_path(options.json)
     return setup_of(request_of(options))
+
+
+def require_atomic(setup: Setup) -> None:
+    """Raise UserError if the kernels are interpreted and run in more than one process: a storm would report violations that are none."""
+    if flavour.INTERPRETED and setup.request.sizes.nr_workers > 1:
+        raise UserError("interpreted kernels are not atomic between processes: use --workers 1, or unset NUMBA_DISABLE_JIT")
 
 
 # ------------------------------------------------------------------------------------------------- from options to a request
@@ -103,6 +112,8 @@ def request_of(options: RunOptions) -> RunRequest:
         trace_path = options.trace or (path.parent / scenario.trace if scenario.trace else None)
         trace = read_trace(trace_path) if trace_path is not None else None
         sizes = modelled_sizes(options, scenario, trace, window_blocks)
+    if options.trace is not None and (scenario.roles or scenario.workers):
+        print(f"pfnstorm: --trace: its replay takes the place of the roles of scenario {scenario.name}", file=sys.stderr)
     if options.trace is not None or options.snapshot is not None:
         # the scenario's meetings belong to the roles that the trace replaces, or to another machine than the recorded one
         scenario = scenario.model_copy(update={"meetings": ()})
@@ -117,6 +128,7 @@ def request_of(options: RunOptions) -> RunRequest:
         seed=options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little") >> 1,
         check=options.check,
         chaos=options.chaos,
+        given=options.scenario,
     )
 
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from stress.io.output import redraws
+from stress.io.output import LiveLine, redraws
 from stress.io.text import clock_text, size_text
 from stress.storm.outcome import Totals
 
@@ -24,12 +24,20 @@ def plain_interval_s(elapsed_s: float) -> float:
 class LiveView:
     """Shows totals about once a second, within its context."""
 
-    def __init__(self, role_names: list[str], shown: list[int], seconds: float, frame_bytes: int, out: TextIO = sys.stdout) -> None:
-        """Parameters: shown: indices of the roles that run; seconds: how long the storm lasts."""
+    def __init__(self, role_names: list[str], shown: list[int], seconds: float, frame_bytes: int, out: TextIO | None = None) -> None:
+        """Parameters: shown: indices of the roles that run; seconds: how long the storm lasts; out: standard error unless it is given."""
+        out = sys.stderr if out is None else out
         self._names, self._shown, self._seconds, self._frame_bytes, self._out = role_names, shown, seconds, frame_bytes, out
         self._before: tuple[float, Totals] | None = None
         self._next_plain_s = 0.0
         self._live = Live(console=Console(file=out), auto_refresh=False, transient=True) if redraws(out) else None
+
+        self._starting = LiveLine(out, plain_every_s=2.0)
+
+    def starting(self, nr_started: int, nr_parked: int, nr_workers: int) -> None:
+        """Show how many workers have been forked, and how many of them are ready."""
+        if self._starting.is_due:
+            self._starting.say(f"starting {nr_workers:,} workers: {nr_started:,} forked, {nr_parked:,} ready")
 
     def __enter__(self) -> "LiveView":
         if self._live is not None:
@@ -42,6 +50,7 @@ class LiveView:
 
     def update(self, elapsed_s: float, totals: Totals) -> None:
         """Show the rates since the last update."""
+        self._starting.clear()
         before_s, before = self._before or (0.0, Totals([0] * len(self._names), [0] * len(self._names), 0, 0, 0))
         self._before = (elapsed_s, totals)
         period_s = max(elapsed_s - before_s, 1e-3)

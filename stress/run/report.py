@@ -21,6 +21,7 @@ def _head(result: dict[str, Any]) -> list[str]:
     memory = f"{size_text(config['memory_bytes'])} in frames of {config['frame_bytes']} bytes"
     lines = [
         f"pfnstorm {config['scenario']}: {config['workers']} workers, {config['nodes']} nodes, {memory}",
+        *(f"{what} {config[what]}" for what in ("trace", "snapshot") if config.get(what)),
         f"seed {config['seed']}, check {config['check']}, chaos {config['chaos']:g}, flavour {config['flavour']}, "
         + ", ".join(f"{name}={value}" for name, value in config["policies"].items() if value != _default_batch(name)),
         f"{host['cpu']}, {host['cores']} cores, {host['kernel']}, Python {host['python']}, numba {host['numba']}, numpy {host['numpy']}",
@@ -114,26 +115,39 @@ def _contention_lines(contention: dict[str, Any]) -> list[str]:
     return [*lines, f"compare-exchange: {tries['tried']:,} tried, {tries['failed']:,} failed"] if tries["tried"] else lines
 
 
+def _rate(meeting: dict[str, Any]) -> float:
+    """Per minute of CPU time; results of before 0.2.1 have it per minute of the clock only."""
+    return float(meeting.get("per_cpu_minute", meeting["per_minute"]))
+
+
 def _meeting_lines(meetings: dict[str, Any]) -> list[str]:
     rows = [
-        (name, row["count"], float(row["per_minute"]), row["floor"] if row["required"] else None, "" if row["met"] else "MISSED")
+        (
+            name,
+            row["count"],
+            float(row.get("per_cpu_minute", row["per_minute"])),
+            row["floor"] if row["required"] else None,
+            "" if row["met"] else "MISSED",
+        )
         for name, row in meetings.items()
         if row["count"] or row["required"]
     ]
-    return table(("meeting", "count", "per minute", "floor", ""), rows) if rows else []
+    return table(("meeting", "count", "per CPU minute", "floor", ""), rows) if rows else []
 
 
-def _violation_lines(violations: Sequence[dict[str, Any]]) -> list[str]:
-    lines = []
+def _violation_lines(result: dict[str, Any]) -> list[str]:
+    violations, lines = result["violations"], []
     for violation in violations[:_SHOWN_VIOLATIONS]:
         words = ", ".join(f"{name} {word:#x}" for name, word in violation["words"].items())
         where = f"pfn {violation['pfn']}, cpus {violation['cpus']}"
         lines.append(f"{violation['invariant']} by {violation['checker']}: {where}: {violation['message']}")
         if words:
             lines.append(f"    {words}")
+        lines += [f"    {line}" for line in violation.get("scene", ())]
     if len(violations) > _SHOWN_VIOLATIONS:
         lines.append(f"and {len(violations) - _SHOWN_VIOLATIONS} more")
-    return lines
+    command = result["config"].get("command")
+    return [*lines, f"the same storm again: {command}"] if violations and command else lines
 
 
 def render(result: dict[str, Any]) -> str:
@@ -163,7 +177,7 @@ def render(result: dict[str, Any]) -> str:
         ),
         *section("lock contention", _contention_lines(result["contention"])),
         *section("meetings", _meeting_lines(result["meetings"])),
-        *section("violations", _violation_lines(result["violations"])),
+        *section("violations", _violation_lines(result)),
         *section("diagnosis", result["diagnosis"]),
         "",
         verdict_line(result),

@@ -1,5 +1,6 @@
 """From a RunRequest to a Setup: geometry, parameters and plans, with every check that needs neither a machine nor compiled kernels."""
 
+import shlex
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,6 +40,7 @@ class RunRequest:
     seed: int
     check: str
     chaos: float
+    given: str  # the scenario as the user named it: a name, or a file
 
 
 @dataclass(frozen=True)
@@ -132,4 +134,23 @@ def _config(request: RunRequest, geometry: Geometry) -> dict[str, Any]:
         "flavour": flavour.FLAVOUR + (" interpreted" if flavour.INTERPRETED else ""),
         "source_hash": source_hash(),
         "geometry": asdict(geometry),
+        "command": command_of(request),
     }
+
+
+def command_of(request: RunRequest) -> str:
+    """The command that makes the same machine and the same choices of each worker; the interleaving is another one."""
+    sizes, scenario = request.sizes, request.scenario
+    words = ["pfnstorm", "run", request.given, "--seconds", f"{request.seconds:g}", "--workers", str(sizes.nr_workers)]
+    if request.snapshot is not None:
+        words += ["--snapshot", str(request.snapshot.recording.path)]
+    else:
+        words += ["--nodes", str(sizes.nr_nodes), "--memory", str(sizes.memory_bytes)]
+    if request.trace_name is not None and request.trace_name != scenario.trace:
+        words += ["--trace", request.trace_name]
+    words += ["--frame-bytes", str(sizes.frame_bytes), "--seed", str(request.seed), "--check", request.check]
+    words += ["--chaos", f"{request.chaos:g}"] if request.chaos else []
+    changed = {name: value for name, value in request.policies.items() if scenario.policy.get(name) != value}
+    words += [word for name, value in changed.items() for word in ("--set", f"{name}={value}")]
+    flavour_word = f"PFNSTORM_FLAVOUR={flavour.FLAVOUR} " if flavour.FLAVOUR == "bounds" else ""
+    return flavour_word + shlex.join(words)

@@ -64,7 +64,11 @@ def storm(mem: Any, setup: Setup, store: RunStore | None = None) -> dict[str, An
         series.sample(0.0, mem)
 
     check_all = None if request.check == "none" else checkers.check_all
-    supervisor = Supervisor(mem, setup.plans, roles.run_batch, names, check_all, on_second)
+
+    def on_start(nr_started: int, nr_parked: int) -> None:
+        view.starting(nr_started, nr_parked, len(setup.plans))
+
+    supervisor = Supervisor(mem, setup.plans, roles.run_batch, names, check_all, on_second, on_start)
     with Interrupts().caught() as interrupts, view:
         ending = supervisor.run(request.seconds, interrupts, on_ready)
     return collect(

@@ -34,7 +34,7 @@ from stress.storm.entries import build_storm_entries
 from stress.storm.fragmentation import read_buddyinfo
 from stress.storm.outcome import read_counters
 from stress.storm.scenario import chosen_values, parse_policies, policy_params
-from stress.storm.supervisor import read_bugs
+from stress.storm.scene import read_bugs
 
 SCHEMA = "pfnstorm-compact/1"
 ROLE = "compact_memory"

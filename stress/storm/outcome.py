@@ -1,5 +1,6 @@
 """The result of a storm as one plain dict: read from the segment's counters, written by --json, rendered by run/report.py."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,13 +100,31 @@ def _contention(mem: Any, counters: dict[str, int]) -> dict[str, Any]:
     return table
 
 
-def _meetings(counters: dict[str, int], required: tuple[str, ...], floor_per_minute: int, seconds: float) -> dict[str, Any]:
+def least_count(floor_per_minute: float, cpu_seconds: float) -> float:
+    """The count below which a meeting is too rare: three standard deviations under what its floor gives in this CPU time.
+
+    A short run, or one on few processors, is not called vacuous for what it had no time to show.
+    """
+    expected = floor_per_minute * cpu_seconds / 60
+    return max(0.0, expected - 3 * math.sqrt(expected))
+
+
+def _meetings(
+    counters: dict[str, int], required: tuple[str, ...], floor_per_minute: int, seconds: float, cpu_seconds: float
+) -> dict[str, Any]:
     table = {}
     for name in MEETINGS:
         count = counters[f"met_{name}"]
         per_minute = count * 60 / seconds if seconds > 0 else 0.0
         floor = floor_per_minute if name in required else 0
-        table[name] = {"count": count, "per_minute": per_minute, "floor": floor, "required": name in required, "met": per_minute >= floor}
+        table[name] = {
+            "count": count,
+            "per_minute": per_minute,
+            "per_cpu_minute": count * 60 / cpu_seconds if cpu_seconds > 0 else 0.0,
+            "floor": floor,
+            "required": name in required,
+            "met": count >= least_count(floor, cpu_seconds),
+        }
     return table
 
 
@@ -142,7 +161,7 @@ def judge(ending: Ending, meetings: dict[str, Any]) -> tuple[str, str]:
     missed = [name for name, meeting in meetings.items() if not meeting["met"]]
     if missed:
         return "vacuous", "required meetings stayed below their floor: " + ", ".join(
-            f"{name} {meetings[name]['per_minute']:.0f}/min of {meetings[name]['floor']}" for name in missed
+            f"{name} {meetings[name]['per_cpu_minute']:.0f} per CPU minute of {meetings[name]['floor']}" for name in missed
         )
     return "clean", f"no invariant broke in {ending.seconds:.1f} s and {ending.nr_checks} checks at rest"
 
@@ -162,7 +181,7 @@ def collect(
     """The object that --json writes."""
     storm_seconds = ending.seconds - ending.parked_seconds
     counters = read_counters(mem)
-    meetings = _meetings(counters, required_meetings, floor_per_minute, storm_seconds)
+    meetings = _meetings(counters, required_meetings, floor_per_minute, storm_seconds, ending.cpu_seconds)
     verdict, reason = judge(ending, meetings)
     return {
         "schema": SCHEMA,
@@ -174,6 +193,7 @@ def collect(
         "host": host,
         "seconds": ending.seconds,
         "parked_seconds": ending.parked_seconds,
+        "cpu_seconds": ending.cpu_seconds,
         "checks": ending.nr_checks,
         "roles": _roles(mem, role_names, storm_seconds),
         "vmstat": {name: counters[name] for name in VMSTAT if counters[name]},

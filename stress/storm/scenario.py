@@ -8,23 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, ValidationInfo, field_validator, model_validator
 
 from kernels.base.layout import MEETINGS, NUMBERS, PIN_CAPACITY, POLICIES
 from stress.errors import UserError
+from stress.io.text import shortened
 from stress.machine.sizes import DEFAULT_FILL, DEFAULT_PINS
 from stress.registry import scan_files
 
 SCENARIO_FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 FRAME_BYTES_MIN, FRAME_BYTES_MAX = 64, 4096
-DEFAULT_FLOOR_PER_MINUTE = 100
+DEFAULT_FLOOR_PER_MINUTE = 50
 MOST_FILLED = 0.95  # the largest share of memory that [fragmentation] fills
 
 Weights = dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]]  # their sum must be finite
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Machine(_Strict):
@@ -99,12 +100,19 @@ class Scenario(_Strict):
     fragmentation: Fragmentation | None = None
     policy: dict[str, str] = Field(default_factory=dict)
     roles: Weights = Field(default_factory=dict)
-    workers: tuple[Mix, ...] = ()
+    workers: Annotated[tuple[Mix, ...], Strict(False)] = ()  # TOML has lists
     trace: str | None = None  # a recording to replay, relative to the scenario's file
-    meetings: tuple[str, ...] = ()
-    floor_per_minute: int = Field(default=DEFAULT_FLOOR_PER_MINUTE, ge=0)
+    meetings: Annotated[tuple[str, ...], Strict(False)] = ()
+    floor_per_minute: int = Field(default=DEFAULT_FLOOR_PER_MINUTE, ge=0)  # of the workers' CPU time, by each of `meetings`
 
     _roles = field_validator("roles")(_check_weights)
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _numbers_as_text(cls, policy: object) -> object:
+        if not isinstance(policy, dict):
+            return policy
+        return {name: str(value) if type(value) is int and name in NUMBERS else value for name, value in policy.items()}
 
     @field_validator("policy")
     @classmethod
@@ -153,7 +161,7 @@ def parse_policies(settings: Sequence[str]) -> dict[str, str]:
 
     Raises      UserError
     """
-    chosen = {}
+    chosen: dict[str, str] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
@@ -162,6 +170,8 @@ def parse_policies(settings: Sequence[str]) -> dict[str, str]:
             check_policy(name, value)
         except ValueError as error:
             raise UserError(f"--set {setting}: {error}") from error
+        if chosen.get(name, value) != value:
+            raise UserError(f"--set {setting}: contradicts --set {name}={chosen[name]}")
         chosen[name] = value
     return chosen
 
@@ -198,10 +208,17 @@ def find_scenario(text: str) -> Path:
         return shipped[text]
     path = Path(text)
     if path.suffix == ".toml" or "/" in text:
-        if path.is_file():
+        if _is_file(path):
             return path
-        raise UserError(f"{text}: no such scenario file")
-    raise UserError(f"unknown scenario {text!r}; known: {', '.join(shipped)}, or the path of a .toml file")
+        raise UserError(f"{shortened(text)}: no such scenario file")
+    raise UserError(f"unknown scenario {shortened(text)!r}; known: {', '.join(shipped)}, or the path of a .toml file")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def read_scenario(path: Path, known_roles: Sequence[str] = ()) -> Scenario:

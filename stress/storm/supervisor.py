@@ -16,16 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from kernels.base.layout import BUG_INVARIANT, Bug
 from stress.checkers import Violation
 from stress.errors import HostError
+from stress.storm.scene import read_bugs, with_scenes
 from stress.storm.watch import Loss, Watch
-from stress.storm.workers import Plan, RunBatch, StopWord, fork_worker
+from stress.storm.workers import Plan, RunBatch, StopWord, ask_workers, fork_worker
 
 _TICK_S = 0.02
 _IMPATIENCE_S = 1.0
 _HALT_GRACE_S = 0.5
 _REAP_LIMIT_S = 2.0
+_INTERRUPT_GRACE_S = 1.0
 FIRST_CHECK_AFTER_S = 2.0
 CHECK_INTERVAL_MIN_S = 3.0
 CHECK_SHARE = 20  # checks at rest take at most one part in 20 of the time
@@ -42,6 +43,7 @@ class Ending:
     interrupted: bool = False
     seconds: float = 0.0
     parked_seconds: float = 0.0
+    cpu_seconds: float = 0.0  # of all workers together, until they parked for the last time
     nr_checks: int = 0
     violations: list[Violation] = field(default_factory=list)
     loss: Loss | None = None
@@ -84,6 +86,7 @@ class Supervisor:
 
     Parameters  on_second: called about once a second, and at the end, with (elapsed seconds, parked seconds)
                 check_all: the checkers at rest; None: nothing is checked
+                on_start: called often while workers start, with the numbers of those started and parked
     """
 
     def __init__(
@@ -94,9 +97,10 @@ class Supervisor:
         role_names: list[str],
         check_all: CheckAll | None,
         on_second: Callable[[float, float], None],
+        on_start: Callable[[int, int], None] = lambda _started, _parked: None,
     ) -> None:
         self._mem, self._plans, self._run_batch, self._role_names = mem, plans, run_batch, role_names
-        self._check_all, self._on_second = check_all, on_second
+        self._check_all, self._on_second, self._on_start = check_all, on_second, on_start
         self._stop = StopWord()
         self._ending = Ending()
         self._watch = Watch(mem, [], role_names)
@@ -109,13 +113,15 @@ class Supervisor:
         Parameters  on_ready: called while all workers are parked for the first time
         """
         try:
-            self._start()
-            self._await_parked()
-            on_ready()
-            self._release()
-            self._started = time.monotonic()
-            self._storm(seconds, interrupts)
-            self._finish()
+            self._start(interrupts)
+            if self._await_parked(lambda: interrupts.requested):
+                on_ready()
+                self._release()
+                self._started = time.monotonic()
+                self._storm(seconds, interrupts)
+                self._finish(interrupts)
+            else:
+                self._ending.interrupted, self._ending.verdict = True, "interrupted"
         except _LostError as lost:
             self._lose(lost.loss)
         finally:
@@ -124,14 +130,17 @@ class Supervisor:
 
     # -- phases
 
-    def _start(self) -> None:
+    def _start(self, interrupts: Interrupts) -> None:
         self._mem.arrays["park_request"][0] = self._generation
         gc.collect()
         gc.freeze()  # a collection would write to pages that the workers share
         pids: list[int] = []
         try:
             for plan in self._plans:
-                pids.append(fork_worker(self._mem, plan, self._stop, self._run_batch))  # noqa: PERF401  # the list is needed if a fork fails
+                if interrupts.requested:
+                    return
+                pids.append(fork_worker(self._mem, plan, self._stop, self._run_batch))  # a list for `finally`: a fork may fail
+                self._on_start(len(pids), int(np.count_nonzero(self._mem.arrays["cpu_parked"])))
         except OSError as error:
             raise HostError(f"cannot start worker {len(pids)}: {error.strerror}: use fewer --workers") from error
         finally:
@@ -155,14 +164,17 @@ class Supervisor:
                 next_check = elapsed + rest_s + max(CHECK_INTERVAL_MIN_S, CHECK_SHARE * rest_s)
             time.sleep(min(_TICK_S, max(0.0, seconds - elapsed)))
 
-    def _finish(self) -> None:
-        """Park, check once more, let the workers exit."""
+    def _finish(self, interrupts: Interrupts) -> None:
+        """Park, check once more, let the workers exit. After an interrupt a machine that is slow to park is not checked."""
         self._ending.seconds = time.monotonic() - self._started
-        self._park()
-        if not self._ending.violations:
+        deadline = time.monotonic() + _INTERRUPT_GRACE_S
+        parked = self._park(lambda: interrupts.requested and time.monotonic() > deadline)
+        self._ending.cpu_seconds = self._watch.cpu_seconds()
+        if not self._ending.violations and parked:
             self._check()
         self._on_second(self._ending.seconds, self._ending.parked_seconds)
         self._stop.set()
+        ask_workers(self._mem, self._generation + 1)
         deadline = time.monotonic() + _REAP_LIMIT_S
         while self._watch.alive and time.monotonic() < deadline:
             self._look(expect_exit=True)
@@ -176,7 +188,7 @@ class Supervisor:
         if self._started:
             self._ending.seconds = time.monotonic() - self._started
         self._halt()
-        bugs = read_bugs(self._mem)
+        bugs = read_bugs(self._mem, self._role_names)
         if bugs:
             self._ending.violations = (bugs + self._ending.violations)[:MAX_VIOLATIONS]
             self._ending.verdict = "violated"
@@ -200,26 +212,33 @@ class Supervisor:
         self._ending.parked_seconds += rest_s
         return rest_s
 
-    def _park(self) -> None:
+    def _park(self, give_up: Callable[[], bool] = lambda: False) -> bool:
         self._generation += 1
-        self._mem.arrays["park_request"][0] = self._generation
-        self._await_parked()
+        ask_workers(self._mem, self._generation)
+        return self._await_parked(give_up)
 
-    def _await_parked(self) -> None:
+    def _await_parked(self, give_up: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until all workers are parked; False if `give_up` says so first."""
         parked = self._mem.arrays["cpu_parked"]
-        while not np.all(parked == self._generation):
+        while (nr_parked := int(np.count_nonzero(parked == self._generation))) < len(self._plans):
+            if give_up():
+                return False
             self._look()
+            if not self._started:
+                self._on_start(len(self._plans), nr_parked)
             time.sleep(_TICK_S / 20)
         self._watch.forget_progress()
+        return True
 
     def _release(self) -> None:
         self._generation += 1
-        self._mem.arrays["park_request"][0] = self._generation
+        ask_workers(self._mem, self._generation)
 
     def _check(self) -> None:
         if self._check_all is not None:
             self._ending.nr_checks += 1
-            self._ending.violations += self._check_all(self._mem)[: MAX_VIOLATIONS - len(self._ending.violations)]
+            found = self._check_all(self._mem)[: MAX_VIOLATIONS - len(self._ending.violations)]
+            self._ending.violations += with_scenes(self._mem, found)
 
     # -- losses
 
@@ -231,6 +250,7 @@ class Supervisor:
         """Halt the machine. A worker that waits in a kernel sees that and exits within the grace period."""
         self._mem.arrays["halt"][0] = 1
         self._stop.set()
+        ask_workers(self._mem, self._generation + 1)
         deadline = time.monotonic() + _HALT_GRACE_S
         while self._watch.alive and time.monotonic() < deadline:
             self._watch.look(expect_exit=True)
@@ -244,24 +264,3 @@ class Supervisor:
         for pid in list(self._watch.alive):
             os.waitpid(pid, 0)
             del self._watch.alive[pid]
-
-
-def read_bugs(mem: Any) -> list[Violation]:
-    """The broken invariants that kernels recorded while they ran, oldest first."""
-    arrays = mem.arrays
-    violations = []
-    for slot in range(min(int(arrays["bug_count"][0]), len(arrays["bug_code"]))):
-        code, cpu = int(arrays["bug_code"][slot]), int(arrays["bug_cpu"][slot])
-        known = code in Bug._value2member_map_
-        name = Bug(code).name if known else f"CODE_{code}"
-        violations.append(
-            Violation(
-                invariant=BUG_INVARIANT[Bug(code)] if known else "?",
-                checker=f"bug:{name}",
-                pfn=int(arrays["bug_pfn"][slot]),
-                cpus=(cpu,) if cpu >= 0 else (),
-                words={"seen": int(arrays["bug_seen"][slot]), "wanted": int(arrays["bug_wanted"][slot])},
-                message=f"in the act, by worker {cpu}",
-            )
-        )
-    return violations

@@ -4,7 +4,7 @@ The supervisor, which is single-threaded and has loaded the entries, forks the w
 milliseconds. At a batch boundary a worker holds no lock, no section and no isolated frame. It parks and stops only there.
 
 Park protocol (words of the segment): the supervisor writes an odd generation to park_request. Each worker answers with that
-generation in cpu_parked[cpu] and sleeps until park_request changes. Even generations mean run.
+generation in cpu_parked[cpu] and sleeps (futex) until park_request changes. Even generations mean run.
 """
 
 import gc
@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from stress.process.child import fork_child
+from stress.process.futex import wait_while, wake_all
 
 BATCH_TARGET_NS = 2_000_000
 NR_OPS_MIN, NR_OPS_MAX = 1, 100_000
-_PARK_NAP_MIN_S, _PARK_NAP_MAX_S = 0.0005, 0.01
+_PARK_LOOK_S = 5.0  # a parked worker looks at its words this often even if no process wakes it
 
 RunBatch = Callable[[Any, int, int, int], int]
 
@@ -101,7 +102,11 @@ def _work(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch) -> None:
 def _park(mem: Any, cpu: int, generation: int, stop: StopWord) -> None:
     park_request = mem.arrays["park_request"]
     mem.arrays["cpu_parked"][cpu] = generation
-    nap_s = _PARK_NAP_MIN_S
     while int(park_request[0]) == generation and not stop.is_set():
-        time.sleep(nap_s)
-        nap_s = min(2 * nap_s, _PARK_NAP_MAX_S)
+        wait_while(park_request, generation, _PARK_LOOK_S)
+
+
+def ask_workers(mem: Any, generation: int) -> None:
+    """Write a generation to park_request, and wake the workers that are parked."""
+    mem.arrays["park_request"][0] = generation
+    wake_all(mem.arrays["park_request"])

@@ -4,10 +4,9 @@ import pytest
 
 from kernels.base import points
 from kernels.base.atomics import ORDER_NUMBER
-from kernels.base.layout import DESC_SHIFT, NONE_WORD, Type
 from stress.explore.state import FLUSH_OP, VERSION_SHIFT
 from stress.explore.steps import Step
-from stress.explore.story import StoryLine, folded, memdesc_text, place_text, step_text
+from stress.explore.story import StoryLine, folded, place_text, step_text
 from tests.stress.explore.flavours import interpreted
 
 
@@ -49,14 +48,6 @@ def test_a_flush_and_a_fence():
     offset = points.field_address(0, "scratch", 3)
     assert step_text(Step(22, 0, FLUSH_OP, offset, 1, 0, 0, 0, 1)) == "flush scratch[3]: 0 → 1"
     assert step_text(Step(0, 0, points.FENCE | ORDER_NUMBER["seq_cst"] << points.ORDER_SHIFT, 0, 0, 0, 0, 0, 1)) == "fence_seq_cst"
-
-
-@pytest.mark.parametrize(
-    ("word", "text"),
-    [(NONE_WORD, "NONE"), (Type.BUDDY | 3 << DESC_SHIFT, "BUDDY order 3"), (Type.ANON | 5 << DESC_SHIFT, "ANON desc 5")],
-)
-def test_memdesc_words_are_shown_by_type(word, text):
-    assert memdesc_text(word) == text
 
 
 def test_a_place_is_the_innermost_frame_and_the_kernel_outside_base():

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from stress import cli
+from stress.errors import UserError
 from stress.machine.host import Headroom
 from stress.run import command
 from tests.stress.snapshot import conftest as recordings
@@ -62,7 +63,7 @@ def setups(folder, monkeypatch):
         assert cli.app(["run", *words, "--no-save"], standalone_mode=False) == 0
         setup = command.prepare(given.pop())
         names = command.role_names()
-        of_host = ("source_hash", "flavour", "geometry", "trace", "snapshot")
+        of_host = ("source_hash", "flavour", "geometry", "trace", "snapshot", "command")
         return {
             "geometry": asdict(setup.geometry),
             "params": setup.params,
@@ -128,3 +129,32 @@ def _pin():
 
 if __name__ == "__main__":
     sys.exit(_pin())
+
+
+@pytest.mark.parametrize("line", ["storm --seed 7", "zoo --workers 3 --set migration=list --chaos 0.01 --seed 1", "kmem --seed 2"])
+def test_the_command_of_a_setup_gives_the_same_setup(setup_of, monkeypatch, line):
+    shown = []
+    prepare = command.prepare
+
+    def noted(options):
+        setup = prepare(options)
+        shown.append(setup.config["command"])
+        return setup
+
+    monkeypatch.setattr(command, "prepare", noted)
+    first = setup_of(line)
+    words = shown[0].split()
+    assert words[:2] == ["pfnstorm", "run"]
+    assert setup_of(" ".join(words[2:])) == first
+
+
+def test_interpreted_kernels_storm_with_one_worker_only(setup_of, monkeypatch):
+    setups_seen = []
+    prepare = command.prepare
+    monkeypatch.setattr(command, "prepare", lambda options: setups_seen.append(prepare(options)) or setups_seen[-1])
+    for line in ("storm --workers 2", "storm --workers 1"):
+        setup_of(line)
+    monkeypatch.setattr(command.flavour, "INTERPRETED", True)
+    with pytest.raises(UserError, match="not atomic between processes: use --workers 1"):
+        command.require_atomic(setups_seen[0])
+    command.require_atomic(setups_seen[1])

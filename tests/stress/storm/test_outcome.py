@@ -3,11 +3,11 @@
 import pytest
 
 from stress.checkers import Violation
-from stress.storm.outcome import judge
+from stress.storm.outcome import judge, least_count
 from stress.storm.supervisor import Ending
 from stress.storm.watch import Loss
 
-MEETINGS = {"cow": {"met": False, "per_minute": 3.0, "floor": 100}}
+MEETINGS = {"cow": {"met": False, "per_minute": 3.0, "per_cpu_minute": 2.0, "floor": 100}}
 
 
 @pytest.mark.parametrize(
@@ -27,5 +27,13 @@ def test_judgement(ending, verdict, expected):
 
 def test_a_missed_meeting_makes_a_clean_run_vacuous_and_no_other():
     assert judge(Ending(), MEETINGS)[0] == "vacuous"
-    assert "cow 3/min of 100" in judge(Ending(), MEETINGS)[1]
+    assert "cow 2 per CPU minute of 100" in judge(Ending(), MEETINGS)[1]
     assert judge(Ending(verdict="interrupted"), MEETINGS)[0] == "interrupted"
+
+
+def test_a_floor_asks_less_of_a_run_that_has_little_time():
+    assert least_count(50, 4) == 0
+    assert 0 < least_count(50, 15) < 50 * 15 / 60
+    assert 45 < least_count(50, 90) < 55
+    assert least_count(50, 3600) / 3000 == pytest.approx(0.945, abs=0.001)
+    assert least_count(0, 3600) == 0

@@ -56,9 +56,10 @@ class Storm:
         self._monkeypatch.setattr(module, "FIRST_CHECK_AFTER_S", 0.05)
         self._monkeypatch.setattr(module, "CHECK_INTERVAL_MIN_S", 0.1)
 
-    def run(self, run_batch=calm, seconds=LONG_S, check_all=None, on_ready=lambda: None, interrupts=None):
+    def run(self, run_batch=calm, seconds=LONG_S, check_all=None, on_ready=lambda: None, interrupts=None, on_start=lambda *_: None):
         plans = [Plan(cpu, (1.0,), sorted(os.sched_getaffinity(0))[0], 1) for cpu in range(NR_CPUS)]
-        supervisor = Supervisor(self.mem, plans, run_batch, ["fake"], check_all, lambda *seconds: self.seconds_shown.append(seconds))
+        on_second = lambda *seconds: self.seconds_shown.append(seconds)  # noqa: E731
+        supervisor = Supervisor(self.mem, plans, run_batch, ["fake"], check_all, on_second, on_start)
         return supervisor.run(seconds, interrupts or Interrupts(), on_ready)
 
     def nothing_is_left(self):
@@ -147,8 +148,8 @@ def test_an_interrupt_ends_the_storm_and_the_machine_is_still_checked(storm):
 
 def test_an_interrupted_storm_that_is_found_broken_is_violated(storm):
     interrupts = Interrupts()
-    interrupts.requested = True
-    ending = storm.run(check_all=lambda mem: [Violation("I2", "shadow")], interrupts=interrupts)
+    request = lambda: setattr(interrupts, "requested", True)  # noqa: E731
+    ending = storm.run(check_all=lambda mem: [Violation("I2", "shadow")], interrupts=interrupts, on_ready=request)
     assert (ending.verdict, ending.interrupted) == ("violated", True)
 
 
@@ -299,3 +300,56 @@ def test_a_worker_that_cannot_be_started_is_one_line_and_leaves_no_other(storm, 
     with pytest.raises(HostError, match=r"^cannot start worker 1: Resource temporarily unavailable: use fewer --workers$"):
         storm.run()
     assert len(storm.pids) == 1
+
+
+def test_an_interrupt_while_workers_start_ends_the_storm_before_it_begins(storm, monkeypatch):
+    interrupts, ready = Interrupts(), []
+    fork = module.fork_worker
+
+    def fork_and_interrupt(*given):
+        interrupts.requested = True
+        return fork(*given)
+
+    monkeypatch.setattr(module, "fork_worker", fork_and_interrupt)
+    ending = storm.run(interrupts=interrupts, on_ready=lambda: ready.append(1))
+    assert (ending.verdict, ending.seconds, ready) == ("interrupted", 0.0, [])
+    assert len(storm.pids) == 1
+
+
+def test_an_interrupt_ends_a_storm_whose_workers_are_slow_to_park(storm, monkeypatch):
+    monkeypatch.setattr(module, "_INTERRUPT_GRACE_S", 0.1)
+    interrupts = Interrupts()
+
+    def slow(mem, cpu, role, nr_ops):
+        time.sleep(60)
+        return 0
+
+    start = time.monotonic()
+    look = Supervisor._look
+
+    def look_and_interrupt(self, *, expect_exit=False):
+        look(self, expect_exit=expect_exit)
+        interrupts.requested = interrupts.requested or bool(self._started)
+
+    monkeypatch.setattr(Supervisor, "_look", look_and_interrupt)
+    ending = storm.run(slow, interrupts=interrupts)
+    assert (ending.verdict, ending.nr_checks) == ("interrupted", 0)
+    assert time.monotonic() - start < SOON_S
+
+
+def test_the_start_of_workers_is_shown(storm):
+    shown = []
+    storm.run(seconds=0.1, on_start=lambda *numbers: shown.append(numbers))
+    assert [started for started, _ in shown[:NR_CPUS]] == [1, 2, 3]
+    assert all(parked <= started for started, parked in shown)
+
+
+def test_the_workers_cpu_time_is_summed(storm):
+    def busy(mem, cpu, role, nr_ops):
+        end = time.thread_time() + 0.01
+        while time.thread_time() < end:
+            pass
+        return 0
+
+    ending = storm.run(busy, seconds=0.5)
+    assert 0 < ending.cpu_seconds < 0.5 * NR_CPUS + 1

@@ -10,7 +10,7 @@ from kernels.base.layout import EXIT_BUG, Bug, Geometry
 from stress.machine.segment import create_machine
 from stress.process.child import fork_child
 from stress.storm import watch as module
-from stress.storm.supervisor import read_bugs
+from stress.storm.scene import read_bugs
 from stress.storm.watch import Watch, cpu_time_ns, process_state
 
 SMALL = Geometry(nr_cpus=3, frames_per_node=512, words_per_frame=8, nr_tasks=4, task_pages=64, table_pages=16, nr_files=3, file_pages=16)
@@ -41,7 +41,7 @@ def test_bug_records_become_violations(mem):
         mem.arrays[field][0] = word
     first = read_bugs(mem)[0]
     assert (first.invariant, first.checker, first.pfn, first.cpus) == ("I8", "bug:BAD_FREE", 77, (2,))
-    assert first.words == {"seen": 5, "wanted": 6}
+    assert first.words == {"flags": 5, "mapcount": 6}
 
 
 def test_states_and_times_of_processes():
