@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+#: loaded before any fork, so that a child pays nothing for it
+LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 EXIT_PYTHON_ERROR = 70  # an exception in a child: a bug in pfnstorm
 EXIT_ORPHAN = 71
@@ -54,8 +56,7 @@ def _run_child(work: Callable[[], object], name: str, pin_to: int | None, parent
 
 def die_with(parent_pid: int) -> None:
     """Have the kernel kill this process when its parent ends, even by kill -9."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+    if LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent_pid:  # it ended before the request
         os._exit(EXIT_ORPHAN)

@@ -10,6 +10,8 @@ import platform
 import time
 from typing import Any
 
+from stress.process.child import LIBC
+
 _SYSCALL = {"x86_64": 202, "aarch64": 98}.get(platform.machine())
 _FUTEX_WAIT, _FUTEX_WAKE = 0, 1
 _NAP_S = 0.01  # on a processor whose system call number is unknown
@@ -20,9 +22,8 @@ class _Timespec(ctypes.Structure):
 
 
 def _call(address: int, operation: int, value: int, timeout: "_Timespec | None" = None) -> int:
-    libc = ctypes.CDLL(None, use_errno=True)
     pointer = None if timeout is None else ctypes.byref(timeout)
-    done = libc.syscall(
+    done = LIBC.syscall(
         ctypes.c_long(_SYSCALL or 0),
         ctypes.c_void_p(address),
         ctypes.c_int(operation),

@@ -12,7 +12,7 @@ from stress.run.store import RunStore
 from stress.snapshot.load import load
 from stress.storm.entries import build_storm_entries
 from stress.storm.fragmentation import Series, prepare_machine, read_buddyinfo
-from stress.storm.outcome import collect, read_totals
+from stress.storm.outcome import collect, effective_floor, read_totals
 from stress.storm.supervisor import Interrupts, Supervisor
 
 
@@ -76,7 +76,7 @@ def storm(mem: Any, setup: Setup, store: RunStore | None = None) -> dict[str, An
         ending,
         role_names=names,
         required_meetings=request.scenario.meetings,
-        floor_per_minute=request.scenario.floor_per_minute,
+        floor_per_minute=effective_floor(request.scenario.floor_per_minute, len(setup.plans), len({plan.pin_to for plan in setup.plans})),
         config=setup.config,
         host=describe_host(),
         buddyinfo_before=before,

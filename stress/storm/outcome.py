@@ -25,6 +25,7 @@ from stress.storm.fragmentation import read_buddyinfo
 from stress.storm.latency import percentiles
 from stress.storm.supervisor import Ending
 
+FLOOR_WORKERS = 4  # for each processor: the most for which a scenario's floor holds as it is
 SCHEMA = "pfnstorm-run/1"
 
 
@@ -109,8 +110,17 @@ def least_count(floor_per_minute: float, cpu_seconds: float) -> float:
     return max(0.0, expected - 3 * math.sqrt(expected))
 
 
+def effective_floor(floor_per_minute: float, nr_workers: int, nr_processors: int) -> float:
+    """The floor on an oversubscribed host: with more than FLOOR_WORKERS for each processor it falls in proportion.
+
+    Two workers meet while both are in the middle of an operation. One that waits for a processor for a second finds the frames that it
+    had looked at long reused, and meets no other CPU at them.
+    """
+    return floor_per_minute * min(1.0, FLOOR_WORKERS * nr_processors / max(1, nr_workers))
+
+
 def _meetings(
-    counters: dict[str, int], required: tuple[str, ...], floor_per_minute: int, seconds: float, cpu_seconds: float
+    counters: dict[str, int], required: tuple[str, ...], floor_per_minute: float, seconds: float, cpu_seconds: float
 ) -> dict[str, Any]:
     table = {}
     for name in MEETINGS:
@@ -172,7 +182,7 @@ def collect(
     *,
     role_names: list[str],
     required_meetings: tuple[str, ...],
-    floor_per_minute: int,
+    floor_per_minute: float,
     config: dict[str, Any],
     host: dict[str, Any],
     buddyinfo_before: list[list[int]],

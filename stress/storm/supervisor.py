@@ -20,7 +20,7 @@ from stress.checkers import Violation
 from stress.errors import HostError
 from stress.storm.scene import read_bugs, with_scenes
 from stress.storm.watch import Loss, Watch
-from stress.storm.workers import Plan, RunBatch, StopWord, ask_workers, fork_worker
+from stress.storm.workers import BatchSizes, Plan, RunBatch, StopWord, ask_workers, fork_worker
 
 _TICK_S = 0.02
 _IMPATIENCE_S = 1.0
@@ -102,6 +102,7 @@ class Supervisor:
         self._mem, self._plans, self._run_batch, self._role_names = mem, plans, run_batch, role_names
         self._check_all, self._on_second, self._on_start = check_all, on_second, on_start
         self._stop = StopWord()
+        self._sizes = BatchSizes(max((len(plan.weights) for plan in plans), default=0))
         self._ending = Ending()
         self._watch = Watch(mem, [], role_names)
         self._generation = 1
@@ -139,7 +140,7 @@ class Supervisor:
             for plan in self._plans:
                 if interrupts.requested:
                     return
-                pids.append(fork_worker(self._mem, plan, self._stop, self._run_batch))  # a list for `finally`: a fork may fail
+                pids.append(fork_worker(self._mem, plan, self._stop, self._sizes, self._run_batch))  # a list for `finally`: a fork may fail
                 self._on_start(len(pids), int(np.count_nonzero(self._mem.arrays["cpu_parked"])))
         except OSError as error:
             raise HostError(f"cannot start worker {len(pids)}: {error.strerror}: use fewer --workers") from error

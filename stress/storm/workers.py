@@ -54,6 +54,27 @@ class StopWord:
         return bool(self._word[0])
 
 
+class BatchSizes:
+    """The operations of a batch of each role, as the workers have learned them; anonymous memory shared by fork.
+
+    A worker starts a role with what the others have found. By itself it would need a dozen batches for each role, which on a machine of
+    many more workers than processors is all the CPU time that a short run gives it.
+    """
+
+    def __init__(self, nr_roles: int) -> None:
+        self._shared = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64, count=nr_roles)
+        self._own = [0] * nr_roles
+
+    def next(self, role: int) -> int:
+        """The operations of this worker's next batch of a role."""
+        return self._own[role] or max(NR_OPS_MIN, int(self._shared[role]))
+
+    def learn(self, role: int, nr_ops: int, elapsed_ns: int) -> None:
+        """Take in how long a batch took."""
+        self._own[role] = next_nr_ops(nr_ops, elapsed_ns)
+        self._shared[role] = self._own[role]
+
+
 class RoleMixer:
     """Draws a role for each batch by weight. The same seed and CPU give the same sequence."""
 
@@ -72,20 +93,19 @@ def next_nr_ops(nr_ops: int, elapsed_ns: int) -> int:
     return max(NR_OPS_MIN, min(wanted, 2 * nr_ops, NR_OPS_MAX))
 
 
-def fork_worker(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch) -> int:
+def fork_worker(mem: Any, plan: Plan, stop: StopWord, sizes: BatchSizes, run_batch: RunBatch) -> int:
     """Fork one worker.
 
     Returns     its pid, in the supervisor
     """
-    return fork_child(lambda: _work(mem, plan, stop, run_batch), f"worker {plan.cpu}", pin_to=plan.pin_to)
+    return fork_child(lambda: _work(mem, plan, stop, sizes, run_batch), f"worker {plan.cpu}", pin_to=plan.pin_to)
 
 
-def _work(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch) -> None:
+def _work(mem: Any, plan: Plan, stop: StopWord, sizes: BatchSizes, run_batch: RunBatch) -> None:
     gc.disable()  # a collection would write to every shared page
     cpu = plan.cpu
     park_request, batches, role_now = (mem.arrays[name] for name in ("park_request", "cpu_batches", "cpu_role"))
     mixer = RoleMixer(plan.weights, plan.seed, cpu)
-    nr_ops = [NR_OPS_MIN] * len(plan.weights)
     while not stop.is_set():
         generation = int(park_request[0])
         if generation & 1:
@@ -94,8 +114,8 @@ def _work(mem: Any, plan: Plan, stop: StopWord, run_batch: RunBatch) -> None:
         role = mixer.draw()
         role_now[cpu] = role
         start_ns = time.thread_time_ns()  # on a busy host the wall clock measures other processes, too
-        run_batch(mem, cpu, role, nr_ops[role])
-        nr_ops[role] = next_nr_ops(nr_ops[role], time.thread_time_ns() - start_ns)
+        run_batch(mem, cpu, role, nr_ops := sizes.next(role))
+        sizes.learn(role, nr_ops, time.thread_time_ns() - start_ns)
         batches[cpu] += 1
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from stress.checkers import Violation
-from stress.storm.outcome import judge, least_count
+from stress.storm.outcome import effective_floor, judge, least_count
 from stress.storm.supervisor import Ending
 from stress.storm.watch import Loss
 
@@ -37,3 +37,10 @@ def test_a_floor_asks_less_of_a_run_that_has_little_time():
     assert 45 < least_count(50, 90) < 55
     assert least_count(50, 3600) / 3000 == pytest.approx(0.945, abs=0.001)
     assert least_count(0, 3600) == 0
+
+
+def test_a_floor_falls_where_workers_wait_for_processors():
+    assert effective_floor(50, 8, 2) == 50
+    assert effective_floor(50, 1024, 2) == pytest.approx(50 / 128)
+    assert effective_floor(50, 4, 1) == 50
+    assert effective_floor(50, 64, 64) == 50

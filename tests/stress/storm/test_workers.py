@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from stress.storm.workers import BATCH_TARGET_NS, NR_OPS_MAX, RoleMixer, StopWord, next_nr_ops
+from stress.storm.workers import BATCH_TARGET_NS, NR_OPS_MAX, BatchSizes, RoleMixer, StopWord, next_nr_ops
 
 
 def drawn(seed, cpu, number=4000, weights=(3.0, 0.0, 1.0)):
@@ -40,3 +40,15 @@ def test_stop_word():
     assert not stop.is_set()
     stop.set()
     assert stop.is_set()
+
+
+def test_a_worker_starts_a_role_with_what_another_has_learned():
+    sizes, nr_ops = BatchSizes(2), 1
+    for _ in range(20):
+        nr_ops = sizes.next(1)
+        sizes.learn(1, nr_ops, nr_ops * 250)
+    assert sizes.next(1) == BATCH_TARGET_NS // 250
+    other = BatchSizes(2)
+    other._shared = sizes._shared  # as a fork shares it
+    assert other.next(1) == BATCH_TARGET_NS // 250
+    assert other.next(0) == 1
