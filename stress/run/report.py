@@ -122,13 +122,7 @@ def _rate(meeting: dict[str, Any]) -> float:
 
 def _meeting_lines(meetings: dict[str, Any]) -> list[str]:
     rows = [
-        (
-            name,
-            row["count"],
-            float(row.get("per_cpu_minute", row["per_minute"])),
-            row["floor"] if row["required"] else None,
-            "" if row["met"] else "MISSED",
-        )
+        (name, row["count"], _rate(row), row["floor"] if row["required"] else None, "" if row["met"] else "MISSED")
         for name, row in meetings.items()
         if row["count"] or row["required"]
     ]

