@@ -43,7 +43,7 @@ from stress.checkers import Violation
 from stress.machine.segment import describe_lock, read_params
 from stress.machine.words import WITH_DESC, WITH_UDESC, desc_text, memdesc_text, name_of, pageblock_text, udesc_text, value_text
 
-EVENTS_SHOWN, SCENES_SHOWN = 12, 3
+EVENTS_SHOWN, CPU_EVENTS_SHOWN, SCENES_SHOWN = 12, 8, 3
 _CODE = 2  # of the arguments of bug()
 _BEFORE_SHIFT, _AFTER_MASK = 8, 255  # of an event's result that has a state before and after
 
@@ -111,7 +111,7 @@ def _recorded(mem: Any, slot: int, role_names: Sequence[str]) -> Violation:
         cpus=(cpu,) if cpu >= 0 else (),
         words={code.seen: word["seen"], code.wanted: word["wanted"]},
         message=f"{about}; in the act, by {worker}" + (f", in {where}" if where else ""),
-        scene=tuple(frame_lines(mem, pfn)) if code not in (Bug.LOCK_OWNER, Bug.BOUNDS) else (),
+        scene=(*(frame_lines(mem, pfn) if code not in (Bug.LOCK_OWNER, Bug.BOUNDS) else ()), *cpu_lines(mem, cpu)),
     )
 
 
@@ -149,12 +149,22 @@ def event_lines(mem: Any, pfn: int) -> list[str]:
     if not len(found):
         return ["no event about it in the flight recorders"]
     found = found[np.argsort(arrays["ring_cycles"][found], kind="stable")][-EVENTS_SHOWN:]
-    last = int(arrays["ring_cycles"][found[-1]])
+    return [_event_line(arrays, int(slot), int(arrays["ring_cycles"][found[-1]])) for slot in found]
+
+
+def cpu_lines(mem: Any, cpu: int) -> list[str]:
+    """The last events of a CPU, whatever frame they are about: what it was doing."""
+    arrays = mem.arrays
+    if not 0 <= cpu < len(arrays["ring_head"]) or arrays["ring_head"][cpu] == 0:
+        return []
+    head = int(arrays["ring_head"][cpu])
+    slots = [cpu * RING_EVENTS + number % RING_EVENTS for number in range(max(0, head - min(CPU_EVENTS_SHOWN, RING_EVENTS)), head)]
+    last = int(arrays["ring_cycles"][slots[-1]])
+    return [f"last events of cpu {cpu}:", *(f"{_event_line(arrays, slot, last)}, pfn {int(arrays['ring_pfn'][slot])}" for slot in slots)]
+
+
+def _event_line(arrays: Any, slot: int, last: int) -> str:
     per_us = max(1, int(arrays["header"][PARAM["cycles_per_us"]]))
-    return [_event_line(arrays, int(slot), last, per_us) for slot in found]
-
-
-def _event_line(arrays: Any, slot: int, last: int, per_us: int) -> str:
     event, result = int(arrays["ring_event"][slot]), int(arrays["ring_result"][slot])
     name = name_of(Event, event)
     said = _RESULTS[event](result) if event in _RESULTS else value_text(result)

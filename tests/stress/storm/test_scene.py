@@ -19,7 +19,7 @@ from kernels.base.layout import (
 from kernels.base.site import site_number
 from stress.checkers import Violation
 from stress.machine.segment import create_machine
-from stress.storm.scene import SCENES_SHOWN, event_lines, frame_lines, read_bugs, site_text, with_scenes
+from stress.storm.scene import CPU_EVENTS_SHOWN, SCENES_SHOWN, cpu_lines, event_lines, frame_lines, read_bugs, site_text, with_scenes
 
 SMALL = Geometry(nr_cpus=2, frames_per_node=512, words_per_frame=8, nr_tasks=4, task_pages=64, table_pages=16)
 
@@ -98,3 +98,13 @@ def test_the_first_frames_at_rest_have_a_scene(mem):
     found = with_scenes(mem, [Violation("I1", "a"), *(Violation("I1", "a", pfn=pfn) for pfn in (3, 3, 4, 5, 6))])
     assert [bool(each.scene) for each in found] == [False, True, False, True, True, False]
     assert SCENES_SHOWN == 3
+
+
+def test_the_last_events_of_a_cpu_say_what_it_was_doing(mem):
+    assert cpu_lines(mem, 0) == []
+    assert cpu_lines(mem, -1) == []
+    for number in range(CPU_EVENTS_SHOWN + 2):
+        event(mem, 1, 1000 * number, EV_PAGE_ALLOC, number, 0)
+    lines = cpu_lines(mem, 1)
+    assert lines[0] == "last events of cpu 1:"
+    assert [int(line.rpartition("pfn ")[2]) for line in lines[1:]] == list(range(2, CPU_EVENTS_SHOWN + 2))
