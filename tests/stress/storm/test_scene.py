@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels.alloc import release
 from kernels.base import lock
 from kernels.base.layout import (
     DESC_SHIFT,
@@ -45,7 +46,7 @@ def event(mem, cpu, cycles, code, pfn, result):
 
 def test_a_record_names_role_kernel_and_line_and_labels_its_words(mem):
     mem.arrays["cpu_role"][1] = 1
-    record(mem, code=int(Bug.BAD_FREE), cpu=1, pfn=7, seen=2, wanted=4, site=site_number("kernels.alloc.release.release_desc"))
+    record(mem, code=int(Bug.BAD_FREE), cpu=1, pfn=7, seen=2, wanted=4, site=site_number(f"{release.__name__}.release_desc"))
     found = read_bugs(mem, ["anon", "balloon"])[0]
     assert found.words == {"flags": 2, "mapcount": 4}
     assert "worker 1 in role balloon" in found.message
