@@ -20,6 +20,7 @@ from stress.storm.trace import Trace
 from stress.storm.workers import Plan
 
 REPLAY_ROLE = "replay"
+CROWDED_WORKERS, CROWDED_NICENESS = 4, 10  # for each processor: the most that run at the supervisor's priority; the others' niceness
 WORKER_BYTES = 8 * MIB  # what a worker may need beyond the segment
 
 
@@ -105,13 +106,14 @@ def plans_of(request: RunRequest) -> list[Plan]:
     names, cpus = role_names(), usable_cpus()
     if request.trace is not None and REPLAY_ROLE not in names:
         raise UserError(f"a trace needs the role {REPLAY_ROLE!r}; known: {', '.join(names)}")
+    niceness = CROWDED_NICENESS if request.sizes.nr_workers > CROWDED_WORKERS * len(cpus) else 0
     plans = []
     for cpu in range(request.sizes.nr_workers):
         weights = {REPLAY_ROLE: 1.0} if request.trace is not None else request.scenario.weights_of(cpu)
         if request.trace is None and weights.get(REPLAY_ROLE, 0) > 0:
             name = request.scenario.name
             raise UserError(f'scenario {name!r}: role {REPLAY_ROLE!r} needs a trace: write trace = "file.npz" instead of roles')
-        plans.append(Plan(cpu, tuple(weights.get(name, 0.0) for name in names), cpus[cpu % len(cpus)], request.seed))
+        plans.append(Plan(cpu, tuple(weights.get(name, 0.0) for name in names), cpus[cpu % len(cpus)], request.seed, niceness))
     return plans
 
 

@@ -9,6 +9,7 @@ generation in cpu_parked[cpu] and sleeps (futex) until park_request changes. Eve
 
 import gc
 import mmap
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -30,12 +31,13 @@ RunBatch = Callable[[Any, int, int, int], int]
 
 @dataclass(frozen=True)
 class Plan:
-    """What one worker does: its CPU, its weights by role index, the processor that it is pinned to, the seed of its draws."""
+    """What one worker does: its CPU, its weights by role index, the processor that it is pinned to, the seed of its draws, its niceness."""
 
     cpu: int
     weights: tuple[float, ...]
     pin_to: int
     seed: int
+    niceness: int = 0  # above 0 where many workers share a processor, so that the supervisor need not queue behind all of them
 
 
 class StopWord:
@@ -103,6 +105,7 @@ def fork_worker(mem: Any, plan: Plan, stop: StopWord, sizes: BatchSizes, run_bat
 
 def _work(mem: Any, plan: Plan, stop: StopWord, sizes: BatchSizes, run_batch: RunBatch) -> None:
     gc.disable()  # a collection would write to every shared page
+    os.nice(plan.niceness)
     cpu = plan.cpu
     park_request, batches, role_now = (mem.arrays[name] for name in ("park_request", "cpu_batches", "cpu_role"))
     mixer = RoleMixer(plan.weights, plan.seed, cpu)
