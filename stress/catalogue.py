@@ -25,6 +25,7 @@ from stress.checkers import Checker, all_checkers
 from stress.errors import UserError
 from stress.explore.model import Model
 from stress.explore.models import known_models
+from stress.io.text import columns
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Path(__file__).with_suffix(".toml")
@@ -368,6 +369,11 @@ def _render_bug(name: str, bug: RealBug, catalogue: Catalogue, facts: Facts) -> 
     lines += _item("Note", bug.note)
     lines += _item("Seeded bugs", _listed(facts.naming(name, catalogue.bugs)))
     return lines + _item("Models", _listed(facts.models_citing(name, catalogue.bugs)))
+
+
+def listing() -> list[str]:
+    """The lines of `pfnstorm list invariants`."""
+    return columns([(name, each.title) for name, each in read_catalogue().invariants.items()])
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -52,10 +52,13 @@ class ExploredMemoryModel(StrEnum):
 class Listing(StrEnum):
     roles = "roles"
     scenarios = "scenarios"
+    scenario_keys = "scenario-keys"
     checkers = "checkers"
     types = "types"
     policies = "policies"
     counters = "counters"
+    bugs = "bugs"
+    invariants = "invariants"
 
 
 @app.callback()
@@ -116,14 +119,22 @@ def run(
 
 @app.command(name="list")
 def list_command(what: Annotated[Listing | None, typer.Argument(help="what to list [everything]")] = None) -> None:
-    """List scenarios, roles, checkers, memdesc types, policies or counters."""
+    """List what names mean: roles, scenarios and every key of a scenario file, checkers, memdesc types, policies, counters and meetings,
+    the codes of bug() that assertions report, invariants."""
     from stress.run.listing import listing
 
     for each in [what] if what else list(Listing):
+        lines = _invariants() if each is Listing.invariants else listing(each.value)
         if what is None:
             print(f"{each.value}:")
-        for line in listing(each.value):
+        for line in lines:
             print(line if what else f"  {line}")
+
+
+def _invariants() -> list[str]:
+    from stress.catalogue import listing
+
+    return listing()
 
 
 @app.command()

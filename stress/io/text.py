@@ -23,6 +23,11 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def time_text(ns: float) -> str:
+    """A short duration: "12.3 us", "4.56 ms"."""
+    return f"{ns / 1e3:.1f} us" if ns < 1e6 else f"{ns / 1e6:,.2f} ms"
+
+
 def clock_text(seconds: float) -> str:
     """A duration: "12.0 s", "3:05:00"."""
     if seconds < 120:
@@ -44,6 +49,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[str]:
     cells = [list(header), *([_cell_text(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells]
+
+
+def columns(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
+    """Lines of text whose columns are aligned to the left; the last one is not padded."""
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    return [indent + "  ".join([*map(str.ljust, row[:-1], widths), row[-1]]) for row in rows]
 
 
 def section(title: str, lines: Sequence[str]) -> list[str]:

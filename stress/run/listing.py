@@ -2,29 +2,26 @@
 
 from collections.abc import Callable
 
-from kernels.base.layout import COUNTERS, NUMBERS, POLICIES
+from kernels.base.layout import NUMBER_MEANINGS, POLICY_MEANINGS, Bug
+from stress.io.text import columns
+from stress.run import counters, scenario_keys
 from stress.storm.scenario import read_scenario, shipped_scenarios
-
-
-def _columns(rows: list[tuple[str, str]]) -> list[str]:
-    width = max((len(name) for name, _ in rows), default=0)
-    return [f"{name.ljust(width)}  {text}" for name, text in rows]
 
 
 def _roles() -> list[str]:
     from stress.roles import ROLES  # late: it imports kernels
 
-    return _columns([(role.name, role.summary) for role in ROLES])
+    return columns([(role.name, role.summary) for role in ROLES])
 
 
 def _scenarios() -> list[str]:
-    return _columns([(name, read_scenario(path).summary) for name, path in shipped_scenarios().items()])
+    return columns([(name, read_scenario(path).summary) for name, path in shipped_scenarios().items()])
 
 
 def _checkers() -> list[str]:
     from stress.checkers import all_checkers
 
-    return _columns([(checker.name, f"{', '.join(checker.invariants)}: {checker.summary}") for checker in all_checkers().values()])
+    return columns([(checker.name, f"{', '.join(checker.invariants)}: {checker.summary}") for checker in all_checkers().values()])
 
 
 def _types() -> list[str]:
@@ -40,21 +37,31 @@ def _types() -> list[str]:
 
 
 def _policies() -> list[str]:
-    numbers = [(name, f"{least}..{most}, default {default}") for name, (least, most, default) in NUMBERS.items()]
-    return _columns([(name, " | ".join(values)) for name, values in POLICIES.items()] + numbers)
+    """A policy, then its values, or the bounds of its number."""
+    rows: list[tuple[str, str]] = []
+    for name, (meaning, values) in POLICY_MEANINGS.items():
+        rows.append((name, f"{meaning}; default {next(iter(values))}"))
+        rows += [(f"  {value}", text) for value, text in values.items()]
+    for name, (meaning, unit, (least, most, default)) in NUMBER_MEANINGS.items():
+        rows.append((name, f"{unit} {meaning}; {least} to {most}, default {default}"))
+    return columns(rows)
 
 
-def _counters() -> list[str]:
-    return list(COUNTERS)
+def _bugs() -> list[str]:
+    """The codes of bug(); seeded bugs are another thing, which `pfnstorm bugs` lists."""
+    rows = [(str(int(bug)), bug.name, bug.invariant, bug.summary, f"{bug.seen}; {bug.wanted}") for bug in Bug]
+    return columns([("code", "bug:NAME", "breaks", "what a kernel found", "the two words of its record: seen; wanted"), *rows])
 
 
 _LISTINGS: dict[str, Callable[[], list[str]]] = {
     "roles": _roles,
     "scenarios": _scenarios,
+    "scenario-keys": scenario_keys.listing,
     "checkers": _checkers,
     "types": _types,
     "policies": _policies,
-    "counters": _counters,
+    "counters": counters.listing,
+    "bugs": _bugs,
 }
 
 

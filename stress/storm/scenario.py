@@ -22,6 +22,7 @@ DEFAULT_FLOOR_PER_MINUTE = 50
 MOST_FILLED = 0.95  # the largest share of memory that [fragmentation] fills
 
 Weights = dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]]  # their sum must be finite
+_WEIGHTS = "a weight for each role, its share of work batches: `pfnstorm list roles`"
 
 
 class _Strict(BaseModel):
@@ -31,16 +32,26 @@ class _Strict(BaseModel):
 class Machine(_Strict):
     """[machine]: what is modelled. Absent sizes are chosen to fit the host."""
 
-    nodes: int = Field(default=2, ge=1, le=64)
-    frame_bytes: int = Field(default=4096, ge=FRAME_BYTES_MIN, le=FRAME_BYTES_MAX)
-    pageblock_order: int = Field(default=9, ge=1, le=10)
-    memory: str | None = None
-    workers: int | None = Field(default=None, ge=1)
-    fill: float = Field(default=DEFAULT_FILL, ge=0.1, le=4)
-    reserved: float = Field(default=0, ge=0, le=0.5)  # the share of each node that boot never frees
-    pins: int = Field(default=DEFAULT_PINS, ge=0, le=PIN_CAPACITY)  # the most that the speculators of one worker hold
-    movable_nodes: int = Field(default=0, ge=0, le=63)  # the last nodes, in which only movable memory is allocated: ZONE_MOVABLE
-    contig_blocks: int | None = Field(default=None, ge=1)  # pageblocks in a row that role contig allocates
+    nodes: int = Field(default=2, ge=1, le=64, description="NUMA nodes, of one zone each")
+    frame_bytes: int = Field(
+        default=4096, ge=FRAME_BYTES_MIN, le=FRAME_BYTES_MAX, description="bytes of contents per frame, a power of two"
+    )
+    pageblock_order: int = Field(default=9, ge=1, le=10, description="a pageblock has 2^order frames")
+    memory: str | None = Field(
+        default=None, description='of all nodes together, such as "64M"; by default 256M, or a quarter of what is free if that is less'
+    )
+    workers: int | None = Field(default=None, ge=1, description="modelled CPUs, a process each; by default 2 per core, 4 to 256")
+    fill: float = Field(default=DEFAULT_FILL, ge=0.1, le=4, description="virtual memory of all tasks, as a multiple of the frames")
+    reserved: float = Field(default=0, ge=0, le=0.5, description="the share of each node that boot never frees")
+    pins: int = Field(
+        default=DEFAULT_PINS, ge=0, le=PIN_CAPACITY, description="the most references that the speculators of one worker hold"
+    )
+    movable_nodes: int = Field(
+        default=0, ge=0, le=63, description="the last nodes, in which only movable memory is allocated, as in ZONE_MOVABLE"
+    )
+    contig_blocks: int | None = Field(
+        default=None, ge=1, description="neighbouring pageblocks that role contig allocates; by default a sixteenth of a node"
+    )
 
     @field_validator("frame_bytes")
     @classmethod
@@ -63,24 +74,23 @@ def _check_weights(weights: Weights, info: ValidationInfo) -> Weights:
 class Mix(_Strict):
     """[[workers]]: `count` workers with these roles. The list repeats until every worker has its mix."""
 
-    count: int = Field(default=1, ge=1, le=4096)
-    roles: Weights = Field(min_length=1)
+    count: int = Field(default=1, ge=1, le=4096, description="workers with this mix")
+    roles: Weights = Field(min_length=1, description=_WEIGHTS)
 
     _roles = field_validator("roles")(_check_weights)
 
 
 class Fragmentation(_Strict):
-    """[fragmentation]: shares of memory at the start of the storm; the same seed makes the same machine.
+    """[fragmentation]: shares of memory at the start of the storm; the same seed makes the same machine."""
 
-    pinned      movable pages that are pinned, as a share of memory
-    holes       fill nearly all memory with all kinds, then free at random places; otherwise fill only to these shares
-    """
-
-    movable: float = Field(ge=0, le=0.95)
-    unmovable: float = Field(default=0, ge=0, le=0.95)
-    reclaimable: float = Field(default=0, ge=0, le=0.95)
-    pinned: float = Field(default=0, ge=0, le=0.95)
-    holes: bool = True
+    movable: float = Field(ge=0, le=0.95, description="the share in use by movable memory")
+    unmovable: float = Field(default=0, ge=0, le=0.95, description="the share in use by unmovable memory")
+    reclaimable: float = Field(default=0, ge=0, le=0.95, description="the share in use by reclaimable memory")
+    pinned: float = Field(default=0, ge=0, le=0.95, description="movable pages that are pinned, as a share of memory")
+    holes: bool = Field(
+        default=True,
+        description="fill nearly all memory with all kinds, then free at random places; if false, fill only to these shares",
+    )
 
     @model_validator(mode="after")
     def _some_memory_stays_free(self) -> "Fragmentation":
@@ -94,16 +104,28 @@ class Fragmentation(_Strict):
 class Scenario(_Strict):
     """One file of stress/scenarios, or a file of the user."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")  # it becomes part of a folder's name
-    summary: str
-    machine: Machine = Machine()
-    fragmentation: Fragmentation | None = None
-    policy: dict[str, str] = Field(default_factory=dict)
-    roles: Weights = Field(default_factory=dict)
-    workers: Annotated[tuple[Mix, ...], Strict(False)] = ()  # TOML has lists
-    trace: str | None = None  # a recording to replay, relative to the scenario's file
-    meetings: Annotated[tuple[str, ...], Strict(False)] = ()
-    floor_per_minute: int = Field(default=DEFAULT_FLOOR_PER_MINUTE, ge=0)  # of the workers' CPU time, by each of `meetings`
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="part of the names of result folders; a shipped scenario's is its file's"
+    )
+    summary: str = Field(description="one line, for `pfnstorm list scenarios`")
+    machine: Machine = Field(default=Machine(), description="what is modelled")
+    fragmentation: Fragmentation | None = Field(default=None, description="what is in memory at the start; by default nothing")
+    policy: dict[str, str] = Field(
+        default_factory=dict, description="a value for each policy that is not at its default: `pfnstorm list policies`"
+    )
+    roles: Weights = Field(default_factory=dict, description=_WEIGHTS)
+    workers: Annotated[tuple[Mix, ...], Strict(False)] = Field(
+        default=(), description="mixes of roles, in place of [roles]"
+    )  # TOML has lists
+    trace: str | None = Field(
+        default=None, description="a recorded kmem trace (.npz) to replay, in place of roles; the path is relative to this file"
+    )
+    meetings: Annotated[tuple[str, ...], Strict(False)] = Field(
+        default=(), description="meetings that the scenario exists for, or its verdict is vacuous: `pfnstorm list counters`"
+    )
+    floor_per_minute: int = Field(
+        default=DEFAULT_FLOOR_PER_MINUTE, ge=0, description="how often each of `meetings` must happen per minute of the workers' CPU time"
+    )
 
     _roles = field_validator("roles")(_check_weights)
 

@@ -186,6 +186,11 @@ def test_a_change_of_table_or_records_changes_the_page(catalogue, facts):
     assert render(catalogue, replace(facts, models={})) != page
 
 
+def test_the_list_has_each_invariant_and_its_title(catalogue):
+    listed = [line.split(maxsplit=1) for line in module.listing()]
+    assert listed == [[name, each.title] for name, each in catalogue.invariants.items()]
+
+
 def test_the_command_prints_and_writes(catalogue, facts, capsys, monkeypatch, tmp_path):
     page = render(catalogue, facts)
     assert module.main([]) == 0

@@ -51,11 +51,17 @@ def test_bad_usage_is_one_line_and_exit_2(command, words, expected):
     assert expected in err
 
 
-@pytest.mark.parametrize("what", ["scenarios", "types", "policies", "counters"])
+@pytest.mark.parametrize("what", [each.value for each in cli.Listing])
 def test_list(command, what):
     status, out, err = command("list", what)
     assert (status, err) == (0, "")
     assert out
+
+
+def test_list_without_a_name_prints_every_listing_below_its_name(command):
+    status, out, _ = command("list")
+    assert status == 0
+    assert [line for line in out.splitlines() if not line.startswith(" ")] == [f"{each.value}:" for each in cli.Listing]
 
 
 def test_checked_flavour_is_chosen_unless_a_stronger_one_is(monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stress.io.text import buddyinfo_lines, clock_text, section, size_text, table
+from stress.io.text import buddyinfo_lines, clock_text, columns, section, size_text, table, time_text
 
 MIB = 1 << 20
 
@@ -21,6 +21,11 @@ def test_table_tells_numbers_apart():
     ]  # fmt: skip
 
 
+def test_columns_align_to_the_left_and_do_not_pad_the_last():
+    assert columns([("a", "long", "x"), ("bb", "c", "y")], "  ") == ["  a   long  x", "  bb  c     y"]
+    assert columns([]) == []
+
+
 def test_a_section_without_lines_is_nothing():
     assert section("title", []) == []
     assert section("title", ["a"]) == ["", "title", "  a"]
@@ -37,3 +42,10 @@ def test_size_text(nr_bytes, text):
 @pytest.mark.parametrize(("seconds", "text"), [(1.25, "1.2 s"), (119, "119.0 s"), (120, "0:02:00"), (3 * 3600 + 61, "3:01:01")])
 def test_clock_text(seconds, text):
     assert clock_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"), [(340, "0.3 us"), (12_345, "12.3 us"), (999_000, "999.0 us"), (1e6, "1.00 ms"), (2_345e6, "2,345.00 ms")]
+)
+def test_time_text(ns, text):
+    assert time_text(ns) == text
