@@ -5,7 +5,7 @@ from typing import Any
 
 from kernels.base.layout import NUMBERS
 from stress.errors import UserError
-from stress.io.text import Cell, buddyinfo_lines, section, size_text, table, verdict_line
+from stress.io.text import Cell, buddyinfo_lines, section, size_text, table, time_text, verdict_line
 from stress.storm.outcome import SCHEMA
 
 _SHOWN_VIOLATIONS = 10
@@ -56,9 +56,9 @@ def _range_lines(ranges: dict[str, Any]) -> list[str]:
     rows: list[tuple[Cell, ...]] = []
     for name, each in shown.items():
         share = f"{100 * each['succeeded'] / each['tried']:.1f} %"
-        ms = [None if each["ns"][at] is None else f"{each['ns'][at] / 1e6:,.2f}" for at in ("p50", "p99", "p99.9")]
-        rows.append((name, each.get("pageblocks", 1), each["tried"], each["succeeded"], share, *ms))
-    lines = table(("what", "pageblocks", "tried", "succeeded", "", "p50 ms", "p99 ms", "p99.9 ms"), rows) if rows else []
+        times = [None if each["ns"][at] is None else time_text(each["ns"][at]) for at in ("p50", "p99", "p99.9")]
+        rows.append((name, each.get("pageblocks", 1), each["tried"], each["succeeded"], share, *times))
+    lines = table(("what", "pageblocks", "tried", "succeeded", "", "p50", "p99", "p99.9"), rows) if rows else []
     for name, each in shown.items():
         failed = {cause: count for cause, count in each.get("failed", {}).items() if count}
         if failed:

@@ -124,7 +124,9 @@ class Scenario(_Strict):
         default=(), description="meetings that the scenario exists for, or its verdict is vacuous: `pfnstorm list counters`"
     )
     floor_per_minute: int = Field(
-        default=DEFAULT_FLOOR_PER_MINUTE, ge=0, description="how often each of `meetings` must happen per minute of the workers' CPU time"
+        default=DEFAULT_FLOOR_PER_MINUTE,
+        ge=0,
+        description="how often each of `meetings` must happen per minute of the workers' CPU time; less if workers share few cores",
     )
 
     _roles = field_validator("roles")(_check_weights)

@@ -90,3 +90,16 @@ def test_violations_and_diagnosis_are_shown():
 def test_what_cannot_be_rendered_is_one_line(change, expected):
     with pytest.raises(UserError, match=expected):
         render(changed(**change))
+
+
+def test_durations_of_ranges_have_a_unit_that_shows_them():
+    fast = {"tried": 4, "succeeded": 3, "ns": {"p50": 3_400.0, "p99": 1_250_000.0, "p99.9": None}}
+    slow = {"tried": 2, "succeeded": 2, "ns": {"p50": 12.5e6, "p99": 3_250.0e6, "p99.9": 3_250.0e6}, "pageblocks": 8}
+    idle = {"tried": 0, "succeeded": 0, "ns": {"p50": None, "p99": None, "p99.9": None}}
+    lines = render(changed(ranges={"pageblock": fast, "offline": slow, "online": idle})).splitlines()
+    at = lines.index("whole ranges, and blocks of pageblock order")
+    table = lines[at + 1 : at + 4]
+    assert [line.split()[0] for line in table] == ["what", "pageblock", "offline"]
+    assert len({len(line) for line in table}) == 1, "columns are aligned"
+    assert table[1].split()[1:] == ["1", "4", "3", "75.0", "%", "3.4", "us", "1.25", "ms", "-"]
+    assert table[2].split()[-6:] == ["12.50", "ms", "3,250.00", "ms", "3,250.00", "ms"]
