@@ -180,7 +180,11 @@ def bugs(
         typer.Option(min=1, max=3600, help="limit of each storm [30]; with --explore, of all trials of a strategy and memory model [10]"),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="write the table as one JSON object")] = None,
-    control: Annotated[bool, typer.Option(help="storm the unchanged kernels too; no net may report them")] = True,
+    control: Annotated[
+        bool | None,
+        typer.Option(help="storm the unchanged kernels too; no net may report them [unless they were clean within the last hour]"),
+    ] = None,
+    save: Annotated[bool | None, typer.Option(help="keep machine and report of what a net catches under results/bugs/ [--save]")] = None,
     exploring: Annotated[
         bool, typer.Option("--explore", help="explore instead of storming: how soon each strategy finds each bug")
     ] = False,
@@ -190,7 +194,7 @@ def bugs(
     listing: Annotated[bool, typer.Option("--list", help="only list them")] = False,
 ) -> int:
     """Prove the nets: storm or explore copies of the kernels with one known bug each, and print which nets catch it."""
-    of_storms, of_exploring = {"--tries": tries}, {"--trials": trials, "--cap": cap, "--jobs": jobs}
+    of_storms, of_exploring = {"--tries": tries, "--save": save}, {"--trials": trials, "--cap": cap, "--jobs": jobs}
     for option, given in (of_storms if exploring else of_exploring).items():
         if given is not None:
             raise UserError(f"{option} is not for exploring: leave it out" if exploring else f"{option} is for --explore")
@@ -206,7 +210,7 @@ def bugs(
         from stress.bugs import detect
 
         return detect.execute(detect.DetectOptions(chosen, trials or 20, cap or 1_000_000, seconds or DETECT_SECONDS, jobs, json))
-    return command.execute(command.BugsOptions(chosen, tries or 1, seconds or BUG_SECONDS, control, json))
+    return command.execute(command.BugsOptions(chosen, tries or 1, seconds or BUG_SECONDS, control, json, save is not False))
 
 
 @app.command()

@@ -98,14 +98,16 @@ class Copy:
         }
         return {**os.environ, **own}
 
-    def storm(self, seconds: float, number: int) -> dict[str, Any] | None:
+    def storm(self, seconds: float, number: int, *, save: bool) -> dict[str, Any] | None:
         """The result of one storm, from the JSON that every ending writes; None if it did not end.
 
+        Parameters  save: the storm leaves saved_run()
         Raises      HostError
         """
         story, path = self.bug.story, self.folder / f"try-{number}.json"
         storm = story.storm
-        words = ["run", str(self.folder / "seeded.toml") if story.roles else storm.scenario, "--no-save"]
+        shutil.rmtree(self.folder / "results", ignore_errors=True)
+        words = ["run", str(self.folder / "seeded.toml") if story.roles else storm.scenario, "--save" if save else "--no-save"]
         words += ["--seconds", f"{seconds:g}", "--workers", str(storm.workers), "--memory", storm.memory]
         words += ["--frame-bytes", str(storm.frame_bytes)]
         words += [word for name, value in story.policy.items() for word in ("--set", f"{name}={value}")]
@@ -120,6 +122,11 @@ class Copy:
         if not path.is_file():
             raise HostError(f"{self.bug.name}: the storm could not run: {child.last_line()}")
         return dict(json.loads(path.read_text()))
+
+    def saved_run(self) -> Path:
+        """The folder of run.json, and of machine.npz if an invariant broke, of the last storm."""
+        (folder,) = (self.folder / "results" / "runs").iterdir()
+        return folder
 
 
 def silence(path: Path, story: Story) -> None:
