@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ from stress.errors import HostError, UserError
 from stress.run.store import RunStore, read_run, read_samples
 from stress.storm.outcome import Totals
 
+ROOT = Path(__file__).resolve().parents[3]
 CONFIG, HOST = {"scenario": "storm", "workers": 4}, {"cpu": "a CPU"}
 RESULT = {"verdict": "clean", "config": CONFIG, "host": HOST}
 TOTALS = Totals([10, 20], [1, 0], 500, 3, 2)
@@ -35,6 +39,27 @@ def test_a_finished_run_is_found_by_id_folder_file_and_last(store):
     for text in (store.run_id, str(store.folder), str(store.folder / "run.json"), "last"):
         assert read_run(text) == RESULT
     assert sorted(path.name for path in store.folder.iterdir()) == ["run.json", "samples.sqlite"]
+
+
+def undescribed(tables, text):
+    """Columns that a text does not have below their table, as a row of a Markdown table."""
+    described, table = set(), ""
+    for row in re.findall(r"^\| (?:`(\w+)`)? ?\| `(\w+)` \|", text, re.MULTILINE):
+        table = row[0] or table
+        described.add((table, row[1]))
+    return {(table, column) for table, columns in tables.items() for column in columns} - described
+
+
+def test_every_column_of_the_samples_is_described(store):
+    with closing(sqlite3.connect(store.folder / "samples.sqlite")) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = {name: [row[1] for row in database.execute(f"PRAGMA table_info({name})")] for name in names}
+    assert set(tables) == {"role_samples", "machine_samples"}
+    text = (ROOT / "results" / "README.md").read_text()
+    assert undescribed(tables, text) == set()
+    assert undescribed(tables, text.replace("`parked_seconds` | seconds in", "`parked` | seconds in")) == {
+        ("machine_samples", "parked_seconds")
+    }
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.json", "[1]"), ("b.json", "{"), ("c.json", "{}")])

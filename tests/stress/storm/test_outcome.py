@@ -1,12 +1,19 @@
-"""How an ending is judged."""
+"""How an ending is judged, and that every key of the result is described."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
 
 import pytest
 
+import stress.storm.outcome as module
 from stress.checkers import Violation
 from stress.storm.outcome import effective_floor, judge, least_count
 from stress.storm.supervisor import Ending
 from stress.storm.watch import Loss
 
+RESULTS = Path(__file__).resolve().parents[3] / "results" / "README.md"
 MEETINGS = {"cow": {"met": False, "per_minute": 3.0, "per_cpu_minute": 2.0, "floor": 100}}
 
 
@@ -44,3 +51,21 @@ def test_a_floor_falls_where_workers_wait_for_processors():
     assert effective_floor(50, 1024, 2) == pytest.approx(50 / 128)
     assert effective_floor(50, 4, 1) == 5
     assert effective_floor(50, 64, 64) == 50
+
+
+def written_keys():
+    """The keys of every dict that collect() and its helpers spell out, and of a violation."""
+    trees = [ast.parse(inspect.getsource(module)), ast.parse(inspect.getsource(inspect.getmodule(Violation)))]
+    dicts = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Dict)]
+    return {key.value for each in dicts for key in each.keys if isinstance(key, ast.Constant)}
+
+
+def undescribed_keys(text):
+    (section,) = re.findall(r"^## pfnstorm-run/1\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    return written_keys() - set(re.findall(r"`(\w+)`", section))
+
+
+def test_every_key_of_a_result_is_described():
+    assert len(written_keys()) > 30
+    assert undescribed_keys(RESULTS.read_text()) == set()
+    assert undescribed_keys(RESULTS.read_text().replace("`cpu_seconds`", "").replace("`scene`", "")) == {"cpu_seconds", "scene"}
