@@ -188,6 +188,7 @@ class Supervisor:
     def _lose(self, loss: Loss) -> None:
         if self._started:
             self._ending.seconds = time.monotonic() - self._started
+        self._ending.cpu_seconds = self._watch.cpu_seconds()
         self._halt()
         bugs = read_bugs(self._mem, self._role_names)
         if bugs:
