@@ -12,8 +12,13 @@ from dataclasses import dataclass
 from stress.measure.ratio import LEVEL, Figure, coverage, rounds_for, sign_p
 
 ALPHA = 0.05
-FLOOR = 1.02  # a smaller effect is no reason to prefer a value: code placement alone can cause it
-NO_DIFFERENCE, TOO_SMALL, NO_BASE, TOO_SHORT = "no difference shown", f"differs by less than {FLOOR - 1:.0%}", "no base", "storms too short"
+FLOOR = 0.02  # a smaller effect is no reason to prefer a value
+NO_DIFFERENCE, TOO_SMALL, NO_BASE, TOO_SHORT = (
+    "no difference shown",
+    f"differs by less than {100 * FLOOR:g} %",
+    "no base",
+    "storms too short",
+)
 _FEWEST_FOR_LEVEL = rounds_for(1 - LEVEL)
 
 
@@ -60,7 +65,7 @@ class RowGroup:
         covered, factor = coverage(self.nr_rounds), self.rounds_factor
         lines = [f"  {self.coverage_text()}; a ratio is the median of the rounds' ratios, which is not the quotient of the two medians"]
         if covered < LEVEL:
-            lines.append(f"  {LEVEL:.0%} intervals need {_FEWEST_FOR_LEVEL} rounds: --rounds {_FEWEST_FOR_LEVEL * factor}")
+            lines.append(f"  {percent(LEVEL)} intervals need {_FEWEST_FOR_LEVEL} rounds: --rounds {_FEWEST_FOR_LEVEL * factor}")
         if self.contradictions():
             lines.append("  * the ratio and the quotient of the two medians are on different sides of 1")
         if self.too_short:
@@ -69,8 +74,8 @@ class RowGroup:
             needed = self.rounds_needed
             lines.append(f"  no conclusions: {self.nr_judged} rows judged together need {needed} rounds: --rounds {needed * factor}")
         elif not self.too_short:
-            rule = f"a sign test at {ALPHA:.0%} for all {self.nr_judged} rows together (Holm), and a ratio of {FLOOR - 1:.0%} or more"
-            lines.append(f'  "better" takes {rule}')
+            test = f"a sign test at {percent(ALPHA)} for all {self.nr_judged} rows together (Holm)"
+            lines.append(f'  "better" takes {test} and a difference of {percent(FLOOR)} or more')
         return lines
 
     def contradictions(self) -> set[tuple[str, str]]:
@@ -107,11 +112,11 @@ class RowGroup:
             return f"needs {self.rounds_needed} rounds"
         if (figure.name, value) not in different:
             return NO_DIFFERENCE
-        if 1 / FLOOR < ratio.median < FLOOR:
+        if 1 / (1 + FLOOR) < ratio.median < 1 + FLOOR:
             return TOO_SMALL
         return f"{value if (ratio.median > 1) == figure.more_is_better else self.base} better"
 
 
 def percent(share: float) -> str:
-    """A coverage in a table or a picture."""
-    return f"{100 * share:.1f} %"
+    """A share in a table or a picture, with at most one decimal."""
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"

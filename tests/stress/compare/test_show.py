@@ -38,9 +38,9 @@ def test_a_base_of_zero_has_no_ratio():
 
 def test_three_rounds_have_75_percent_and_no_conclusion():
     text = "\n".join(table(RowGroup("quiet", [Figure("f", "ns", {"list": [1.0] * 3, "bitmap": [2.0] * 3})], "list")))
-    assert "bitmap / list, 75.0 %" in text
+    assert "bitmap / list, 75 %" in text
     assert "needs 6 rounds" in text
-    assert "95% intervals need 6 rounds" in text
+    assert "95 % intervals need 6 rounds" in text
     assert "list better" not in text
 
 

@@ -56,7 +56,7 @@ def test_rows_that_are_decided_make_it_easier_for_the_others():
 
 
 def test_a_small_effect_is_no_preference():
-    assert shown(figure([1.019] * 15)) == ["differs by less than 2%"]
+    assert shown(figure([1.019] * 15)) == ["differs by less than 2 %"]
     assert shown(figure([1.021] * 15)) == ["a better"]
 
 
