@@ -232,14 +232,19 @@ def compact(
 
 @app.command()
 def compare(
-    axis: Annotated[list[str] | None, typer.Option(help="compare the values of this policy; repeatable [all]")] = None,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(help="POLICY: compare its values; POLICY=VALUE: one value with itself, for this host's noise; repeatable [all]"),
+    ] = None,
     scenario: Annotated[str, typer.Option(help="the scenario that is stormed under each value")] = "storm",
-    rounds: Annotated[int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms run a third of them")] = 15,
-    seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="of each storm")] = 3.0,
+    rounds: Annotated[
+        int, typer.Option(min=3, max=10_000, help="interleaved rounds; storms run a third; each table states how many a conclusion needs")
+    ] = 15,
+    seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="of each storm; below 2 there is no conclusion")] = 3.0,
     workers: Annotated[int | None, typer.Option(min=1, help="of each storm, at most one a core [all cores]")] = None,
     memory: Annotated[str | None, typer.Option(help="of each storm, such as 64M [the scenario's]")] = None,
     json: Annotated[Path | None, typer.Option(help="write all rounds as one JSON object")] = None,
-    plot: Annotated[Path | None, typer.Option(help="draw the ratios (.svg, .png, .pdf)")] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw the ratios (.svg, .png, .pdf); needs: pip install 'pfnstorm[plot]'")] = None,
 ) -> int:
     """Compare the values of policies on this host: medians, ratios with intervals, exact counts, and what they show."""
     _choose_flavour(checked=False)

@@ -2,14 +2,15 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kernels.base.layout import POLICIES
-from stress.compare import counts, references, show, storms, windows
-from stress.errors import HostError, UserError
+from stress.compare import counts, picture, references, show, storms, windows
+from stress.compare.axes import ComparedAxis, axes_of
+from stress.compare.verdicts import RowGroup
+from stress.errors import HostError
 from stress.io.json_report import check_json_path, write_report
 from stress.io.output import StageLine
 from stress.machine.host import describe_host, memory_headroom, usable_cores, usable_cpus
@@ -53,36 +54,38 @@ def check_workers(workers: int | None) -> int:
     return workers or cores
 
 
-def _axes() -> dict[str, dict[str, dict[str, str]]]:
-    """Every axis: the names of its values, and the policies that each value sets."""
-    axes = {name: {value: {name: value} for value in values} for name, values in POLICIES.items() if len(values) > 1}
-    axes["offline"] = {value: each | {"balloon_order": "0"} for value, each in axes["offline"].items()}  # blocks of one size under all
-    batchings = {value: {key: str(number) for key, number in each.items()} for value, each in windows.BATCHINGS.items()}
-    return axes | {windows.BATCH: batchings}
-
-
-def axes_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The axes of these names, or all of them.
-
-    Raises      UserError
-    """
-    comparable = tuple(_axes())
-    for name in names:
-        if name not in comparable:
-            raise UserError(f"--axis {name}: there is nothing to compare; axes: {', '.join(comparable)}")
-    return tuple(dict.fromkeys(names)) or comparable
-
-
-def _micro_figures(axis: str, nr_rounds: int, workers: int, tick: Tick) -> tuple[list[Figure], dict[str, Any]]:
-    """The figures of one axis on a quiet machine, and its exact counts."""
-    if axis == windows.BATCH:
-        return windows.figures(axis, nr_rounds, tick), {}
-    if axis in windows.AXES:
+def _micro_figures(axis: ComparedAxis, nr_rounds: int, workers: int, tick: Tick) -> tuple[list[Figure], dict[str, Any]]:
+    """The figures of one axis on a quiet machine, and its exact counts. Those of a value compared with itself are equal, and left out."""
+    if axis.name in windows.AXES:
+        figures = windows.figures(axis.name, nr_rounds, tick, axis.twin)
+        if axis.name == windows.BATCH or axis.twin is not None:
+            return figures, {}
         tick("counting atomics and cache lines by interpretation")
-        return windows.figures(axis, nr_rounds, tick), counts.counts(axis)
-    if axis == "refcount":
-        return references.figures(nr_rounds, usable_cpus()[:workers], tick), {}
+        return figures, counts.counts(axis.name)
+    if axis.name == references.AXIS:
+        return references.figures(nr_rounds, usable_cpus()[:workers], tick, axis.twin), {}
     return [], {}
+
+
+def _measured(
+    axis: ComparedAxis, options: CompareOptions, storm: storms.ComparedStorm, progress: Tick
+) -> tuple[list[RowGroup], dict[str, Any]]:
+    """The figures of one axis, in groups of those that are judged together, and its exact counts."""
+    settings, short = axis.settings(), ""
+    base = next(iter(settings))
+    if storm.seconds < storms.SHORTEST_S:
+        short = f"a storm of {storm.seconds:g} s measures mostly how it fills the machine: --seconds {storms.SHORTEST_S:g} or more"
+    quiet, counted = _micro_figures(axis, options.nr_rounds, storm.workers, progress)
+    stormed = storms.figures(settings, storm, _nr_storms(options.nr_rounds), progress)
+    groups = [
+        RowGroup("a quiet machine", quiet, base),
+        RowGroup(f"storms of {storm.seconds:g} s", stormed, base, rounds_factor=STORM_ROUNDS_DIVISOR, too_short=short),
+    ]
+    return [group for group in groups if group.figures], counted
+
+
+def _nr_storms(nr_rounds: int) -> int:
+    return max(3, nr_rounds // STORM_ROUNDS_DIVISOR)
 
 
 def _beside(nr_rounds: int, tick: Tick) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def _beside(nr_rounds: int, tick: Tick) -> dict[str, Any]:
     except HostError as error:
         return beside | {"left_out": str(error)}
     copy = interval(taken)
-    return beside | {"plain_copy_ns": {"median": copy.median, "low": copy.low, "high": copy.high}}
+    return beside | {"plain_copy_ns": asdict(copy)}
 
 
 def execute(options: CompareOptions) -> int:
@@ -113,56 +116,51 @@ def execute(options: CompareOptions) -> int:
     if options.json is not None:
         check_json_path(options.json)
     if options.plot is not None:
-        show.check_plot(options.plot)
+        picture.check_plot(options.plot)
     axes, workers = axes_of(options.axes), check_workers(options.workers)
     build.import_all_entries(ENTRY_PACKAGES)
     storm = storms.ComparedStorm(options.scenario, options.storm_seconds, workers, options.memory)
     for axis in axes:
-        for policies in _axes()[axis].values():
+        for policies in axis.settings().values():
             storm.check(policies)
     build.build_entries()
     progress = StageLine("compare", sys.stderr, plain_every_s=PLAIN_INTERVAL_S)
     host, started_s = describe_host(), time.monotonic()
     result: dict[str, Any] = {"schema": SCHEMA, "host": host, "axes": {}}
-    drawn: list[tuple[str, list[Figure], str]] = []
-    print(f"{host.get('cpu', '')}, {options.nr_rounds} interleaved rounds; a cost ratio below 1 favours the first value named")
+    drawn: list[tuple[str, list[RowGroup]]] = []
+    print(f"{host['cpu']}, {options.nr_rounds} interleaved rounds, {_nr_storms(options.nr_rounds)} of storms, the values in random order")
     for axis in axes:
-        settings = _axes()[axis]
-        values = tuple(settings)
-        figures, counted = _micro_figures(axis, options.nr_rounds, workers, progress)
-        nr_storms = max(3, options.nr_rounds // STORM_ROUNDS_DIVISOR)
-        figures += storms.figures(settings, storm, nr_storms, progress)
+        groups, counted = _measured(axis, options, storm, progress)
         progress.clear()
-        print(f"\n{axis}: {' | '.join(values)}\n")
-        print("\n".join([*show.table(figures, values[0]), *(show.counts_table(counted) if counted else [])]), flush=True)
-        beside = _beside(options.nr_rounds, progress) if axis == "migration" else None
+        print(f"\n{axis}: {' | '.join(axis.settings())}\n")
+        tables = [line for group in groups for line in show.table(group)]
+        print("\n".join([*tables, *(show.counts_table(counted) if counted else [])]), flush=True)
+        beside = _beside(options.nr_rounds, progress) if axis == ComparedAxis("migration") else None
         if beside is not None:
             progress.clear()
             print("\n".join(show.beside_lines(beside)), flush=True)
-        result["axes"][axis] = {
+        result["axes"][str(axis)] = {
             "beside": beside,
-            "base": values[0],
+            "base": next(iter(axis.settings())),
             "counts": counted,
-            "figures": [_as_json(figure, values[0]) for figure in figures],
+            "figures": [row for group in groups for row in _as_json(group)],
         }
-        drawn.append((axis, figures, values[0]))
+        drawn.append((str(axis), groups))
     result["seconds"] = time.monotonic() - started_s
     unwritten = write_report(options.json, result)
     if options.plot is not None:
-        show.plot(drawn, options.plot)
+        picture.plot(drawn, f"{host['cpu']}, {host['cores']} cores, {host['kernel']}", options.plot)
     return unwritten
 
 
-def _as_json(figure: Figure, base: str) -> dict[str, Any]:
-    ratios: dict[str, Any] = {}
-    for value in figure.rounds:
-        ratio = figure.ratio(value, base) if value != base else None
-        if ratio is not None:
-            ratios[value] = {"median": ratio.median, "low": ratio.low, "high": ratio.high, "shown": figure.shown(value, base)}
-    return {
-        "name": figure.name,
-        "unit": figure.unit,
-        "more_is_better": figure.more_is_better,
-        "rounds": figure.rounds,
-        "ratio_to_base": ratios,
-    }
+def _as_json(group: RowGroup) -> list[dict[str, Any]]:
+    shown, rows = group.verdicts(), []
+    for figure in group.figures:
+        ratios: dict[str, Any] = {}
+        for value in figure.rounds:
+            ratio = figure.ratio(value, group.base) if value != group.base else None
+            if ratio is not None:
+                ratios[value] = asdict(ratio) | {"shown": shown[figure.name, value]}
+        row = {"name": figure.name, "unit": figure.unit, "more_is_better": figure.more_is_better}
+        rows.append(row | {"rounds": figure.rounds, "ratio_to_base": ratios})
+    return rows

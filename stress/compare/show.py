@@ -1,13 +1,11 @@
-"""A comparison in text and pictures: a table of figures, a table of exact counts, a plot."""
+"""A comparison in text: tables of figures with what they show, a table of exact counts."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from stress.errors import HostError, UserError
-from stress.measure.ratio import Figure, Interval
+from stress.compare.verdicts import RowGroup, percent
+from stress.measure.ratio import coverage
 
-COLUMNS = 2  # panels of a plot side by side
 _STAGES_SHOWN = ("scan", "isolate", "unmap", "flush", "move", "putback")
 
 
@@ -25,23 +23,28 @@ def _lined_up(rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def table(figures: Sequence[Figure], base: str) -> list[str]:
-    """Medians of each value, and the ratio of each to `base` with its 95 % interval. Figures with the same values share a table."""
+def table(group: RowGroup) -> list[str]:
+    """Medians, ratios to the base with their intervals, what they show, and notes. Figures with the same values share a table."""
+    base, shown, contradictions = group.base, group.verdicts(), group.contradictions()
+    covered = percent(coverage(group.nr_rounds))
     lines: list[str] = []
-    for values in dict.fromkeys(tuple(figure.rounds) for figure in figures):
+    for values in dict.fromkeys(tuple(figure.rounds) for figure in group.figures):
         others = [value for value in values if value != base]
-        rows = [["", *values, "unit", *(f"{other} / {base}, 95 %" for other in others), "shown"]]
-        for figure in figures:
+        rows = [[group.title, *values, "unit", "better", *(f"{other} / {base}, {covered}" for other in others), "shown"]]
+        for figure in group.figures:
             if tuple(figure.rounds) != values:
                 continue
-            medians = [_number(sorted(figure.rounds[value])[len(figure.rounds[value]) // 2]) for value in values]
+            medians = [_number(figure.median(value)) for value in values]
             ratios = []
             for other in others:
-                ratio = figure.ratio(other, base)
-                ratios.append(f"{ratio.median:.3f} ({ratio.low:.3f} - {ratio.high:.3f})" if ratio else "-")
-            rows.append([figure.name, *medians, figure.unit, *ratios, "; ".join(figure.shown(other, base) for other in others)])
+                ratio, mark = figure.ratio(other, base), " *" if (figure.name, other) in contradictions else ""
+                ratios.append(f"{ratio.median:.3f} ({ratio.low:.3f} - {ratio.high:.3f}){mark}" if ratio else "-")
+            better = "more" if figure.more_is_better else "less"
+            verdicts = [shown[figure.name, other] for other in others]
+            said = verdicts[:1] if len(set(verdicts)) == 1 else verdicts
+            rows.append([figure.name, *medians, figure.unit, better, *ratios, "; ".join(said)])
         lines += [*_lined_up(rows), ""]
-    return lines
+    return [*lines[:-1], *group.notes(), ""]
 
 
 def counts_table(counts: dict[str, dict[str, dict[str, dict[str, float]]]]) -> list[str]:
@@ -71,65 +74,3 @@ def beside_lines(beside: dict[str, Any]) -> list[str]:
         ("  ipi_ns, the modelled cost of a shootdown, in the figures above", f"{beside['ipi_ns']} ns"),
     ]
     return [*_lined_up(rows), ""]
-
-
-def check_plot(path: Path) -> None:
-    """Raise now what plot() would raise after minutes of measuring."""
-    if path.suffix not in (".svg", ".png", ".pdf"):
-        raise UserError(f"{path}: a plot is an .svg, .png or .pdf file")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: there is no folder {path.parent}")
-    try:
-        import matplotlib  # noqa: F401  # optional: the extra `plot`
-    except ImportError as error:
-        raise HostError("--plot needs matplotlib: pip install 'pfnstorm[plot]'") from error
-
-
-def _drawn(figure: Figure, base: str) -> dict[str, Interval]:
-    """The ratios of a figure that a logarithmic axis can show."""
-    ratios = {value: figure.ratio(value, base) for value in figure.rounds if value != base}
-    return {value: ratio for value, ratio in ratios.items() if ratio is not None and ratio.low > 0}
-
-
-def plot(parts: Sequence[tuple[str, Sequence[Figure], str]], path: Path) -> None:
-    """One panel for each axis: a row for each figure, a colour for each value but the base, its ratio to the base with its interval.
-
-    Parameters  parts: axes, their figures, and their base values
-    """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.fonttype"] = "none"  # text stays text: a tenth of the size
-    from matplotlib import pyplot
-
-    rows = [[figure for figure in figures if any(_drawn(figure, base).values())] for _, figures, base in parts]
-    heights = [max(len(each) for each in rows[k : k + COLUMNS]) for k in range(0, len(rows), COLUMNS)]
-    columns = min(COLUMNS, len(parts))
-    size = (9 * columns, sum(1.2 + 0.2 * height for height in heights))
-    chart, grid = pyplot.subplots(len(heights), columns, figsize=size, squeeze=False, height_ratios=[6 + height for height in heights])
-    panels = [panel for line in grid for panel in line]
-    for panel in panels[len(parts) :]:
-        panel.set_axis_off()
-    for panel, shown, (axis, _, base) in zip(panels, rows, parts, strict=False):
-        values = list(dict.fromkeys(value for figure in shown for value in _drawn(figure, base)))
-        for number, value in enumerate(values):
-            points = [(row, _drawn(figure, base).get(value)) for row, figure in enumerate(shown)]
-            found = [(row + 0.2 * (number - (len(values) - 1) / 2), ratio) for row, ratio in points if ratio is not None]
-            medians = [ratio.median for _, ratio in found]
-            spans = [[ratio.median - ratio.low for _, ratio in found], [ratio.high - ratio.median for _, ratio in found]]
-            panel.errorbar(medians, [at for at, _ in found], xerr=spans, fmt="o", markersize=3, linewidth=1, label=f"{value} / {base}")
-        panel.axvline(1, color="grey", linewidth=0.8)
-        panel.set_yticks(range(len(shown)), [figure.name for figure in shown], fontsize=7)
-        panel.set_ylim(len(shown) - 0.4, -0.6)
-        panel.grid(axis="y", linewidth=0.3)
-        panel.set_xscale("log")
-        panel.set_title(f"{axis}: ratio, median and 95 % interval", fontsize=9)
-        if values:
-            panel.legend(fontsize=7)
-    chart.tight_layout()
-    try:
-        chart.savefig(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write: {error.strerror}") from error
-    finally:
-        pyplot.close(chart)

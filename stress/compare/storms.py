@@ -1,4 +1,4 @@
-"""A scenario stormed under each value of a policy: the same seeds, short rounds in turn, a new machine for each."""
+"""A scenario stormed under each value of a policy: the same seeds, short rounds in random order, a new machine for each."""
 
 import json
 import subprocess
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stress.compare.turns import in_turn
 from stress.errors import EXIT_CLEAN, EXIT_VACUOUS, PfnstormError, UserError
 from stress.measure.ratio import Figure, in_order
 from stress.process import itself
 from stress.process.scratch import scratch_folder
 
 FIRST_SEED = 1
+SHORTEST_S = 2.0  # a storm starts with free memory and cold caches: a shorter one measures mostly how it fills the machine
 
 
 class StormFailedError(PfnstormError):
@@ -91,7 +93,7 @@ def figures(values: Mapping[str, dict[str, str]], which: ComparedStorm, nr_round
     taken: dict[tuple[str, str, bool], dict[str, list[float]]] = {}
     with scratch_folder("pfnstorm-compare-") as folder:
         for number in range(nr_rounds):
-            for value in names if number % 2 else names[::-1]:
+            for value in in_turn(names):
                 tick(f"{which.scenario}, {value}, round {number + 1} of {nr_rounds}")
                 result = storm(which, FIRST_SEED + number, values[value], folder)
                 for key, figure in _measured(result).items():

@@ -1,7 +1,7 @@
 """Stages of a migration under each interface: a quiet machine, one process, whole pageblocks, back and forth.
 
-All values are measured on one machine in one process: a policy is a word of the header, read again at each call. Rounds alternate the
-order of the values, so that drift of the host cancels.
+All values are measured on one machine in one process: a policy is a word of the header, read again at each call. The values of a round are
+measured one after the other in random order, so that drift of the host favours none.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ import numpy as np
 
 from kernels.base.layout import COUNTER, POLICIES, T_ANON, TYPE_MASK, WINDOW_FRAMES
 from kernels.base.stage import STAGES
+from stress.compare.turns import in_turn, names_of
 from stress.machine.segment import set_param
 from stress.measure import machines, migration
 from stress.measure.ratio import Figure, in_order
@@ -156,31 +157,33 @@ class Windows:
         return ns
 
 
-def figures(axis: str, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
+def figures(axis: str, nr_rounds: int, tick: Callable[[str], None], twin: str | None = None) -> list[Figure]:
     """Every load and stage under every value of an axis (AXES).
 
-    Parameters  tick: called with what is measured, before each round
+    Parameters  tick: called with what is measured, before each round; twin: the one value that is compared with itself, or None for all
     """
     loads = loads_of(axis)
     spans = {BATCHINGS[value].get("window_blocks", 1) for value in BATCHINGS} if axis == BATCH else {1}
     machine_of = {span: Windows(window_blocks=span) for span in spans}  # one for each span: a longer bitmap takes longer to clear
     for load in loads:
-        for value in load.values(axis):
+        for value in names_of(load.values(axis), twin).values():
             machine_of[_span(axis, value)].stage_ns(axis, load, value)  # maps all memory and loads all code
-    return [figure for load in loads for figure in _of_load(machine_of, axis, load, nr_rounds, tick)]
+    return [figure for load in loads for figure in _of_load(machine_of, axis, load, nr_rounds, tick, twin)]
 
 
 def _span(axis: str, value: str) -> int:
     return BATCHINGS[value].get("window_blocks", 1) if axis == BATCH else 1
 
 
-def _of_load(machine_of: dict[int, Windows], axis: str, load: Load, nr_rounds: int, tick: Callable[[str], None]) -> list[Figure]:
-    values = load.values(axis)
+def _of_load(
+    machine_of: dict[int, Windows], axis: str, load: Load, nr_rounds: int, tick: Callable[[str], None], twin: str | None
+) -> list[Figure]:
+    measured = names_of(load.values(axis), twin)
     taken: dict[str, dict[str, list[float]]] = {}
     for number in range(nr_rounds):
         tick(f"{load.name}, round {number + 1} of {nr_rounds}")
-        for value in values if number % 2 else values[::-1]:
-            ns = machine_of[_span(axis, value)].stage_ns(axis, load, value)
+        for name in in_turn(tuple(measured)):
+            ns = machine_of[_span(axis, measured[name])].stage_ns(axis, load, measured[name])
             summed = {
                 "scan + isolate": ns["scan"] + ns["isolate"],
                 "unmap": ns["unmap"],
@@ -194,5 +197,5 @@ def _of_load(machine_of: dict[int, Windows], axis: str, load: Load, nr_rounds: i
             }
             for stage, figure in summed.items():
                 if stage in _STAGES_OF.get(axis, _STAGES):
-                    taken.setdefault(stage, {}).setdefault(value, []).append(figure)
-    return [Figure(f"{load.name}: {stage}", "ns/frame", in_order(rounds, values)) for stage, rounds in taken.items()]
+                    taken.setdefault(stage, {}).setdefault(name, []).append(figure)
+    return [Figure(f"{load.name}: {stage}", "ns/frame", in_order(rounds, tuple(measured))) for stage, rounds in taken.items()]

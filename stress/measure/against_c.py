@@ -1,7 +1,7 @@
 """The hot paths against the same code in C, interleaved, as ratios: python -m stress.measure.against_c [--rounds N] [--json PATH].
 
 Absolute figures drift by a factor of two on a shared host. So each round measures the C program and the kernels within a fraction of a
-second, in alternating order, and the verdict is on the median of the rounds' ratios with its 95 % bootstrap interval. Both fork a pinned
+second, in alternating order, and the verdict is on the median of the rounds' ratios with its exact interval. Both fork a pinned
 process for each figure, map all memory, warm up, stop when the first process is done, and measure their own CPU time.
 
 Exit codes  0 within the bounds, 1 not, 4 no C compiler
@@ -27,10 +27,11 @@ from stress.measure.ratio import interval
 from stress.process import build
 
 SCHEMA = "pfnstorm-against-c/1"
+RATIO_NOTE = "ratio: the median of the rounds' ratios, with its interval; it is not the quotient of the two medians"
 
 
 class BoundVerdict(NamedTuple):
-    """One line of the table: the median of the rounds' ratios, its 95 % interval, and the bound of the interval."""
+    """One line of the table: the median of the rounds' ratios, its interval, the coverage of that, and the bound of the interval."""
 
     name: str
     ours: float
@@ -38,6 +39,7 @@ class BoundVerdict(NamedTuple):
     ratio: float
     low: float
     high: float
+    coverage: float
     bound: str
     passed: bool
 
@@ -52,7 +54,8 @@ def judge(rounds: dict[str, np.ndarray]) -> list[BoundVerdict]:
         ratio = interval(ours / theirs)
         passed = (most is None or ratio.low <= most) and (least is None or ratio.high >= least)
         bound = f"<= {most:g}" if most is not None else f">= {least:g}" if least is not None else "-"
-        return BoundVerdict(name, float(np.median(ours)), float(np.median(theirs)), ratio.median, ratio.low, ratio.high, bound, passed)
+        medians = float(np.median(ours)), float(np.median(theirs))
+        return BoundVerdict(name, *medians, ratio.median, ratio.low, ratio.high, ratio.coverage, bound, passed)
 
     def speed_up(name: str) -> np.ndarray:
         """The speed-up of two workers over one. One worker is the average of both processors: they need not be equally fast."""
@@ -97,7 +100,8 @@ def measure(nr_rounds: int, cpus: tuple[int, int]) -> dict[str, np.ndarray]:
 
 def table(verdicts: list[BoundVerdict]) -> str:
     width = max(len(each.name) for each in verdicts)
-    lines = [f"{'':{width}}  {'ours':>7}  {'C':>7}  {'ratio':>6}  {'95 % interval':>15}  {'bound':>7}"]
+    covered = f"{100 * verdicts[0].coverage:.1f} %"  # all have the same number of rounds
+    lines = [f"{'':{width}}  {'ours':>7}  {'C':>7}  {'ratio':>6}  {covered:>15}  {'bound':>7}"]
     for v in verdicts:
         span = f"{v.low:.3f} - {v.high:.3f}"
         result = "" if v.bound == "-" else "pass" if v.passed else "FAIL"
@@ -125,7 +129,7 @@ def main() -> int:
         return _complain(str(error))
     verdicts = judge(rounds)
     host: dict[str, Any] = describe_host()
-    print(f"{host.get('cpu', '')}, {options.rounds} interleaved rounds, medians\n{table(verdicts)}")
+    print(f"{host.get('cpu', '')}, {options.rounds} interleaved rounds, medians\n{table(verdicts)}\n{RATIO_NOTE}")
     if options.json is not None:
         figures = {name: values.tolist() for name, values in rounds.items()}
         result = {"schema": SCHEMA, "host": host, "rounds": figures, "verdicts": [each._asdict() for each in verdicts]}

@@ -9,24 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from kernels.base.layout import POLICIES
 from stress.compare import command
-from stress.compare.command import CompareOptions, axes_of, check_workers
-from stress.compare.windows import BATCH
+from stress.compare.command import CompareOptions, check_workers
+from stress.compare.verdicts import RowGroup
 from stress.errors import HostError, UserError
+from stress.measure.ratio import Figure
 
 ROOT = Path(__file__).parents[3]
-
-
-def test_without_names_every_policy_that_has_a_choice_is_compared():
-    assert set(axes_of(())) == {name for name, values in POLICIES.items() if len(values) > 1} | {BATCH}
-    assert axes_of(("refcount", "migration", "refcount")) == ("refcount", "migration")
-    with pytest.raises(UserError, match=r"--axis weather: .* axes: migration"):
-        axes_of(("weather",))
-
-
-def test_offline_blocks_are_of_one_size_under_all_values():
-    assert {policies["balloon_order"] for policies in command._axes()["offline"].values()} == {"0"}
 
 
 def test_more_workers_than_cores_are_refused(monkeypatch):
@@ -53,6 +42,14 @@ def test_a_mistake_is_found_before_anything_is_built(monkeypatch, changed, said)
         command.execute(replace(options, **changed))
 
 
+def test_each_saved_ratio_has_its_coverage_and_what_it_shows():
+    figure = Figure("move", "ns", {"list": [1.0, 2.0, 4.0], "bitmap": [2.0, 2.0, 4.0], "none": [0.0, 1.0, 1.0]})
+    (row,) = command._as_json(RowGroup("quiet", [figure], "list"))
+    assert row["rounds"] == figure.rounds
+    assert row["ratio_to_base"]["bitmap"] == {"median": 1.0, "low": 1.0, "high": 2.0, "coverage": 0.75, "shown": "needs 7 rounds"}
+    assert command._as_json(RowGroup("quiet", [figure], "none"))[0]["ratio_to_base"] == {}
+
+
 # ------------------------------------------------------------------------------------------------------------ from outside
 
 
@@ -66,6 +63,7 @@ def compare(*words):
     ("words", "code", "said"),
     [
         (["--axis", "weather"], 2, "axes: migration"),
+        (["--axis", "refcount=weather"], 2, "values: cas"),
         (["--scenario", "nowhere"], 2, "nowhere"),
         (["--memory", "4K"], 2, "is too small"),
         (["--scenario", "fragmented", "--memory", "4G"], 2, "less --memory"),
@@ -91,11 +89,25 @@ def test_a_comparison_is_printed_saved_and_drawn(tmp_path):
         "--axis", "refcount", "--rounds", 3, "--seconds", 0.5, "--workers", min(2, os.cpu_count()), "--json", result, "--plot", plot
     )
     assert done.returncode == 0, done.stderr
-    assert "frozen-bit / cas, 95 %" in done.stdout
+    assert "frozen-bit / cas, 75 %" in done.stdout
+    assert " better\n" not in done.stdout
+    assert "no conclusions: a storm of 0.5 s" in done.stdout
     stored = json.loads(result.read_text())
     assert stored["schema"] == "pfnstorm-compare/1"
     figures = {figure["name"]: figure for figure in stored["axes"]["refcount"]["figures"]}
     pair = figures["get + put, own line, 1 worker"]
     assert [len(rounds) for rounds in pair["rounds"].values()] == [3, 3]
+    assert pair["ratio_to_base"]["frozen-bit"]["coverage"] == 0.75
     assert any(name.startswith("storm: role anon") for name in figures)
     assert plot.read_text().startswith("<?xml")
+
+
+@pytest.mark.slow
+def test_a_value_is_compared_with_itself(tmp_path):
+    result = tmp_path / "out.json"
+    done = compare("--axis", "refcount=cas", "--rounds", 3, "--seconds", 0.5, "--workers", 1, "--memory", "64M", "--json", result)
+    assert done.returncode == 0, done.stderr
+    assert " better\n" not in done.stdout
+    stored = json.loads(result.read_text())["axes"]["refcount=cas"]
+    assert stored["base"] == "cas"
+    assert {tuple(figure["rounds"]) for figure in stored["figures"]} == {("cas", "cas again")}

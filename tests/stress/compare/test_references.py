@@ -48,6 +48,13 @@ def test_one_processor_has_no_line_to_share():
     assert len(figures) == 2
 
 
-def test_rounds_alternate_the_order_of_the_schemes():
+def test_the_schemes_of_a_round_are_measured_in_the_order_that_is_drawn(monkeypatch):
+    monkeypatch.setattr(references, "in_turn", lambda names: list(reversed(names)))
     references.figures(2, [0], lambda _: None)
-    assert [value for work, _, value in asked if work == "hot"] == [1, 0, 0, 1]
+    assert [value for work, _, value in asked if work == "hot"] == [1, 0, 1, 0]
+
+
+def test_a_scheme_compared_with_itself_is_measured_twice():
+    figures = references.figures(2, [0], lambda _: None, "frozen-bit")
+    assert {value for _, _, value in asked} == {1}
+    assert all(figure.rounds == {"frozen-bit": [2.0, 2.0], "frozen-bit again": [2.0, 2.0]} for figure in figures)

@@ -55,9 +55,12 @@ def test_figures_are_rates_and_shares_and_leave_numa_balancing_out_of_ranges(sto
     assert not any("hotplug" in name or "total" in name for name in found)
 
 
-def test_rounds_alternate_the_order_of_the_values_and_share_a_seed(storming):
+def test_the_values_of_a_round_are_stormed_in_the_order_that_is_drawn_and_share_a_seed(storming, monkeypatch):
+    orders = iter([["bitmap", "list"], ["list", "bitmap"]])
+    monkeypatch.setattr(storms, "in_turn", lambda names: next(orders))
     lines = storming(0)
-    figures({"list": {"migration": "list"}, "bitmap": {"migration": "bitmap"}}, WHICH, 2, lambda _: None)
+    found = figures({"list": {"migration": "list"}, "bitmap": {"migration": "bitmap"}}, WHICH, 2, lambda _: None)
+    assert {tuple(figure.rounds) for figure in found} == {("list", "bitmap")}
     assert [words[words.index("--set") + 1] for words in lines] == [
         "migration=bitmap", "migration=list", "migration=list", "migration=bitmap",
     ]  # fmt: skip

@@ -61,6 +61,12 @@ def test_a_walk_in_the_cache_is_shown_and_has_no_bound():
     assert not line.endswith(("pass", "FAIL"))
 
 
+def test_verdicts_and_table_state_the_coverage_of_their_rounds():
+    verdicts = judge(rounds())
+    assert {each.coverage for each in verdicts} == {1 - 2 * 10 / 512}, "nine rounds, one left out at each end"
+    assert "96.1 %" in table(verdicts).splitlines()[0]
+
+
 def test_the_table_marks_what_failed():
     lines = table(judge(rounds({"hot 0": 20.0}))).splitlines()
     assert [line.split()[-1] for line in lines if line.startswith("get + put, hot")] == ["FAIL"]
