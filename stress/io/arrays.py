@@ -1,4 +1,4 @@
-"""Arrays that are read from .npz files. Their headers are checked before anything is unpacked: a small file can claim, or hold, terabytes."""
+"""Arrays that are read from .npz files. Headers are checked before anything is unpacked: a small file can hold terabytes."""
 
 import struct
 import tokenize
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stress.errors import UserError
-from stress.io.text import size_text
+from stress.io.text import one_line, shortened, size_text
 
 Array = npt.NDArray[Any]
 
@@ -53,7 +53,7 @@ def read_arrays(path: Path, names: Sequence[str], what: str, most_bytes: int) ->
             return {name: _read(archive, name) for name in found}
     except _UNREADABLE as error:
         # the first sentence of numpy's message; the rest is about pickles
-        reason = " ".join(str(error).partition(". ")[0].split()) or type(error).__name__
+        reason = shortened(one_line(str(error).partition(". ")[0]), 200) or type(error).__name__
         raise UserError(f"{path}: not {what}: {reason}") from error
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from stress.errors import UserError
-from stress.io.text import MIB, shortened
+from stress.io.text import MIB, one_line, shortened
 
 MAX_TEXT_BYTES = 64 * MIB
 MAX_DEPTH = 64  # of lists and objects inside of each other
@@ -108,7 +108,7 @@ def read_toml(path: Path, model: type[Table], context: Mapping[str, Any] | None 
     except RecursionError as error:
         raise UserError(f"{path}: not valid TOML: nested too deeply") from error
     except ValueError as error:
-        raise UserError(f"{path}: not valid TOML: {_one_line(str(error))}") from error
+        raise UserError(f"{path}: not valid TOML: {one_line(str(error))}") from error
     try:
         return model.model_validate(table, context=dict(context or {}))
     except ValidationError as error:
@@ -134,18 +134,14 @@ def first_mistake(error: ValidationError, model: type[BaseModel] | None = None) 
     """
     mistakes = error.errors(include_url=False, include_context=False)
     first: dict[str, Any] = dict(mistakes[0])
-    where = shortened(".".join(_one_line(str(part)) for part in first["loc"]))
-    message = _one_line(str(first["msg"]).removeprefix("Value error, "))
+    where = shortened(".".join(one_line(str(part)) for part in first["loc"]))
+    message = one_line(str(first["msg"]).removeprefix("Value error, "))
     if first["type"] == "extra_forbidden":
         message = "unknown key" if model is None else f"unknown key; allowed here: {', '.join(_keys_beside(model, first['loc']))}"
     elif "input" in first and not isinstance(first["input"], dict | list | tuple):
         message += f" (is {shortened(repr(first['input']))})"
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     return f"{where}: {message}{more}" if where else f"{message}{more}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _keys_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

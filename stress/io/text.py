@@ -18,6 +18,11 @@ def size_text(nr_bytes: int) -> str:
     return f"{nr_bytes / KIB:.3g} KiB" if nr_bytes >= 10 * KIB else f"{nr_bytes} bytes"
 
 
+def one_line(text: str) -> str:
+    """A text without line breaks, for a message of one line."""
+    return " ".join(text.split())
+
+
 def shortened(text: str, most: int = 60) -> str:
     """A text that a user gave, for a message of one line."""
     return text if len(text) <= most else f"{text[:most]}..."
