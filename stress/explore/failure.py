@@ -72,7 +72,10 @@ def failure_of(engine: Engine, choices: list[int], found: Found, strategy: str, 
 
 def check_failures_folder(folder: Path) -> None:
     """Raise UserError unless failures can be written there, before the first one is found."""
-    existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
+    try:
+        existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
+    except (OSError, RuntimeError) as error:  # a circle of links, which is the latter before Python 3.13; a name that is too long
+        raise UserError(f"--failures {shortened(str(folder))}: {getattr(error, 'strerror', 'is a circle of links')}") from error
     if not existing.is_dir():
         raise UserError(f"--failures {folder}: {existing} is not a folder")
     if not is_writable(existing):

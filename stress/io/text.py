@@ -28,6 +28,12 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def message_line(text: str, most: int = 1000) -> str:
+    """A message as one line. The middle of a long one is left out: what is wrong may be at either end of a text that a user gave."""
+    text = one_line(text)
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
+
+
 def clock_text(seconds: float) -> str:
     """A duration: "12.0 s", "3:05:00"."""
     if seconds < 120:
