@@ -9,7 +9,6 @@ guard an invariant is read from them, so that the page cannot promise what is no
 import argparse
 import ast
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,14 +16,14 @@ from pathlib import Path
 from textwrap import fill
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kernels.base.layout import Bug
 from stress.bugs.story import SeededBug, seeded_bugs
 from stress.checkers import Checker, all_checkers
-from stress.errors import UserError
 from stress.explore.model import Model
 from stress.explore.models import known_models
+from stress.io.reading import read_toml
 from stress.io.text import columns
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -123,14 +122,7 @@ def read_catalogue(path: Path = TABLE) -> Catalogue:
 
     Raises      UserError, one line
     """
-    try:
-        return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"{path}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+    return read_toml(path, Catalogue)
 
 
 def cited(text: str) -> list[str]:

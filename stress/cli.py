@@ -16,6 +16,7 @@ import typer
 
 from stress.errors import EXIT_CLEAN, EXIT_HOST, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, PfnstormError, UserError
 from stress.io.output import toughen
+from stress.io.text import message_line
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 #: the base of typer's own usage errors, which it does not export
@@ -437,7 +438,7 @@ def _run_app() -> int:
         return _complain(f"{error}: the installation is incomplete; run `make install`", EXIT_HOST)
     except Exception as error:  # noqa: BLE001  # Python would exit with 1, which is a verdict here
         if isinstance(error, _USAGE_ERROR):
-            return _complain(_one_line(error), EXIT_USAGE)
+            return _complain(_message_of(error), EXIT_USAGE)
         kernels_error = {"UnsupportedHost": EXIT_HOST, "UnknownFlavour": EXIT_USAGE}.get(type(error).__name__)
         if kernels_error is not None:  # by name: importing kernels fixes their flavour
             return _complain(str(error), kernels_error)
@@ -448,13 +449,13 @@ def _run_app() -> int:
     return status if isinstance(status, int) else EXIT_CLEAN
 
 
-def _one_line(usage_error: Exception) -> str:
+def _message_of(usage_error: Exception) -> str:
     if type(usage_error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
         return "missing command; see pfnstorm --help"
     message: str = usage_error.format_message()  # type: ignore[attr-defined]
-    return " ".join(message.replace("Value error, ", "").split())
+    return message.replace("Value error, ", "")
 
 
 def _complain(message: str, exit_code: int) -> int:
-    print(f"pfnstorm: {message}", file=sys.stderr)
+    print(f"pfnstorm: {message_line(message)}", file=sys.stderr)
     return exit_code

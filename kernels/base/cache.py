@@ -11,6 +11,8 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -32,17 +34,52 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pfnstorm"
 
 
-def from_cache(folder: Path, compile_it):
-    """Compile, or load from a folder of the disk cache; a damaged folder is emptied and its code compiled again."""
-    try:
-        return compile_it()
-    except (NumbaError, OSError):
-        raise
-    except Exception:  # a truncated or overwritten pickle can raise anything
-        if not folder.exists():
+def from_cache(folder: Path, compile_in):
+    """Compile, or load from a folder of the disk cache; a damaged folder is emptied and its code compiled again.
+
+    Parameters  compile_in: called with the folder that numba loads from and writes to
+    Raises      OSError if the folder cannot be written and has no code
+    """
+    with _usable(folder) as usable:
+        try:
+            return compile_in(usable)
+        except (NumbaError, OSError):
             raise
-        shutil.rmtree(folder)
-        return compile_it()
+        except Exception:  # a truncated or overwritten pickle can raise anything
+            if not has_code(usable):
+                raise
+            shutil.rmtree(usable)
+            return compile_in(usable)
+
+
+@contextmanager
+def _usable(folder: Path):
+    """The folder itself; if it cannot be written and has code, a copy that exists while the code is loaded.
+
+    numba refuses to load from a folder that it cannot write to.
+    """
+    try:
+        require_writable(folder)
+    except OSError:
+        if not has_code(folder):
+            raise
+    else:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="pfnstorm-kernels-", ignore_cleanup_errors=True) as scratch:
+        yield Path(shutil.copytree(folder, Path(scratch) / folder.name))
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder of the cache if there is none; raise OSError if it cannot be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):  # permissions do not tell for root, or on a read-only file system
+        pass
+
+
+def has_code(folder: Path) -> bool:
+    """Whether a folder of the cache has compiled code."""
+    return any(folder.rglob("*.nbi"))
 
 
 @cache

@@ -62,22 +62,11 @@ class Entry:
         self.name = f"{function.__module__}.{function.__name__}"
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
-        self._dispatcher = None
+        self.dispatcher = None  # of numba, when it is built
 
     def cache_folder(self) -> Path:
         """The folder of this entry's compiled code."""
         return cache_folder(self.function.__module__)
-
-    @property
-    def dispatcher(self):
-        if self._dispatcher is None:
-            saved = config.CACHE_DIR
-            config.CACHE_DIR = str(self.cache_folder())
-            try:
-                self._dispatcher = numba.njit(cache=True, nogil=True, pipeline_class=EntryCompiler, **_COMMON)(self.function)
-            finally:
-                config.CACHE_DIR = saved
-        return self._dispatcher
 
     def signature(self):
         arity = len(inspect.signature(self.function).parameters)
@@ -87,21 +76,27 @@ class Entry:
         """Compile, or load from the disk cache; True if it had to be compiled."""
         if INTERPRETED:
             return False
-        if self._dispatcher is None or not self._dispatcher.signatures:
-            from_cache(self.cache_folder(), self._compile)
+        if self.dispatcher is None:
+            self.dispatcher = from_cache(self.cache_folder(), self._compile)
         return bool(sum(self.dispatcher.stats.cache_misses.values()))
 
-    def _compile(self):
-        self._dispatcher = None
-        self.dispatcher.compile(self.signature())
-        self.dispatcher.disable_compile()
+    def _compile(self, folder: Path):
+        saved = config.CACHE_DIR
+        config.CACHE_DIR = str(folder)
+        try:
+            dispatcher = numba.njit(cache=True, nogil=True, pipeline_class=EntryCompiler, **_COMMON)(self.function)
+        finally:
+            config.CACHE_DIR = saved
+        dispatcher.compile(self.signature())
+        dispatcher.disable_compile()
+        return dispatcher
 
     def __call__(self, mem, *integers):
         if INTERPRETED:
             return self.function(mem, *integers)
-        if self._dispatcher is None or not self._dispatcher.signatures:
+        if self.dispatcher is None:
             self.build()
-        return self._dispatcher(mem, *integers)
+        return self.dispatcher(mem, *integers)
 
 
 def entry(function) -> Entry:
@@ -134,20 +129,19 @@ def task_code(function, name: str, module: str, result=types.void) -> int:
 
     Parameters  name: distinguishes it from others of the same function; module: the module of its kernels, for the cache key
     """
-    folder = cache_folder(module)
 
-    def compiled():
+    def compiled(folder: Path):
         options = {name: value for name, value in _COMMON.items() if name != "no_cfunc_wrapper"}
         code = CFunc(function, ((), result), {}, options, pipeline_class=EntryCompiler)
-        code._cache = _TaskCache(function, name)
-        code.compile()
+        saved = config.CACHE_DIR
+        config.CACHE_DIR = str(folder)
+        try:
+            code._cache = _TaskCache(function, name)
+            code.compile()
+        finally:
+            config.CACHE_DIR = saved
         return code
 
-    saved = config.CACHE_DIR
-    config.CACHE_DIR = str(folder)
-    try:
-        code = from_cache(folder, compiled)
-    finally:
-        config.CACHE_DIR = saved
+    code = from_cache(cache_folder(module), compiled)
     _TASK_CODES.append(code)  # the code must outlive this call
     return code.address

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from kernels.base.layout import Bug
 from stress.checkers import all_checkers
 from stress.errors import UserError, unknown
+from stress.io.reading import read_toml
 from stress.storm.scenario import Scenario
 
 BUG_FOLDER = Path(__file__).resolve().parents[2] / "tests" / "bugs"
@@ -132,14 +133,7 @@ def read_story(path: Path) -> Story:
 
     Raises      UserError, one line
     """
-    try:
-        return Story.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+    return read_toml(path, Story)
 
 
 def seeded_bugs(names: Sequence[str] = (), folder: Path = BUG_FOLDER) -> list[SeededBug]:

@@ -1,12 +1,11 @@
 """A failure as a file: the model, a hash of the kernels, the schedule, and how it ended. Small, readable, refused on other kernels."""
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from kernels.base.cache import import_closure, source_hash
 from stress.errors import UserError
@@ -17,6 +16,8 @@ from stress.explore.models import known_models
 from stress.explore.operations import signature
 from stress.explore.strategies import NAMED
 from stress.io.json_report import is_writable, write_json
+from stress.io.reading import checked, read_json
+from stress.io.text import shortened
 
 SCHEMA = "pfnstorm-failure/1"  # changes when a scheduling point moves, since an old schedule would then be another one
 _EXPLORE = Path(__file__).resolve().parent
@@ -31,11 +32,11 @@ class Failure:
     model: str
     memory: Annotated[str, Field(pattern="^(sc|tso|pso|rmo)$")]
     strategy: str
-    seed: Annotated[int, Field(ge=0)]
-    number: Annotated[int, Field(ge=0)]
-    kernels: str
+    seed: Annotated[int, Field(ge=0, strict=True)]
+    number: Annotated[int, Field(ge=0, strict=True)]
+    kernels: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
     found: Found
-    schedule: tuple[tuple[Annotated[int, Field(ge=0)], str], ...]  # empty: it fails before the first step
+    schedule: tuple[tuple[Annotated[int, Field(ge=0, lt=1 << 31, strict=True)], str], ...]  # empty: it fails before the first step
 
     @property
     def choices(self) -> list[int]:
@@ -71,7 +72,10 @@ def failure_of(engine: Engine, choices: list[int], found: Found, strategy: str, 
 
 def check_failures_folder(folder: Path) -> None:
     """Raise UserError unless failures can be written there, before the first one is found."""
-    existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
+    try:
+        existing = next(each for each in (folder.resolve(), *folder.resolve().parents) if each.exists())
+    except (OSError, RuntimeError) as error:  # a circle of links, which is the latter before Python 3.13; a name that is too long
+        raise UserError(f"--failures {shortened(str(folder))}: {getattr(error, 'strerror', 'is a circle of links')}") from error
     if not existing.is_dir():
         raise UserError(f"--failures {folder}: {existing} is not a folder")
     if not is_writable(existing):
@@ -95,23 +99,14 @@ def load_failure(path: Path) -> Failure:
 
     Raises      UserError, one line
     """
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(stored, dict) or stored.pop("schema", None) != SCHEMA:
-            raise UserError(f"{path}: not a failure of this version ({SCHEMA})")
-        failure = _FAILURE.validate_python(stored)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: not a failure file: {where}: {first['msg']}") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a failure file: {error}") from error
+    stored = read_json(path, "a failure file")
+    if not isinstance(stored, dict) or stored.pop("schema", None) != SCHEMA:
+        raise UserError(f"{path}: not a failure of this version ({SCHEMA})")
+    failure = checked(_FAILURE, stored, path, "a failure file", "explore again")
     if failure.model not in known_models():
-        raise UserError(f"{path}: there is no model {failure.model!r}")
+        raise UserError(f"{path}: there is no model {shortened(failure.model)!r}")
     if failure.strategy not in NAMED:
-        raise UserError(f"{path}: there is no strategy {failure.strategy!r}")
+        raise UserError(f"{path}: there is no strategy {shortened(failure.strategy)!r}")
     if failure.kernels != kernels_hash(known_models()[failure.model]):
         raise UserError(f"{path}: the kernels or the model have changed since this failure was found ({failure.kernels}): explore again")
     return failure

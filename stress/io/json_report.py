@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from stress.errors import EXIT_CLEAN, EXIT_HOST, UserError
+from stress.io.text import shortened
 
 _NAME_BYTES = 255  # NAME_MAX
 _STANDARD = ("/dev/stdout", "/dev/stderr")
@@ -19,6 +20,13 @@ def check_json_path(path: Path) -> None:
         raise UserError("--json: give a file; /dev/stdout is one")
     if any(len(os.fsencode(part)) > _NAME_BYTES for part in path.parts):
         raise UserError(f"--json {str(path)[:40]}...: the name is too long")
+    try:
+        _check_place(path)
+    except (OSError, RuntimeError) as error:  # a circle of links, which is the latter before Python 3.13; a name that is too long
+        raise UserError(f"--json {shortened(str(path))}: {getattr(error, 'strerror', 'is a circle of links')}") from error
+
+
+def _check_place(path: Path) -> None:
     if _open_descriptor(path) is not None or (path.exists() and not path.is_file() and not path.is_dir()):
         return
     if not path.resolve().parent.is_dir():

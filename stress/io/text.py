@@ -18,6 +18,11 @@ def size_text(nr_bytes: int) -> str:
     return f"{nr_bytes / KIB:.3g} KiB" if nr_bytes >= 10 * KIB else f"{nr_bytes} bytes"
 
 
+def one_line(text: str) -> str:
+    """A text without line breaks, for a message of one line."""
+    return " ".join(text.split())
+
+
 def shortened(text: str, most: int = 60) -> str:
     """A text that a user gave, for a message of one line."""
     return text if len(text) <= most else f"{text[:most]}..."
@@ -26,6 +31,12 @@ def shortened(text: str, most: int = 60) -> str:
 def time_text(ns: float) -> str:
     """A short duration: "12.3 us", "4.56 ms"."""
     return f"{ns / 1e3:.1f} us" if ns < 1e6 else f"{ns / 1e6:,.2f} ms"
+
+
+def message_line(text: str, most: int = 1000) -> str:
+    """A message as one line. The middle of a long one is left out: what is wrong may be at either end of a text that a user gave."""
+    text = one_line(text)
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
 
 
 def clock_text(seconds: float) -> str:

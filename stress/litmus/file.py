@@ -16,7 +16,6 @@ Variables and registers are words of letters, digits, _ and ., not beginning wit
 of DESCRIPTION say where a test is from and are ignored; any other field is ignored, too, and reported on stderr.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from stress.errors import UserError
+from stress.io.reading import read_json
+from stress.io.text import one_line, shortened
 from stress.litmus import tape
 from stress.litmus.tape import MAX_THREADS, MAX_VARIABLES, Operation
 
@@ -33,6 +34,8 @@ MEMORY_MODELS = ("sc", "tso", "pso")
 VERDICTS = ("allowed", "forbidden")
 FIELDS = frozenset(("name", "init", "threads", "exists", *MEMORY_MODELS))
 DESCRIPTION = frozenset(("file_title", "aliases", "exists_py", "published", "source", "checked", "comment", "description", "note"))
+_LONGEST_MESSAGE = 300  # a message quotes the file
+_MAX_NESTED = 100  # parentheses and ~ of a condition inside of each other; conditions are read and evaluated recursively
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 _TOKEN = re.compile(
     r"\s*(?P<text>/\\|\\/|~|\(|\)"
@@ -74,7 +77,7 @@ class _MistakeError(ValueError):
 
 
 def _refuse(text: str) -> NoReturn:
-    raise _MistakeError(text)
+    raise _MistakeError(shortened(text, _LONGEST_MESSAGE))
 
 
 def register_name(name: str) -> str:
@@ -92,7 +95,7 @@ class _Parser:
     def __init__(self, text: str, variables: Sequence[str], registers: Sequence[Sequence[str]]) -> None:
         self._variables, self._registers = variables, registers
         self._tokens: list[re.Match[str]] = []
-        self._next, at = 0, 0
+        self._next, self._nested, at = 0, 0, 0
         text = text.strip()
         while at < len(text):
             match = _TOKEN.match(text, at)
@@ -129,15 +132,21 @@ class _Parser:
             _refuse("exists: the condition ends too early")
         token = self._tokens[self._next]
         self._next += 1
+        if token["text"] not in ("~", "("):
+            return self._comparison(token)
+        self._nested += 1
+        if self._nested > _MAX_NESTED:
+            _refuse(f"exists: nested too deeply: more than {_MAX_NESTED} levels")
+        inner = self._atom() if token["text"] == "~" else self._either()
+        self._nested -= 1
         if token["text"] == "~":
-            inner = self._atom()
             return lambda m, r: not inner(m, r)
-        if token["text"] == "(":
-            inner = self._either()
-            if self._peek() != ")":
-                _refuse("exists: a parenthesis is not closed")
-            self._next += 1
-            return inner
+        if self._peek() != ")":
+            _refuse("exists: a parenthesis is not closed")
+        self._next += 1
+        return inner
+
+    def _comparison(self, token: re.Match[str]) -> Condition:
         if token["thread"] is not None:
             return self._register(int(token["thread"]), token["register"], _word(int(token["seen"]), "exists"))
         variable = token["inside"] or token["bare"]
@@ -241,8 +250,8 @@ def parse_test(data: object) -> Litmus:
     for field in ("name", "threads", "exists"):
         if field not in data:
             _refuse(f"no field {field!r}")
-    if not isinstance(data["name"], str) or not data["name"].strip():
-        _refuse(f"name: {data['name']!r} is not a text")
+    if not isinstance(data["name"], str) or not data["name"].strip() or not data["name"].isprintable():
+        _refuse(f"name: {data['name']!r} is not a text of one line")
     if not isinstance(data["exists"], str):
         _refuse(f"exists: {data['exists']!r} is not a text")
     init = data.get("init", {})
@@ -271,25 +280,23 @@ def read_tests(path: Path, warn: Callable[[str], object] = lambda _: None) -> li
 
     Raises      UserError, one line
     """
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not JSON: {error}") from error
+    stored = read_json(path, "a file of litmus tests")
     tests = stored.get("tests") if isinstance(stored, dict) else None
     if not isinstance(tests, list) or not tests:
         raise UserError(f'{path}: not a file of litmus tests, which is {{"tests": [...]}} with at least one')
     found: list[Litmus] = []
+    names: set[str] = set()
     for number, data in enumerate(tests):
-        name = data["name"] if isinstance(data, dict) and isinstance(data.get("name"), str) else f"number {number}"
+        named = isinstance(data, dict) and isinstance(data.get("name"), str) and data["name"].isprintable()
+        name = shortened(data["name"]) if named else f"number {number}"
         try:
             test = parse_test(data)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}: test {name}: {error or 'nested too deeply'}") from error
-        if any(test.name == other.name for other in found):
+        except ValueError as error:
+            raise UserError(f"{path}: test {name}: {error}") from error
+        if test.name in names:
             raise UserError(f"{path}: test {name}: there is another test of this name")
         if ignored := ignored_fields(data):
-            warn(f"{path}: test {name}: ignored: {', '.join(ignored)}")
+            warn(f"{path}: test {name}: ignored: {shortened(one_line(', '.join(ignored)), _LONGEST_MESSAGE)}")
+        names.add(test.name)
         found.append(test)
     return found

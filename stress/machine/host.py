@@ -114,8 +114,11 @@ def require_memory(nr_bytes: int, proc: Path = Path("/proc")) -> None:
         )
 
 
-def require_processes(nr_processes: int) -> None:
-    """Raise HostError if this user may not start so many processes."""
+def require_processes(nr_processes: int, remedy: str = "use fewer --workers") -> None:
+    """Raise HostError if this user may not start so many processes.
+
+    Parameters  remedy: for the message
+    """
     limits = [(resource.getrlimit(resource.RLIMIT_NPROC)[0], "ulimit -u")]
     limits += [(int(text), path) for path in ("/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max") if (text := _read(Path(path)))]
     limits += [
@@ -125,7 +128,7 @@ def require_processes(nr_processes: int) -> None:
     ]
     for limit, name in limits:
         if limit != resource.RLIM_INFINITY and nr_processes >= limit:
-            raise HostError(f"needs {nr_processes} processes, {limit} allowed ({name}): use fewer --workers")
+            raise HostError(f"needs {nr_processes} processes, {limit} allowed ({name}): {remedy}")
 
 
 def usable_cpus() -> list[int]:

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, NR_ZS_CLASSES, NUMBERS, PARAM, SEGMENT_BYTES, Geometry
 from stress.errors import HostError, UserError
+from stress.io.arrays import read_arrays
 from stress.io.text import size_text
-from stress.machine.host import require_memory
+from stress.machine.host import memory_headroom, require_memory
 
 _PAGE_BYTES = mmap.PAGESIZE
 #: The segment begins at a multiple of this, so that all address bits that index a processor's caches and predictors are the same in every
@@ -236,11 +237,7 @@ def load_machine(path: Path) -> dict[str, npt.NDArray[Any]]:
 
     Raises      UserError if the file is not a saved machine of this version's layout
     """
-    try:
-        with path.open("rb") as file, np.load(file) as stored:
-            fields = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a saved machine: {error}") from error
+    fields = read_arrays(path, tuple(FIELDS), "a saved machine", memory_headroom().available_bytes)
     if "header" not in fields or set(FIELDS) - set(fields) - BULKY:
         raise UserError(f"{path}: not a saved machine of this version: its fields differ from kernels/base/layout.py")
     return {name: fields.get(name, np.zeros(0, np.int64)) for name in FIELDS}

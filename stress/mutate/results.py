@@ -8,8 +8,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from stress.errors import HostError, UserError
+from stress.io.reading import first_mistake, parse_json, read_text
 from stress.mutate.operators import Mutant
 
 KILLED, SURVIVED, UNREACHED, UNTRIED = "killed", "survived", "reached by no net", "not tried"
@@ -19,6 +23,8 @@ KILLED, SURVIVED, UNREACHED, UNTRIED = "killed", "survived", "reached by no net"
 class Trial:
     """One net's answer about one mutant, by name. `found` None: nothing was found. `sources`: the hash of the net's own sources."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     mutant: str
     net: str
     found: str | None
@@ -26,6 +32,10 @@ class Trial:
     number: int
     seconds: float
     sources: str = ""
+
+
+_TRIAL = TypeAdapter(Trial)
+_WHAT = "a result of pfnstorm mutate"
 
 
 class Results:
@@ -41,7 +51,7 @@ class Results:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_file():
-                self._read(path.read_text(encoding="utf-8").splitlines(keepends=True))
+                self._read(read_text(path, _WHAT).splitlines(keepends=True))
             self._file = path.open("a", encoding="utf-8")
         except OSError as error:
             raise HostError(f"{path}: {error.strerror}; set PFNSTORM_RESULTS_DIR") from error
@@ -52,9 +62,11 @@ class Results:
                 self.path.write_text("".join(lines[:-1]), encoding="utf-8")
                 return
             try:
-                self._note(Trial(**json.loads(line)))
-            except (ValueError, TypeError) as error:
-                raise UserError(f"{self.path}:{number}: not a result of pfnstorm mutate: {error}; remove the file") from error
+                self._note(_TRIAL.validate_python(parse_json(line)))
+            except ValidationError as error:
+                raise UserError(f"{self.path}:{number}: not {_WHAT}: {first_mistake(error)}; remove the file") from error
+            except ValueError as error:
+                raise UserError(f"{self.path}:{number}: not {_WHAT}: {error}; remove the file") from error
 
     def _note(self, trial: Trial) -> None:
         if trial.sources == self._sources.get(trial.net, trial.sources):

@@ -1,12 +1,11 @@
 """The mutants that may survive, and why: tests/mutants/survivors.toml. A mutant is named by what it changes, never by a line number."""
 
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stress.errors import UserError
+from stress.io.reading import read_toml
 
 TABLE = Path(__file__).resolve().parents[2] / "tests" / "mutants" / "survivors.toml"
 
@@ -58,12 +57,5 @@ def explained(path: Path = TABLE) -> dict[str, Survivor]:
     """
     if not path.is_file():
         return {}
-    try:
-        table = _Table.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+    table = read_toml(path, _Table)
     return {name: survivor for survivor in table.survivor for name in survivor.mutants}

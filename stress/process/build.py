@@ -61,11 +61,19 @@ def entries_of(modules: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _build_lock(folder: Path, out: TextIO) -> Iterator[None]:
-    """One build of an entry at a time: a second process waits for the first one's result instead of doing the same work."""
+    """One build of an entry at a time: a second process waits for the first one's result instead of doing the same work.
+
+    Raises      HostError if the folder cannot be written and has no code; if it has, nothing is built, and there is no lock
+    """
+    from kernels.base.cache import has_code, require_writable
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        require_writable(folder)
         file = (folder / "build.lock").open("w")
     except OSError as error:
+        if has_code(folder):
+            yield
+            return
         raise HostError(f"cannot write compiled kernels to {folder}: {error.strerror}; set PFNSTORM_CACHE_DIR") from error
     with file:
         try:

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kernels.base.layout import NUMBERS
-from stress.errors import UserError
 from stress.io.text import Cell, buddyinfo_lines, section, size_text, table, time_text, verdict_line
-from stress.storm.outcome import SCHEMA
 
 _SHOWN_VIOLATIONS = 10
 
@@ -145,14 +143,7 @@ def _violation_lines(result: dict[str, Any]) -> list[str]:
 
 
 def render(result: dict[str, Any]) -> str:
-    """The whole report.
-
-    Raises      UserError if the result is unfinished or of another schema
-    """
-    if result["verdict"] == "running":
-        raise UserError("this run has no result: it is still running, or its supervisor was killed; its samples are in samples.sqlite")
-    if result.get("schema") != SCHEMA:
-        raise UserError(f"this result has schema {result.get('schema')!r}; this version reads {SCHEMA!r}")
+    """The whole report of a result that a storm returned, or that read_run() checked."""
     spec = result["speculation"]
     lines = [
         *_head(result),

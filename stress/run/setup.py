@@ -65,7 +65,9 @@ def setup_of(request: RunRequest) -> Setup:
 
     Raises      UserError, HostError
     """
-    require_processes(request.sizes.nr_workers)
+    # the number of workers of a replay is that of the trace, whatever --workers says
+    remedy = "use fewer --workers" if request.trace is None else "each CPU of the trace is a worker: record fewer CPUs"
+    require_processes(request.sizes.nr_workers, remedy)
     geometry, params = sized_machine(request)
     require_memory(segment_bytes(geometry) + request.sizes.nr_workers * WORKER_BYTES)
     return Setup(request, geometry, params, plans_of(request), _config(request, geometry))

@@ -4,7 +4,6 @@ run.json is written at the start with the verdict "running" and replaced at the 
 all samples until then are on disk. The supervisor alone writes samples, to SQLite in WAL mode.
 """
 
-import json
 import os
 import sqlite3
 import sys
@@ -13,11 +12,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter
+
 from stress.errors import HostError, UserError
 from stress.io.json_report import write_json
-from stress.storm.outcome import Totals
+from stress.io.reading import checked, is_file, is_folder, read_json
+from stress.io.text import one_line, shortened
+from stress.run.result import RunResult
+from stress.storm.outcome import SCHEMA, Totals
 
-_TABLES = """
+_RESULT = TypeAdapter(RunResult)
+_SAMPLES = TypeAdapter(list[tuple[float, str, int, int]], config=ConfigDict(strict=True))
+
+TABLES = """
 CREATE TABLE role_samples (seconds REAL NOT NULL, role TEXT NOT NULL, operations INTEGER NOT NULL, failures INTEGER NOT NULL);
 CREATE TABLE machine_samples (seconds REAL NOT NULL, free_frames INTEGER NOT NULL, migrated INTEGER NOT NULL,
                               migration_failed INTEGER NOT NULL, parked_seconds REAL NOT NULL, supervisor_rss_bytes INTEGER NOT NULL);
@@ -51,7 +58,7 @@ class RunStore:
             self._database = sqlite3.connect(self.folder / "samples.sqlite", isolation_level=None)
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
-            self._database.executescript(_TABLES)
+            self._database.executescript(TABLES)
         except (OSError, sqlite3.Error) as error:
             raise HostError(f"cannot write results to {self.folder}: {error}; use --no-save or set PFNSTORM_RESULTS_DIR") from error
 
@@ -88,19 +95,21 @@ class RunStore:
 
 
 def read_run(text: str) -> dict[str, Any]:
-    """The result of a run, given by id, "last", its folder, or a JSON file.
+    """The result of a finished run, given by id, "last", its folder, or a JSON file.
 
-    Raises      UserError if there is none, or it is of another schema
+    Raises      UserError if there is none, or if it is unfinished, damaged or of another schema
     """
     path = _find_run(text)
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not a result: {error}") from error
+    result = read_json(path, "a result")
     if not isinstance(result, dict) or "verdict" not in result:
         raise UserError(f"{path}: not a result of pfnstorm run")
+    if result["verdict"] == "running":
+        raise UserError(
+            f"{path}: this run has no result: it is still running, or its supervisor was killed; its samples are in samples.sqlite"
+        )
+    if (schema := result.get("schema")) != SCHEMA:
+        raise UserError(f"{path}: this result has schema {shortened(repr(schema))}; this version reads {SCHEMA!r}")
+    checked(_RESULT, result, path, "a result", "the file was damaged or edited: run again")
     return result
 
 
@@ -111,17 +120,25 @@ def _find_run(text: str) -> Path:
             raise UserError(f"no runs in {runs_folder()}")
         return found[-1]
     for candidate in (Path(text), runs_folder() / text):
-        if candidate.is_dir():
+        if is_folder(candidate):
             return candidate / "run.json"
-        if candidate.is_file():
+        if is_file(candidate):
             return candidate
-    raise UserError(f"no run {text!r} in {runs_folder()}, and no such file")
+    raise UserError(f"no run {shortened(text)!r} in {runs_folder()}, and no such file")
 
 
 def read_samples(folder: Path) -> list[tuple[float, str, int, int]]:
-    """(seconds, role, operations, failures) of all samples of a run, in order."""
-    database = sqlite3.connect(f"file:{folder / 'samples.sqlite'}?mode=ro", uri=True)
+    """(seconds, role, operations, failures) of all samples of a run, in order.
+
+    Raises      UserError if there are none, or if the database is damaged
+    """
+    path = folder / "samples.sqlite"
     try:
-        return database.execute("SELECT seconds, role, operations, failures FROM role_samples ORDER BY rowid").fetchall()
-    finally:
-        database.close()
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            rows = database.execute("SELECT seconds, role, operations, failures FROM role_samples ORDER BY rowid").fetchall()
+        finally:
+            database.close()
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter for an error whose text quotes a damaged schema
+        raise UserError(f"{path}: no samples of pfnstorm run: {shortened(one_line(str(error)), 200)}") from error
+    return checked(_SAMPLES, rows, path, "samples of pfnstorm run", "the file was damaged or edited: run again")

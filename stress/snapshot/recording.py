@@ -4,7 +4,6 @@ The zones of the machine are not in it. Zone Normal begins at 4 GiB on x86-64 an
 the one is taken from which the number of free frames is that of buddyinfo; the zone ends with the last frame that has a flag.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,10 @@ import numpy as np
 
 from kernels.base.layout import NR_ORDERS, WINDOW_FRAMES
 from stress.errors import UserError
+from stress.io.arrays import read_arrays, require_integers
+from stress.io.reading import is_file, parse_json
+from stress.machine.host import memory_headroom
 from stress.snapshot.flags import Ints, Words, has, mask
-from stress.storm.trace import UNREADABLE
 
 ZONE = "Normal"
 FOUR_GIB_PFN = 1 << 20
@@ -23,6 +24,9 @@ FOUR_GIB_PFN = 1 << 20
 _BEGINNINGS = (4096, 1 << 18, FOUR_GIB_PFN)
 #: the share by which buddyinfo's free frames may differ: it was read at another instant
 _TOLERANCE = 0.1
+_FRAME_ARRAYS = ("flags_before", "count_before", "flags_after")
+_BYTES_PER_BYTE = 8  # what settling a recording needs beside each byte that was read: copies in 64-bit words, and masks
+_NUMBER = r"\d{1,18}"  # of /proc: it fits into a word
 _ALIGN = 1 << NR_ORDERS - 1
 DEFAULT_PAGEBLOCK_ORDER = 9
 MIN_BLOCKS = 8
@@ -89,8 +93,8 @@ def read_recording(path: Path) -> Recording:
         blocks_not_movable=_blocks_not_movable(meta.get("pagetypeinfo_before")),
         buddyinfo_before=(before or {}).get(ZONE),
         buddyinfo_after=(after or {}).get(ZONE),
-        vmstat={name: int(value) for name, value in _dict(meta.get("vmstat_delta")).items() if isinstance(value, int)},
-        elapsed_ns=meta["elapsed_ns"] if isinstance(meta.get("elapsed_ns"), int) else None,
+        vmstat={name: value for name, value in _dict(meta.get("vmstat_delta")).items() if _is_word(value)},
+        elapsed_ns=meta["elapsed_ns"] if _is_word(meta.get("elapsed_ns")) else None,
         kernel=str(meta.get("kernel", "")),
         has_counts=counted,
         scanned_elsewhere=_scanned_below(flags[:base], pageblock_order),
@@ -102,37 +106,35 @@ def read_recording(path: Path) -> Recording:
 
 
 def _read(path: Path) -> tuple[dict[str, Words], dict[str, Any]]:
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"{path}: no such recording")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            if not hasattr(stored, "files"):
-                raise ValueError("a single array")
-            arrays = {name: stored[name] for name in ("flags_before", "count_before", "flags_after") if name in stored.files}
-            text = str(stored["meta"][()]) if "meta" in stored.files else "{}"
-    except UNREADABLE as error:
-        reason = " ".join(str(error).partition(". ")[0].split())
-        raise UserError(f"{path}: not a recording (.npz with flags_before): {reason}") from error
+    most_bytes = memory_headroom().available_bytes // _BYTES_PER_BYTE
+    arrays = read_arrays(path, (*_FRAME_ARRAYS, "meta"), "a recording (.npz with flags_before)", most_bytes)
+    meta = arrays.pop("meta", np.array("{}"))
     if "flags_before" not in arrays:
         raise UserError(f"{path}: not a recording: array 'flags_before' is missing")
     for name, values in arrays.items():
-        if values.ndim != 1 or values.dtype.kind not in "iu" or not len(values):
-            raise UserError(f"{path}: array {name!r} must be one-dimensional integers, is {values.ndim}-dimensional {values.dtype}")
+        require_integers(path, name, values)
+        if not len(values):
+            raise UserError(f"{path}: array {name!r} is empty")
     try:
-        meta = json.loads(text)
+        return {name: values.astype(np.uint64) for name, values in arrays.items()}, _dict(parse_json(str(meta[()])))
     except ValueError as error:
         raise UserError(f"{path}: meta is not JSON: {error}") from error
-    return {name: values.astype(np.uint64) for name, values in arrays.items()}, _dict(meta)
 
 
 def _dict(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _is_word(value: object) -> bool:
+    return type(value) is int and abs(value) < 1 << 63
+
+
 def _buddyinfo(text: object) -> dict[str, list[int]] | None:
     """Free blocks by zone and order, summed over the nodes; None if there is no such text."""
     zones: dict[str, list[int]] = {}
-    for name, rest in re.findall(r"zone\s+(\w+)((?:\s+\d+)+)", text if isinstance(text, str) else ""):
+    for name, rest in re.findall(rf"zone\s+(\w+)((?:\s+{_NUMBER})+)", text if isinstance(text, str) else ""):
         blocks = [int(number) for number in rest.split()][:NR_ORDERS]
         blocks += [0] * (NR_ORDERS - len(blocks))
         zones[name] = [a + b for a, b in zip(blocks, zones.get(name, [0] * NR_ORDERS), strict=True)]
@@ -140,7 +142,7 @@ def _buddyinfo(text: object) -> dict[str, list[int]] | None:
 
 
 def _pageblock_order(path: Path, meta: dict[str, Any]) -> int:
-    found = re.search(r"Page block order:\s*(\d+)", str(meta.get("pagetypeinfo_before", "")))
+    found = re.search(rf"Page block order:\s*({_NUMBER})", str(meta.get("pagetypeinfo_before", "")))
     order = int(found[1]) if found else DEFAULT_PAGEBLOCK_ORDER
     if not 1 <= order <= WINDOW_FRAMES.bit_length() - 1:
         raise UserError(f"{path}: pageblocks are of order {order}; the model has windows of at most {WINDOW_FRAMES} frames")
@@ -156,7 +158,7 @@ def _blocks_not_movable(text: object) -> tuple[int, int] | None:
     for line in lines:
         if line.startswith("Number of blocks type"):
             headings = line.removeprefix("Number of blocks type").split()
-        found = re.fullmatch(rf"Node\s+\d+,\s*zone\s+{ZONE}((?:\s+\d+)+)\s*", line)
+        found = re.fullmatch(rf"Node\s+\d+,\s*zone\s+{ZONE}((?:\s+{_NUMBER})+)\s*", line)
         if found and headings:
             numbers = dict(zip(headings, map(int, found[1].split()), strict=False))
             unmovable += numbers.get("Unmovable", 0) + numbers.get("HighAtomic", 0)

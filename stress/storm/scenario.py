@@ -3,15 +3,15 @@
 A mistake is one line that names the file, the key and the values that are allowed.
 """
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationInfo, field_validator, model_validator
 
 from kernels.base.layout import MEETINGS, NUMBERS, PIN_CAPACITY, POLICIES
 from stress.errors import UserError
+from stress.io.reading import is_file, read_toml
 from stress.io.text import shortened
 from stress.machine.sizes import DEFAULT_FILL, DEFAULT_PINS
 from stress.registry import scan_files
@@ -232,17 +232,10 @@ def find_scenario(text: str) -> Path:
         return shipped[text]
     path = Path(text)
     if path.suffix == ".toml" or "/" in text:
-        if _is_file(path):
+        if is_file(path):
             return path
         raise UserError(f"{shortened(text)}: no such scenario file")
     raise UserError(f"unknown scenario {shortened(text)!r}; known: {', '.join(shipped)}, or the path of a .toml file")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that no file can have
-        return False
 
 
 def read_scenario(path: Path, known_roles: Sequence[str] = ()) -> Scenario:
@@ -251,40 +244,7 @@ def read_scenario(path: Path, known_roles: Sequence[str] = ()) -> Scenario:
     Parameters  known_roles: names that may be mixed; empty: not checked
     Raises      UserError, one line
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from error
-    except RecursionError as error:
-        raise UserError(f"{path}: not valid TOML: nested too deeply") from error
-    try:
-        scenario = Scenario.model_validate(table, context={"roles": tuple(known_roles)})
-    except ValidationError as error:
-        raise UserError(f"{path}: {_first_mistake(error)}") from error
+    scenario = read_toml(path, Scenario, {"roles": tuple(known_roles)})
     if path.parent == SCENARIO_FOLDER and scenario.name != path.stem:
         raise UserError(f"{path}: name: is {scenario.name!r}, but must match the file name, {path.stem!r}")
     return scenario
-
-
-def _first_mistake(error: ValidationError) -> str:
-    """The first mistake of a file as "key: what is wrong", and how many more there are."""
-    mistakes = error.errors()
-    first: dict[str, Any] = dict(mistakes[0])
-    where = ".".join(str(part) for part in first["loc"])
-    message = str(first["msg"]).removeprefix("Value error, ").replace("\n", " ")
-    if first["type"] == "extra_forbidden":
-        allowed = ", ".join(_keys_beside(first["loc"]))
-        message = f"unknown key; allowed here: {allowed}"
-    elif "input" in first and not isinstance(first["input"], dict | list | tuple):
-        message += f" (is {first['input']!r})"
-    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-    return f"{where}: {message}{more}" if where else f"{message}{more}"
-
-
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    tables: dict[str, type[BaseModel]] = {"machine": Machine, "workers": Mix, "fragmentation": Fragmentation}
-    if len(location) > 1 and location[0] in tables:
-        return list(tables[str(location[0])].model_fields)
-    return list(Scenario.model_fields)

@@ -7,9 +7,6 @@ recording, and of another order than the allocation (a large block that was spli
 freed by the CPU that allocated it, after its last event, so that a replay can start over.
 """
 
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +16,15 @@ import numpy.typing as npt
 
 from kernels.base.layout import NR_ORDERS, NR_PCPTYPES, TRACE_NONE
 from stress.errors import UserError
+from stress.io.arrays import read_arrays, require_integers
+from stress.io.reading import is_file
+from stress.machine.host import memory_headroom
+from stress.machine.sizes import MAX_WORKERS
 
 KIND_FREE, KIND_ALLOC = 0, 1
 #: frames of the machine for each frame of the recording's peak: CPUs drift apart at full speed, and watermarks keep some frames free
 ROOM = 1.5
+_BYTES_PER_BYTE = 16  # what packing a trace needs beside each byte that was read: lists of Python's integers, and the packed columns
 _COLUMNS = ("t_ns", "cpu", "alloc", "pfn", "order", "migratetype")
 #: the allowed values of each column
 _RANGES = {
@@ -33,22 +35,6 @@ _RANGES = {
     "order": (0, NR_ORDERS - 1),
     "migratetype": (-1, NR_PCPTYPES - 1),
 }
-#: what numpy, zipfile and zlib raise for damaged or foreign files
-UNREADABLE = (
-    OSError,
-    ValueError,
-    TypeError,
-    EOFError,
-    LookupError,
-    SyntaxError,
-    RuntimeError,  # of zipfile: an encrypted file, or NotImplementedError for an unknown compression
-    MemoryError,
-    OverflowError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
 Column = npt.NDArray[Any]
 
 
@@ -103,26 +89,20 @@ def read_trace(path: Path) -> Trace:
 
 
 def _read_columns(path: Path) -> dict[str, Column]:
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"{path}: no such trace file")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            missing = [name for name in _COLUMNS if name not in stored]
-            columns = {name: np.atleast_1d(stored[name]) for name in _COLUMNS if name not in missing}
-    except UNREADABLE as error:
-        # the first sentence of numpy's message; the rest is about pickles
-        reason = " ".join(str(error).partition(". ")[0].split())
-        raise UserError(f"{path}: not a trace (.npz with {', '.join(_COLUMNS)}): {reason}") from error
-    if missing:
-        raise UserError(f"{path}: not a trace: array {missing[0]!r} is missing; needed: {', '.join(_COLUMNS)}")
+    what = f"a trace (.npz with {', '.join(_COLUMNS)})"
+    columns = read_arrays(path, _COLUMNS, what, memory_headroom().available_bytes // _BYTES_PER_BYTE)
+    for name in _COLUMNS:
+        if name not in columns:
+            raise UserError(f"{path}: not a trace: array {name!r} is missing; needed: {', '.join(_COLUMNS)}")
     _check_columns(path, columns)
     return columns
 
 
 def _check_columns(path: Path, columns: dict[str, Column]) -> None:
     for name, values in columns.items():
-        if values.ndim != 1 or values.dtype.kind not in "iub":
-            raise UserError(f"{path}: array {name!r} must be one-dimensional integers, is {values.ndim}-dimensional {values.dtype}")
+        require_integers(path, name, values)
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) != 1:
         raise UserError(f"{path}: arrays differ in length: {', '.join(f'{name} {length}' for name, length in lengths.items())}")
@@ -137,6 +117,8 @@ def _check_columns(path: Path, columns: dict[str, Column]) -> None:
         raise UserError(f"{path}: the events are not in the order of time: event {late} has an earlier t_ns than the one before it")
     if (columns["migratetype"][columns["alloc"].astype(bool)] < 0).any():
         raise UserError(f"{path}: an allocation has migratetype -1")
+    if (nr_cpus := len(np.unique(columns["cpu"]))) > MAX_WORKERS:
+        raise UserError(f"{path}: the trace has {nr_cpus:,} CPUs, and each is a worker: record at most {MAX_WORKERS:,}")
 
 
 def _pack(columns: dict[str, Column]) -> Trace:

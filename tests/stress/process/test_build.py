@@ -87,6 +87,20 @@ def test_a_cache_that_cannot_be_written_is_one_line(entries, tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_a_cache_that_cannot_be_written_is_used_without_a_lock_if_it_has_the_code(entries, tmp_path, monkeypatch):
+    def refuse(folder):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("kernels.base.cache.require_writable", refuse)
+    (entry,) = entries(FakeEntry("m.one", tmp_path))
+    with pytest.raises(HostError, match=r"cannot write compiled kernels to .*: Read-only file system; set PFNSTORM_CACHE_DIR"):
+        build.build_entries(out=io.StringIO())
+    (tmp_path / "m.one.nbi").touch()
+    build.build_entries(out=io.StringIO())
+    assert entry.built == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["m.one.nbi"]
+
+
 def test_a_second_build_of_the_same_entry_waits_for_the_first(entries, tmp_path):
     (entry,) = entries(FakeEntry("m.one", tmp_path))
     out = io.StringIO()

@@ -2,61 +2,9 @@
 
 import copy
 
-import pytest
-
 from stress.checkers import Violation
-from stress.errors import UserError
 from stress.run.report import render
-from stress.storm.outcome import SCHEMA
-
-RESULT = {
-    "schema": SCHEMA,
-    "verdict": "clean",
-    "reason": "no invariant broke in 15.0 s and 4 checks at rest",
-    "diagnosis": [],
-    "violations": [],
-    "config": {
-        "scenario": "storm",
-        "workers": 4,
-        "nodes": 2,
-        "memory_bytes": 256 << 20,
-        "frame_bytes": 4096,
-        "seed": 7,
-        "check": "rest",
-        "chaos": 0.0,
-        "flavour": "fast",
-        "policies": {"migration": "bitmap"},
-    },
-    "host": {"cpu": "a CPU", "cores": 2, "kernel": "Linux 6.18", "python": "3.11", "numba": "0.68.1", "numpy": "2.4.6"},
-    "seconds": 15.0,
-    "parked_seconds": 0.25,
-    "checks": 4,
-    "roles": {
-        "anon": {
-            "operations": 1_234_567,
-            "failures": 3,
-            "ops_per_s": 82304.5,
-            "ns_per_op": {"mean": 300.0, "p50": 250.0, "p99": 900.0, "p99.9": None},
-        }
-    },
-    "vmstat": {"pgalloc": 5000, "pgfree": 4000},
-    "meetings": {
-        "two_scanners_one_block": {"count": 4, "per_minute": 16.0, "floor": 100, "required": True, "met": False},
-        "hint_fault_raced": {"count": 0, "per_minute": 0.0, "floor": 0, "required": False, "met": True},
-    },
-    "speculation": {"tried": 10, "failed_on_zero": 2, "undone_by_recheck": 1, "held_last_reference": 0, "kept": 7},
-    "migration": {
-        "compaction": {"migrated": 100, "failed": 5, "causes": {"lock": 5, "nomem": 0}},
-        "numa_misplaced": {"migrated": 0, "failed": 0, "causes": {"lock": 0, "nomem": 0}},
-    },
-    "contention": {
-        "zone": {"acquisitions": 1000, "contended": 10, "spins": 99},
-        "pcp": {"acquisitions": 0, "contended": 0, "spins": 0},
-        "cmpxchg": {"tried": 50, "failed": 1},
-    },
-    "buddyinfo_before": [[1, 0, 3], [0, 0, 7]],
-    "buddyinfo_after": [[2, 0, 3], [0, 0, 6]],
-}
+from tests.stress.run.canned import RESULT
 
 
 def changed(**values):
@@ -84,12 +32,6 @@ def test_violations_and_diagnosis_are_shown():
     assert "seen 0xff" in text
     assert "and 2 more" in text
     assert "worker 2 held zone lock of node 0" in text
-
-
-@pytest.mark.parametrize(("change", "expected"), [({"verdict": "running"}, "still running"), ({"schema": "x/9"}, "schema 'x/9'")])
-def test_what_cannot_be_rendered_is_one_line(change, expected):
-    with pytest.raises(UserError, match=expected):
-        render(changed(**change))
 
 
 def test_durations_of_ranges_have_a_unit_that_shows_them():

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from stress import cli
-from stress.errors import UserError
+from stress.errors import HostError, UserError
 from stress.machine.host import Headroom
 from stress.run import command
 from tests.stress.snapshot import conftest as recordings
@@ -146,6 +146,19 @@ def test_the_command_of_a_setup_gives_the_same_setup(setup_of, monkeypatch, line
     words = shown[0].split()
     assert words[:2] == ["pfnstorm", "run"]
     assert setup_of(" ".join(words[2:])) == first
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("storm --workers 9", r"needs 9 processes, 2 allowed \(ulimit -u\): use fewer --workers"),
+        ("kmem", r"needs 2 processes, 2 allowed \(ulimit -u\): each CPU of the trace is a worker: record fewer CPUs"),
+    ],
+)
+def test_more_workers_than_processes_are_refused_with_a_remedy(setup_of, monkeypatch, line, expected):
+    monkeypatch.setattr("resource.getrlimit", lambda _: (2, 2))
+    with pytest.raises(HostError, match=expected):
+        setup_of(line)
 
 
 def test_interpreted_kernels_storm_with_one_worker_only(setup_of, monkeypatch):

@@ -12,10 +12,10 @@ import pytest
 from stress.errors import HostError, UserError
 from stress.run.store import RunStore, read_run, read_samples
 from stress.storm.outcome import Totals
+from tests.stress.run.canned import RESULT, WHOLE
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG, HOST = {"scenario": "storm", "workers": 4}, {"cpu": "a CPU"}
-RESULT = {"verdict": "clean", "config": CONFIG, "host": HOST}
 TOTALS = Totals([10, 20], [1, 0], 500, 3, 2)
 
 
@@ -67,6 +67,41 @@ def test_what_is_not_a_result_is_one_line(tmp_path, name, content):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match="not a result"):
         read_run(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"verdict": "running"}, "still running"),
+        ({"schema": "x/9"}, "schema 'x/9'"),
+        ({"verdict": "fine"}, "verdict: Input should be 'clean', "),
+        ({"seconds": None}, r"seconds: Input should be a valid number \(is None\); the file was damaged or edited: run again"),
+        ({"config": RESULT["config"] | {"workers": "4"}}, "config.workers: Input should be a valid integer"),
+        ({"meetings": {"m": {"count": 1}}}, r"meetings.m.per_minute: Field required \(and 3 more\)"),
+        ({"contention": {}}, "contention: there is no row cmpxchg"),
+        ({"contention": {"cmpxchg": {"tried": 1, "failed": 0}, "zone": {"spins": 0}}}, "contention: row zone has no acquisitions"),
+        ({"ranges": {"contig": WHOLE["ranges"]["isolate"]}}, "ranges: contig has no ranges"),
+        ({"fragmentation": WHOLE["fragmentation"], "config": RESULT["config"]}, "fragmentation needs config.geometry"),
+        ({"fragmentation": [WHOLE["fragmentation"][0] | {"free_frames": [1]}]}, "fragmentation.0 is not of 2 nodes and 3 orders"),
+        (
+            {"config": WHOLE["config"] | {"geometry": {"pageblock_order": 3, "frames_per_node": 64}}},
+            "fragmentation has no index of the pageblock order",
+        ),
+    ],
+)
+def test_a_mistake_in_a_result_is_one_line(tmp_path, change, expected):
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(WHOLE | change))
+    with pytest.raises(UserError, match=expected) as caught:
+        read_run(str(path))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("result", [RESULT, WHOLE, WHOLE | {"new": 1}])
+def test_results_of_older_and_newer_versions_are_read(tmp_path, result):
+    (tmp_path / "run.json").write_text(json.dumps(result))
+    assert read_run(str(tmp_path)) == result
 
 
 def test_an_unknown_run_is_one_line(tmp_path, monkeypatch):
@@ -122,3 +157,20 @@ def test_a_result_that_cannot_be_written_is_one_line(store):
     (store.folder / "run.json").mkdir()
     with pytest.raises(HostError, match="cannot write results to"):
         store.finish(RESULT)
+
+
+def test_samples_that_are_missing_or_of_another_type_are_one_line(store, tmp_path):
+    with pytest.raises(UserError, match="no samples of pfnstorm run: unable to open"):
+        read_samples(tmp_path)
+    store.append(1.0, 0.0, ["anon", "numa"], TOTALS)
+    store._database.execute("UPDATE role_samples SET operations = 'many' WHERE role = 'numa'")
+    with pytest.raises(UserError, match=r"samples\.sqlite: not samples of pfnstorm run: 1\.2: Input should be a valid integer"):
+        read_samples(store.folder)
+
+
+def test_the_name_of_a_folder_may_have_any_character(tmp_path, monkeypatch):
+    monkeypatch.setenv("PFNSTORM_RESULTS_DIR", str(tmp_path / "a?b#c%20"))
+    store = RunStore("storm", CONFIG, HOST)
+    store.append(1.0, 0.0, ["anon"], Totals([1], [0], 5, 0, 0))
+    store.close()
+    assert read_samples(store.folder) == [(1.0, "anon", 1, 0)]

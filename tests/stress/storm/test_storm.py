@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stress.run.store import read_samples
+from stress.run.report import render
+from stress.run.store import read_run, read_samples
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +109,9 @@ def test_a_lost_worker_is_named(storm, number, verdict):
     assert result["verdict"] == verdict
     assert result["reason"].startswith(f"worker 1 (pid {storm.workers[1]})")
     assert any("held" in line for line in result["diagnosis"])
+    saved = read_run(str(next(storm.folder.glob("runs/*/run.json"))))
+    assert saved == result
+    assert "verdict: " in render(saved)
     assert list(storm.folder.glob("runs/*/machine.npz"))
 
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from kernels.base.layout import TRACE_NONE
 from stress.errors import UserError
+from stress.io.text import MIB
+from stress.machine.host import Headroom
 from stress.storm.scenario import SCENARIO_FOLDER
 from stress.storm.trace import KIND_ALLOC, _pack, read_trace
 
@@ -65,6 +67,10 @@ def test_events_are_grouped_by_cpu_and_frees_know_their_allocation(write):
         ({"order": np.array([0, 11, 0, 0, 0])}, "'order' has values 0..11"),
         ({"migratetype": np.array([-1, 0, -1, -1, -1])}, "an allocation has migratetype -1"),
         ({"alloc": np.zeros(5, bool)}, "no allocations"),
+        (
+            {name: np.repeat(values, 1000) for name, values in columns().items()} | {"cpu": np.arange(5000)},
+            "the trace has 5,000 CPUs, and each is a worker: record at most 4,096",
+        ),
         ({name: np.zeros(0, int) for name in columns()}, "no allocations"),
     ],
 )
@@ -73,6 +79,14 @@ def test_another_shape_is_one_line(write, changed, expected):
         read_trace(write(**changed))
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_archive_that_unpacks_to_more_than_the_host_has_is_refused_first(write, monkeypatch):
+    path = write(**{name: np.zeros(1_000_000, np.int64) for name in columns()})
+    monkeypatch.setattr("stress.storm.trace.memory_headroom", lambda: Headroom(10 * MIB, "a test"))
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *_: pytest.fail("unpacked"))
+    with pytest.raises(UserError, match=r"its arrays need 45\.8 MiB, and 640 KiB are allowed on this host"):
+        read_trace(path)
 
 
 def test_missing_empty_truncated_and_foreign_files_are_one_line(write, tmp_path):
