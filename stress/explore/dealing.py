@@ -4,6 +4,7 @@ A worker stays with its model while that has blocks to run. Then it takes the ne
 first, if it is not in the cache. If there is none, it helps with a model that is compiled. Neither order decides a result (search.py).
 """
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
@@ -57,7 +58,8 @@ class Dealer:
         self._searches = [search for group in groups for search in group.searches]
         self._busy: dict[Worker, Search] = {}
         self._last: dict[Worker, Model] = {}  # which each explored last
-        self._looked_at = time.monotonic()
+        self._started_at: dict[Worker, float] = {}  # when each began its block, or had compiled its model
+        self._looked_at = self._budget.clock()
 
     def turn(self) -> None:
         """Deal out blocks, and take what workers send; ends when one has sent something, or after _LIVE_S.
@@ -66,57 +68,67 @@ class Dealer:
         """
         for worker in self._made:
             if worker not in self._busy and (search := self._next_search(worker)) is not None:
-                search.start(worker)
-                self._busy[worker], self._last[worker] = search, search.model
+                self._start(worker, search)
         self._live.show(self._searches, self._budget)
         for pipe in wait([worker.pipe for worker in self._busy], _LIVE_S):
             worker = next(each for each in self._busy if each.pipe is pipe)
             self._receive(worker)
-        if (now := time.monotonic()) - self._looked_at >= _LIVE_S:
+        if (now := self._budget.clock()) - self._looked_at >= _LIVE_S:
             self._find_lost(now, suspended=now - self._looked_at > _ABSENT_S)
             self._looked_at = now
+            self._budget.revise()
+
+    def _start(self, worker: Worker, search: Search) -> None:
+        search.start(worker)
+        if search.model.name in self._budget.uncompiled:
+            self._budget.compiling(search.model.name)
+        self._busy[worker], self._last[worker] = search, search.model
+        self._started_at[worker] = self._budget.clock()
 
     def _receive(self, worker: Worker) -> None:
-        search = self._busy[worker]
+        search, now = self._busy[worker], self._budget.clock()
         sent = worker.receive(search.model.name)
         if isinstance(sent, ModelCompiled):
             self._live.clear()
-            self._budget.model_compiled(search.model.name, sent.seconds)
+            self._budget.compiled(search.model.name, sent.seconds)
+            self._started_at[worker] = now
         elif search.take(worker, sent):
             del self._busy[worker]
+            search.used_s += now - self._started_at[worker]
+            if search.finished and search.worker_s is not None:
+                self._budget.search_ended(search.worker_s, search.used_s)
 
     def _next_search(self, worker: Worker) -> Search | None:
-        """What a worker is to explore next; a search for which no time is left is marked, and the next one is chosen."""
-        while (search := next(self._wanted_searches(worker), None)) is not None:
-            if search.begun or self._give_time(search):
+        """What a worker is to explore next.
+
+        When the time is over no model begins, but the first, so that there is a result. One that has begun gets to all its strategies.
+        """
+        while (group := self._next_group(worker)) is not None:
+            if group.begun or not self._budget.is_over or not any(each.begun for each in self._groups):
+                search = next(each for each in group.searches if each.wanted)
+                if not search.begun:
+                    search.worker_s = self._share_s()
                 return search
-            search.unreached = True
+            for search in group.searches:
+                search.unreached = True
         return None
 
-    def _wanted_searches(self, worker: Worker) -> Iterator[Search]:
-        """The first wanted search of each model, those that this worker should take first."""
+    def _next_group(self, worker: Worker) -> ModelSearches | None:
+        """The model that a worker is to explore next: its last one, or else one that no worker explores, or else one that is compiled."""
+        wanted = [group for group in self._groups if any(search.wanted for search in group.searches)]
         explored = {search.model.name for search in self._busy.values()}
         last = self._last.get(worker)
-        ranks: tuple[list[Search], ...] = ([], [], [])
-        for group in self._groups:
-            if (search := next((each for each in group.searches if each.wanted), None)) is not None:
-                if last is not None and group.model.name == last.name:
-                    ranks[0].append(search)
-                elif group.model.name not in explored:
-                    ranks[1].append(search)
-                elif group.model.name not in self._budget.uncompiled:
-                    ranks[2].append(search)
-        for rank in ranks:
-            yield from rank
+        ranks = (
+            (group for group in wanted if last is not None and group.model.name == last.name),
+            (group for group in wanted if group.model.name not in explored),
+            (group for group in wanted if group.model.name not in self._budget.uncompiled),
+        )
+        return next(itertools.chain(*ranks), None)
 
-    def _give_time(self, search: Search) -> bool:
-        """Give a search that begins its share of the time; whether there is any. The first of all searches always begins."""
+    def _share_s(self) -> float | None:
+        """The worker-seconds of a search that begins now."""
         reserved_s = sum(each.left_s for each in self._searches if each.begun and not each.finished)
-        share_s = self._budget.share_s(reserved_s, sum(each.wanted and not each.begun for each in self._searches))
-        if share_s is not None and share_s <= 0 and any(each.begun for each in self._searches):
-            return False
-        search.worker_s = share_s
-        return True
+        return self._budget.share_s(reserved_s, sum(each.wanted and not each.begun for each in self._searches))
 
     def _find_lost(self, now: float, *, suspended: bool) -> None:
         """Look for a worker that was stopped, or has sent nothing for too long. One that compiles sends nothing until it is done.

@@ -32,8 +32,9 @@ class Search:
     Blocks are merged in their order, and none after the first that failed, so that the result does not depend on how many ran at a time.
 
     cut         no more blocks are started, and its result does not count
-    unreached   the time was over before it began
+    unreached   the time was over before its model began
     worker_s    the seconds that all its workers together have; None: any number
+    used_s      the seconds that they have used, with what comes before and after a block
     total       of the blocks that are merged
     """
 
@@ -43,6 +44,7 @@ class Search:
         self.running: dict[Worker, Block] = {}
         self.cut = self.unreached = False
         self.worker_s: float | None = None
+        self.used_s = 0.0
         self._plan = plan
         self._exhaustive = STRATEGIES[NAMED[strategy][0]].exhaustive
         self._ahead: dict[int, tuple[Block, StrategyTally]] = {}  # done before one that comes first, by their first schedule
@@ -144,15 +146,17 @@ class ModelSearches:
         self._may_end_early = plan.schedules is None  # else every strategy has its number of schedules, whatever one explored
         self._nr_settled = 0  # the first searches, about which the verdict says all
 
+    @property
+    def begun(self) -> bool:
+        return any(search.begun for search in self.searches)
+
     def settle(self) -> bool:
         """Add the searches that are over to the verdict; whether it is final."""
         verdict = self.verdict
         for search in self.searches[self._nr_settled :]:
             if verdict.failed is not None or not search.finished or search.cut:
                 break
-            if search.unreached:
-                verdict.unreached.append(search.strategy)
-            else:
+            if not search.unreached:
                 verdict.tallies.append(search.total)
             self._nr_settled += 1
         if verdict.failed is not None or (verdict.complete and self._may_end_early):

@@ -16,12 +16,11 @@ ENDINGS = ("violated", "vacuous", "interrupted", "not reached", "clean")
 
 @dataclass
 class ModelVerdict:
-    """What the strategies found in one model. `broken_off`: they were interrupted; `unreached`: those for which no time was left."""
+    """What the strategies found in one model. `broken_off`: they were interrupted. Without a tally it was not reached."""
 
     model: Model
     tallies: list[StrategyTally] = field(default_factory=list)
     broken_off: bool = False
-    unreached: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> StrategyTally | None:
@@ -120,13 +119,10 @@ def full_table_of(verdicts: Sequence[ModelVerdict]) -> list[str]:
 
 
 def unreached_lines(verdicts: Sequence[ModelVerdict]) -> list[str]:
-    """The models and strategies for which no time was left. One that another strategy has decided is not missed."""
-    missed = [verdict for verdict in verdicts if verdict.unreached and verdict.failed is None and not verdict.complete]
-    if not missed:
-        return []
-    each = [f"{verdict.model.name} ({', '.join(verdict.unreached) if verdict.tallies else 'all'})" for verdict in missed]
-    text = f"no time was left for {', '.join(each)}: give more --seconds, or fewer models"
-    return textwrap.wrap(text, _WIDTH, break_on_hyphens=False)
+    """The models for which no time was left."""
+    names = [verdict.model.name for verdict in verdicts if verdict.ending == "not reached"]
+    text = f"no time was left for {len(names)} of {len(verdicts)} models; a longer --seconds reaches them: {', '.join(names)}"
+    return textwrap.wrap(text, _WIDTH, break_on_hyphens=False) if names else []
 
 
 def verdict_line(verdicts: Sequence[ModelVerdict], nr_models: int, seconds: float, replays: dict[str, str], ended_by: str = "") -> str:
