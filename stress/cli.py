@@ -265,7 +265,12 @@ def explore(
     ] = ExploredMemoryModel.sc,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.1, max=MAX_SECONDS, help=f"for all models together; each strategy has one block at least [{EXPLORE_SECONDS:g}]"),
+        typer.Option(
+            min=0.1,
+            max=MAX_SECONDS,
+            help=f"for all models together [{EXPLORE_SECONDS:g}]. Compiling, once, comes on top: its time is announced. "
+            "All models need about 10 s; those for which no time is left are named at the end",
+        ),
     ] = None,
     schedules: Annotated[
         int | None, typer.Option(min=1, max=1 << 40, help="of each model and strategy, in place of --seconds: the same every time")
@@ -274,6 +279,7 @@ def explore(
     jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="processes [one per core]")] = None,
     json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
     failures: Annotated[Path, typer.Option(help="folder of failing schedules")] = Path("failures"),
+    full: Annotated[bool, typer.Option("--full", help="print a row for each strategy of each model, too")] = False,
     listing: Annotated[bool, typer.Option("--list", help="only list models and strategies")] = False,
 ) -> int:
     """Find interleavings that break an invariant: small models of real kernels under a deterministic scheduler."""
@@ -296,7 +302,7 @@ def explore(
         check_json_path(json)
     check_failures_folder(failures)
     seconds = EXPLORE_SECONDS if seconds is None else seconds
-    return execute(ExploreOptions(*chosen, memory.value, seconds, schedules, seed, jobs or usable_cores(), json, failures))
+    return execute(ExploreOptions(*chosen, memory.value, seconds, schedules, seed, jobs or usable_cores(), json, failures, full))
 
 
 @app.command()

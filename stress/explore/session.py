@@ -16,7 +16,8 @@ from stress.explore.judge import begin_judging, judge_schedule, note_every
 from stress.explore.shrink import shrink
 from stress.explore.strategies import NAMED, STRATEGIES
 
-SLICE_SCHEDULES = 4096  # between two looks at the clock
+SLICE_SCHEDULES = 4096  # between two reports of progress
+_TIMED_SLICE = 256  # between two looks at the clock, if there is a deadline
 TELL_S = 0.4
 
 
@@ -84,12 +85,13 @@ class Session:
         begin_judging(engine, first)
         met_before = self._met()
         start, number, end = time.monotonic(), first, first + nr_schedules
+        most = SLICE_SCHEDULES if deadline is None else _TIMED_SLICE
         reported, ended = start, False
         while number < end and not ended:
             if engine.model.oracle is not None and engine.nr_states_free < SLICE_SCHEDULES:  # each history must be seen as new
                 tally.states.update(engine.final_states())
                 engine.forget_states()
-            number = engine.explore(number, min(SLICE_SCHEDULES, end - number), note_every=note_every(engine.model, number))
+            number = engine.explore(number, min(most, end - number), note_every=note_every(engine.model, number))
             ended = engine.stop == state.STOP_COMPLETE
             tally.complete = bool(engine.words[state.COMPLETE])
             found = judge_schedule(engine, self._good)

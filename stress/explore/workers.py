@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection, Pipe
 
 import psutil
 
-from stress.errors import EXIT_LOST, PfnstormError
+from stress.errors import EXIT_LOST, HostError, PfnstormError, UserError
+from stress.explore.compiling import compile_model
 from stress.explore.engine import Engine
 from stress.explore.model import Model
 from stress.explore.session import BlockProgress, Session, StrategyTally
@@ -35,6 +36,13 @@ class Block:
     first: int
     nr_schedules: int
     seconds: float | None
+
+
+@dataclass(frozen=True)
+class ModelCompiled:
+    """A worker has compiled a model, or loaded it from the cache, before its first block of it."""
+
+    seconds: float
 
 
 class Worker:
@@ -62,16 +70,18 @@ class Worker:
             raise LostWorkerError(f"a worker that was to explore {block.model} {self._how_it_died()}") from error
         self.active_at = time.monotonic()
 
-    def receive(self, model: str) -> BlockProgress | StrategyTally:
-        """What it sends about its block of a model: progress, or in the end the tally.
+    def receive(self, model: str) -> ModelCompiled | BlockProgress | StrategyTally:
+        """What it sends about its block of a model: that the model is compiled, progress, or in the end the tally.
 
-        Raises      LostWorkerError if it has died
+        Raises      LostWorkerError if it has died; UserError or HostError if the model cannot be compiled
         """
         self.active_at = time.monotonic()
         try:
-            sent: BlockProgress | StrategyTally = self.pipe.recv()
+            sent: ModelCompiled | BlockProgress | StrategyTally | PfnstormError = self.pipe.recv()
         except (EOFError, ConnectionError) as error:
             raise LostWorkerError(f"a worker that explored {model} {self._how_it_died()}") from error
+        if isinstance(sent, PfnstormError):
+            raise sent
         return sent
 
     def stop(self) -> None:
@@ -100,7 +110,12 @@ def serve_blocks(pipe: Connection, models: dict[str, Model]) -> None:
         if session is None or key != (block.model, block.memory):
             if session is not None:
                 session.engine.close()
-            key = (block.model, block.memory)
+            session, key = None, (block.model, block.memory)
+            try:
+                pipe.send(ModelCompiled(compile_model(models[block.model])))
+            except (UserError, HostError) as error:
+                pipe.send(error)
+                return
             session = Session(Engine(models[block.model], block.memory))
         deadline = None if block.seconds is None else time.monotonic() + block.seconds
         pipe.send(session.run_block(block.strategy, block.seed, block.first, block.nr_schedules, deadline, pipe.send))

@@ -1,6 +1,5 @@
-"""Searches with workers that answer as the test says: order, budget, and what counts when one fails or explores everything."""
+"""Searches whose workers answer as the test says: order, budget, and what counts when one fails or explores everything."""
 
-import io
 from dataclasses import dataclass, field
 
 import pytest
@@ -8,36 +7,27 @@ import pytest
 from stress.explore import search as module
 from stress.explore.diagnosis import Found
 from stress.explore.failure import Failure
-from stress.explore.search import ModelSearches, Search, SearchLine, SearchPlan, search_all
+from stress.explore.search import ModelSearches, Search, SearchPlan
 from stress.explore.session import BlockProgress, StrategyTally
-from stress.explore.workers import LostWorkerError
 
 BLOCK = module._BLOCK_SCHEDULES
 
 
 @dataclass(eq=False)
 class FakeWorker:
-    """Takes blocks, and sends what the test puts into its mailbox."""
+    """Takes blocks, and answers when the test says so."""
 
     blocks: list = field(default_factory=list)
-    mailbox: list = field(default_factory=list)
-    active_at: float = 0.0
-    is_stopped: bool = False
-    pid: int = 4711
 
     def start(self, block):
         self.blocks.append(block)
-
-    def receive(self, model):
-        return self.mailbox.pop(0)
 
     def finish(self, search, *, failed_at=None, seconds=1.0, complete=False):
         """Answer the last block; a failure ends it."""
         block = self.blocks[-1]
         failure = None if failed_at is None else Failure("m", "sc", "random", 1, failed_at, "", Found("bug"), ())
         nr_run = block.nr_schedules if failed_at is None else failed_at - block.first + 1
-        self.mailbox.append(StrategyTally(block.strategy, nr_run, seconds=seconds, complete=complete, failure=failure))
-        return search.receive(self)
+        return search.take(self, StrategyTally(block.strategy, nr_run, seconds=seconds, complete=complete, failure=failure))
 
 
 @pytest.fixture
@@ -47,8 +37,14 @@ def model():
     return all_models()["refcount-cas"]
 
 
-def plan(schedules=None, worker_s=0.0):
-    return SearchPlan("sc", 3, schedules, worker_s)
+def plan(schedules=None):
+    return SearchPlan("sc", 3, schedules)
+
+
+def timed_search(model, strategy, worker_s):
+    search = Search(model, strategy, plan())
+    search.worker_s = worker_s
+    return search
 
 
 def test_a_budget_of_schedules_is_dealt_out_exactly(model):
@@ -69,14 +65,14 @@ def test_a_budget_of_schedules_is_dealt_out_exactly(model):
 
 
 def test_an_exhaustive_strategy_is_one_block(model):
-    search, worker = Search(model, "dpor", plan(worker_s=9.0)), FakeWorker()
+    search, worker = timed_search(model, "dpor", 9.0), FakeWorker()
     search.start(worker)
     assert not search.wanted
     assert (worker.blocks[0].nr_schedules, worker.blocks[0].seconds) == (1 << 40, 9.0)
 
 
 def test_a_budget_of_seconds_ends_when_it_is_spent_and_running_blocks_count(model):
-    search, one, other = Search(model, "random", plan(worker_s=5.0)), FakeWorker(), FakeWorker()
+    search, one, other = timed_search(model, "random", 5.0), FakeWorker(), FakeWorker()
     search.start(one)
     one.finish(search, seconds=2.0)
     search.start(one)
@@ -114,8 +110,7 @@ def test_an_interrupted_search_knows_all_schedules_that_ran(model):
     for worker in workers:
         search.start(worker)
     workers[1].finish(search)
-    workers[0].mailbox.append(BlockProgress(100, "half"))
-    assert not search.receive(workers[0])
+    assert not search.take(workers[0], BlockProgress(100, "half"))
     assert search.describe() == "refcount-cas random half"
     assert search.break_off().nr_run == BLOCK + 100
 
@@ -125,6 +120,7 @@ def run_group(model, answers, plan_, *, settle_each=True):
     group = ModelSearches(model, [strategy for strategy, _ in answers], plan_)
     workers = [FakeWorker() for _ in answers]
     for search, worker in zip(group.searches, workers, strict=True):
+        search.worker_s = 1.0
         search.start(worker)
     done = []
     for search, worker, (_, answer) in zip(group.searches, workers, answers, strict=True):
@@ -145,7 +141,7 @@ def test_what_ran_beside_a_search_that_failed_does_not_count(model, settle_each)
 
 @pytest.mark.parametrize(("schedules", "counted"), [(None, ["dpor"]), (BLOCK, ["dpor", "random"])])
 def test_a_complete_search_ends_the_others_unless_each_has_a_number_of_schedules(model, schedules, counted):
-    group, done = run_group(model, [("dpor", {"complete": True}), ("random", {})], plan(schedules, worker_s=1.0))
+    group, done = run_group(model, [("dpor", {"complete": True}), ("random", {})], plan(schedules))
     assert done[-1]
     assert [tally.strategy for tally in group.verdict.tallies] == counted
 
@@ -160,36 +156,10 @@ def test_a_verdict_that_was_broken_off_has_what_ran(model):
     assert [(tally.strategy, tally.nr_run) for tally in group.verdict.tallies] == [("random", BLOCK)]
 
 
-@pytest.mark.parametrize(
-    ("worker", "suspended", "message"),
-    [
-        (FakeWorker(is_stopped=True, active_at=1000.0), False, "process 4711, was stopped by a signal"),
-        (FakeWorker(active_at=1000.0 - module._SILENT_S - 1), False, "has sent nothing for"),
-        (FakeWorker(active_at=1000.0 - module._SILENT_S - 1), True, None),
-        (FakeWorker(active_at=1000.0 - module._SILENT_S + 1), False, None),
-    ],
-)
-def test_a_worker_is_lost_if_it_was_stopped_or_is_silent(model, worker, suspended, message):
-    busy = {worker: Search(model, "random", plan(1))}
-    if message is None:
-        module._find_lost(busy, 1000.0, suspended=suspended)
-    else:
-        with pytest.raises(LostWorkerError, match=message):
-            module._find_lost(busy, 1000.0, suspended=suspended)
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, LostWorkerError])
-def test_verdicts_until_an_interrupt_are_reported_before_it(model, monkeypatch, error):
-    def interrupted(searches, made, live):
-        worker = FakeWorker()
-        searches[0].start(worker)
-        worker.finish(searches[0])
-        yield
-        raise error
-
-    monkeypatch.setattr(module, "_deal_out", interrupted)
-    verdicts = search_all([model, model], ["random"], plan(2 * BLOCK), [], SearchLine(io.StringIO()))
-    verdict = next(verdicts)
-    assert (verdict.broken_off, verdict.nr_run) == (True, BLOCK)
-    with pytest.raises(error):
-        next(verdicts)  # the second model has not begun, so there is no verdict on it
+def test_a_model_that_was_not_reached_has_a_verdict_without_tallies(model):
+    group = ModelSearches(model, ["random", "pos"], plan())
+    assert not group.settle()
+    for search in group.searches:
+        search.unreached = True
+    assert group.settle()
+    assert (group.verdict.ending, group.verdict.tallies) == ("not reached", [])
