@@ -81,7 +81,11 @@ def prepare(options: RunOptions) -> Setup:
     """
     if options.json is not None:
         check_json_path(options.json)
-    return setup_of(request_of(options))
+    setup = setup_of(request_of(options))
+    scenario = setup.request.scenario
+    if options.trace is not None and (scenario.roles or scenario.workers):
+        print(f"pfnstorm: --trace: its replay takes the place of the roles of scenario {scenario.name}", file=sys.stderr)
+    return setup
 
 
 def require_atomic(setup: Setup) -> None:
@@ -112,8 +116,6 @@ def request_of(options: RunOptions) -> RunRequest:
         trace_path = options.trace or (path.parent / scenario.trace if scenario.trace else None)
         trace = read_trace(trace_path) if trace_path is not None else None
         sizes = modelled_sizes(options, scenario, trace, window_blocks)
-    if options.trace is not None and (scenario.roles or scenario.workers):
-        print(f"pfnstorm: --trace: its replay takes the place of the roles of scenario {scenario.name}", file=sys.stderr)
     if options.trace is not None or options.snapshot is not None:
         # the scenario's meetings belong to the roles that the trace replaces, or to another machine than the recorded one
         scenario = scenario.model_copy(update={"meetings": ()})

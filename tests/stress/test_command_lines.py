@@ -33,7 +33,7 @@ EXIT_CODES = {0, 1, 2, 3, 4, 5, 130}  # 70 is a bug
 WORK = (
     *("stress.run.command.make_machine", "stress.snapshot.command.build_storm_entries", "stress.process.build.build_entries"),
     *("stress.process.build.build_flavours", "stress.bugs.command.storm_all", "stress.bugs.detect.run_detection"),
-    *("stress.explore.command.build_models", "stress.explore.compiling.build_models", "stress.explore.replay.subprocess.run"),
+    *("stress.explore.command.compile_work", "stress.explore.compiling.build_models", "stress.explore.replay.subprocess.run"),
     "stress.mutate.command.make_woven",
 )
 COMMANDS = {info.name or info.callback.__name__: info.callback for info in cli.app.registered_commands}
@@ -95,6 +95,7 @@ def paths(folder):
     (folder / "a\nb.json").touch()
     made = [str(path) for path in sorted(folder.iterdir())]
     beside = [str(folder / name) for name in ("none.json", "none/x.json", "plot.svg", "plot", "run.json/below", "x" * 300)]
+    beside += [f"{'x' * 300}/a.svg", "x/" * 3000]
     return [
         *made,
         *beside,
@@ -192,3 +193,26 @@ def test_a_command_line_is_accepted_or_refused_in_one_line(name, command, tmp_pa
         seen[status] += 1
     assert seen[0] >= NR_LINES // 50, f"hardly any command line is accepted: {seen}"
     assert seen[2] >= NR_LINES // 50, f"hardly any command line is refused: {seen}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compare", "--plot", f"{'x' * 300}/a.svg"),
+        ("compare", "--plot", "/proc/a.svg"),
+        ("compare", "--axis", "a\nb"),
+        ("bugs", "--json", "files/circle"),
+        ("explore", "--failures", "files/circle"),
+        ("replay", "files/a\nb.json"),
+        ("run", "--trace", "files/trace.npz", "--memory", "4K"),
+        ("run", "--set", "x" * 5000),
+    ],
+)
+def test_mistakes_that_had_more_than_one_line(words, command, tmp_path):
+    (tmp_path / "files").mkdir()
+    paths(tmp_path / "files")
+    status, err = command(words)
+    assert status == 2
+    assert err.startswith("pfnstorm: ")
+    assert err.count("\n") == 1
+    assert len(err) < 2000
