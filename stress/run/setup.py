@@ -17,10 +17,10 @@ from stress.snapshot.load import Start
 from stress.storm.fragmentation import check_fragmentation
 from stress.storm.scenario import Scenario, chosen_values, policy_params
 from stress.storm.trace import Trace
-from stress.storm.workers import Plan
+from stress.storm.workers import UNCROWDED_WORKERS, Plan
 
 REPLAY_ROLE = "replay"
-CROWDED_WORKERS, CROWDED_NICENESS = 4, 10  # for each processor: the most that run at the supervisor's priority; the others' niceness
+CROWDED_NICENESS = 10  # of workers, where more than UNCROWDED_WORKERS share a processor
 WORKER_BYTES = 8 * MIB  # what a worker may need beyond the segment
 
 
@@ -108,7 +108,7 @@ def plans_of(request: RunRequest) -> list[Plan]:
     names, cpus = role_names(), usable_cpus()
     if request.trace is not None and REPLAY_ROLE not in names:
         raise UserError(f"a trace needs the role {REPLAY_ROLE!r}; known: {', '.join(names)}")
-    niceness = CROWDED_NICENESS if request.sizes.nr_workers > CROWDED_WORKERS * len(cpus) else 0
+    niceness = CROWDED_NICENESS if request.sizes.nr_workers > UNCROWDED_WORKERS * len(cpus) else 0
     plans = []
     for cpu in range(request.sizes.nr_workers):
         weights = {REPLAY_ROLE: 1.0} if request.trace is not None else request.scenario.weights_of(cpu)

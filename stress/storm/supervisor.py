@@ -6,6 +6,7 @@ invariant, the supervisor halts the machine instead: kernels exit by themselves,
 
 import gc
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from stress.checkers import Violation
 from stress.errors import HostError
 from stress.storm.scene import read_bugs, with_scenes
 from stress.storm.watch import Loss, Watch
-from stress.storm.workers import BatchSizes, Plan, RunBatch, StopWord, ask_workers, fork_worker
+from stress.storm.workers import BatchSizes, Plan, RunBatch, StopWord, ask_workers, batch_target_ns, fork_worker
 
 _TICK_S = 0.02
 _IMPATIENCE_S = 1.0
@@ -43,7 +44,7 @@ class Ending:
     interrupted: bool = False
     seconds: float = 0.0
     parked_seconds: float = 0.0
-    cpu_seconds: float = 0.0  # of all workers together, until they parked for the last time
+    cpu_seconds: float = 0.0  # of all workers together
     nr_checks: int = 0
     violations: list[Violation] = field(default_factory=list)
     loss: Loss | None = None
@@ -53,6 +54,12 @@ class _LostError(Exception):
     def __init__(self, loss: Loss) -> None:
         super().__init__(loss.summary())
         self.loss = loss
+
+
+def children_cpu_seconds() -> float:
+    """The CPU time of all children of this process that have been reaped."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class Interrupts:
@@ -102,7 +109,8 @@ class Supervisor:
         self._mem, self._plans, self._run_batch, self._role_names = mem, plans, run_batch, role_names
         self._check_all, self._on_second, self._on_start = check_all, on_second, on_start
         self._stop = StopWord()
-        self._sizes = BatchSizes(max((len(plan.weights) for plan in plans), default=0))
+        target_ns = batch_target_ns(len(plans), len({plan.pin_to for plan in plans}))
+        self._sizes = BatchSizes(max((len(plan.weights) for plan in plans), default=0), target_ns)
         self._ending = Ending()
         self._watch = Watch(mem, [], role_names)
         self._generation = 1
@@ -113,6 +121,7 @@ class Supervisor:
 
         Parameters  on_ready: called while all workers are parked for the first time
         """
+        cpu_before = children_cpu_seconds()
         try:
             self._start(interrupts)
             if self._await_parked(lambda: interrupts.requested):
@@ -127,6 +136,7 @@ class Supervisor:
             self._lose(lost.loss)
         finally:
             self._kill_all()
+        self._ending.cpu_seconds = children_cpu_seconds() - cpu_before
         return self._ending
 
     # -- phases
@@ -170,12 +180,12 @@ class Supervisor:
         self._ending.seconds = time.monotonic() - self._started
         deadline = time.monotonic() + _INTERRUPT_GRACE_S
         parked = self._park(lambda: interrupts.requested and time.monotonic() > deadline)
-        self._ending.cpu_seconds = self._watch.cpu_seconds()
+        # a worker that exits writes nothing to the machine, so it is checked meanwhile: a thousand take seconds to exit
+        self._stop.set()
+        ask_workers(self._mem, self._generation + 1)
         if not self._ending.violations and parked:
             self._check()
         self._on_second(self._ending.seconds, self._ending.parked_seconds)
-        self._stop.set()
-        ask_workers(self._mem, self._generation + 1)
         deadline = time.monotonic() + _REAP_LIMIT_S
         while self._watch.alive and time.monotonic() < deadline:
             self._look(expect_exit=True)
@@ -188,7 +198,6 @@ class Supervisor:
     def _lose(self, loss: Loss) -> None:
         if self._started:
             self._ending.seconds = time.monotonic() - self._started
-        self._ending.cpu_seconds = self._watch.cpu_seconds()
         self._halt()
         bugs = read_bugs(self._mem, self._role_names)
         if bugs:

@@ -75,10 +75,6 @@ class Watch:
         """
         return self._reap(expect_exit) or self._confirm_stops() or self._look_for_stalls()
 
-    def cpu_seconds(self) -> float:
-        """The CPU time of all workers that are alive."""
-        return sum(cpu_time_ns(pid) for pid in self.alive) / 1e9
-
     def forget_progress(self) -> None:
         """Restart the measurement of stalls: the workers were parked."""
         self._progress.clear()

@@ -22,7 +22,8 @@ import numpy as np
 from stress.process.child import fork_child
 from stress.process.futex import wait_while, wake_all
 
-BATCH_TARGET_NS = 2_000_000
+BATCH_TARGET_NS, BATCH_TARGET_MIN_NS = 2_000_000, 200_000
+UNCROWDED_WORKERS = 4  # for each processor: the most that have batches of BATCH_TARGET_NS, and the supervisor's priority
 NR_OPS_MIN, NR_OPS_MAX = 1, 100_000
 _PARK_LOOK_S = 5.0  # a parked worker looks at its words this often even if no process wakes it
 
@@ -63,7 +64,8 @@ class BatchSizes:
     many more workers than processors is all the CPU time that a short run gives it.
     """
 
-    def __init__(self, nr_roles: int) -> None:
+    def __init__(self, nr_roles: int, target_ns: int = BATCH_TARGET_NS) -> None:
+        self._target_ns = target_ns
         self._shared = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64, count=nr_roles)
         self._own = [0] * nr_roles
 
@@ -73,7 +75,7 @@ class BatchSizes:
 
     def learn(self, role: int, nr_ops: int, elapsed_ns: int) -> None:
         """Take in how long a batch took."""
-        self._own[role] = next_nr_ops(nr_ops, elapsed_ns)
+        self._own[role] = next_nr_ops(nr_ops, elapsed_ns, self._target_ns)
         self._shared[role] = self._own[role]
 
 
@@ -89,9 +91,15 @@ class RoleMixer:
         return self._random.choices(self._roles, cum_weights=self._cumulative)[0]
 
 
-def next_nr_ops(nr_ops: int, elapsed_ns: int) -> int:
-    """The batch size that takes about BATCH_TARGET_NS. It at most doubles, since one fast batch proves little."""
-    wanted = nr_ops * BATCH_TARGET_NS // max(elapsed_ns, 1)
+def batch_target_ns(nr_workers: int, nr_processors: int) -> int:
+    """How long a batch is to take. It is shorter for workers that queue for processors, since parking waits for the last of them."""
+    share = min(1.0, UNCROWDED_WORKERS * nr_processors / max(1, nr_workers))
+    return max(BATCH_TARGET_MIN_NS, int(BATCH_TARGET_NS * share))
+
+
+def next_nr_ops(nr_ops: int, elapsed_ns: int, target_ns: int = BATCH_TARGET_NS) -> int:
+    """The batch size that takes about `target_ns`. It at most doubles, since one fast batch proves little."""
+    wanted = nr_ops * target_ns // max(elapsed_ns, 1)
     return max(NR_OPS_MIN, min(wanted, 2 * nr_ops, NR_OPS_MAX))
 
 

@@ -2,7 +2,16 @@
 
 from collections import Counter
 
-from stress.storm.workers import BATCH_TARGET_NS, NR_OPS_MAX, BatchSizes, RoleMixer, StopWord, next_nr_ops
+from stress.storm.workers import (
+    BATCH_TARGET_MIN_NS,
+    BATCH_TARGET_NS,
+    NR_OPS_MAX,
+    BatchSizes,
+    RoleMixer,
+    StopWord,
+    batch_target_ns,
+    next_nr_ops,
+)
 
 
 def drawn(seed, cpu, number=4000, weights=(3.0, 0.0, 1.0)):
@@ -52,3 +61,9 @@ def test_a_worker_starts_a_role_with_what_another_has_learned():
     other._shared = sizes._shared  # as a fork shares it
     assert other.next(1) == BATCH_TARGET_NS // 250
     assert other.next(0) == 1
+
+
+def test_batches_of_crowded_workers_are_short():
+    assert batch_target_ns(8, 2) == BATCH_TARGET_NS
+    assert batch_target_ns(16, 2) == BATCH_TARGET_NS // 2
+    assert batch_target_ns(1024, 2) == BATCH_TARGET_MIN_NS
