@@ -9,8 +9,8 @@ from typing import TextIO
 
 from stress.explore.compiling import CompileWork
 
-#: seconds for a unit of CompileWork until something is compiled; measured on a server's core at 2.7 GHz
-GUESSED_UNIT_S = 0.0085
+#: seconds for a unit of CompileWork, a guess until something is compiled; measured on an idle AMD EPYC
+GUESSED_UNIT_S = 0.006
 _TOLERATED = 0.15  # of the announced time
 _TOLERATED_S = 2.0
 _LEAST_S = 0.01  # of a search that begins at all
