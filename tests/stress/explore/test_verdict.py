@@ -38,7 +38,10 @@ def test_the_verdict_is_the_worst_that_is_known(model):
     assert ModelVerdict(model, [blind]).text() == f"vacuous: no schedule had {never}"
     assert ModelVerdict(model, [blind, clean]).text() == "clean"  # one strategy has met it
     assert ModelVerdict(model, [blind], broken_off=True).text() == "interrupted after 1,000 schedules, clean until then"
-    assert ModelVerdict(model, [blind, failed], broken_off=True).text() == "violated: WORD_CHANGED (I6) on cpu 0: memdesc 1, expected memdesc 2"
+    assert (
+        ModelVerdict(model, [blind, failed], broken_off=True).text()
+        == "violated: WORD_CHANGED (I6) on cpu 0: memdesc 1, expected memdesc 2"
+    )
 
 
 def test_json_has_every_strategy_and_the_sums(model):
