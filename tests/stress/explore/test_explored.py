@@ -128,14 +128,16 @@ def test_a_failing_budget_is_the_same_for_any_number_of_jobs(tmp_path):
 
 
 def test_a_command_keeps_its_seconds_and_ends_with_the_verdict(tmp_path):
-    run("-m", "stress", "explore", "refcount-cas", "refcount-frozen-bit", "--strategy", "random", "--schedules", "1", cwd=tmp_path)  # warm
+    words = ("-m", "stress", "explore", "refcount-cas", "refcount-frozen-bit", "--strategy", "surw", "--strategy", "pos")
+    run(*words, "--schedules", "1", cwd=tmp_path)  # compiles them
     start = time.monotonic()
-    done = run("-m", "stress", "explore", "refcount-cas", "refcount-frozen-bit", "--strategy", "random", "--seconds", "15", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert time.monotonic() - start < 1.2 * 15 + 5  # which it takes to start
+    done = run(*words, "--seconds", "10", cwd=tmp_path)
+    assert time.monotonic() - start < 1.2 * 10 + 10  # for starting, on a busy host
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert "to compile" not in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["model", "refcount-cas", "refcount-frozen-bit", "verdict:"]
-    assert re.fullmatch(r"verdict: clean: 2 models, 0 complete, [\d,]+ schedules in 1[3-8] s", done.stdout.splitlines()[-1])
+    taken = re.fullmatch(r"verdict: clean: 2 models, 0 complete, [\d,]+ schedules in (\d+) s", done.stdout.splitlines()[-1])
+    assert 8 <= int(taken[1]) <= 12
 
 
 def test_an_empty_cache_is_announced_and_its_models_are_explored(tmp_path):
