@@ -122,7 +122,9 @@ class _Report:
 
     def lines(self, seconds: float, ended_by: KeyboardInterrupt | PfnstormError | None) -> list[str]:
         """The tables, what was not reached, and the verdict."""
-        why = "" if ended_by is None else "by a signal: " if isinstance(ended_by, KeyboardInterrupt) else f"{ended_by}: "
+        why = (
+            "" if ended_by is None else "by a signal: " if isinstance(ended_by, KeyboardInterrupt) else f"{str(ended_by).splitlines()[0]}: "
+        )
         return [
             *(full_table_of(self.verdicts) if self._options.full else ()),
             *table_of(self.verdicts),

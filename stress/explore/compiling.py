@@ -25,9 +25,9 @@ from stress.process.build import build_entries, entries_of
 from stress.process.child import fork_child
 
 #: compiling a kernel takes about so many times as long when a process meets it first, since it infers the types then
-_FIRST_TIMES = 5.7
+_FIRST_TIMES = 5.6
 #: compiling the scheduler takes about as long as compiling so many kernels again
-_SCHEDULER_WORK = 1500.0
+_SCHEDULER_WORK = 2200.0
 
 
 @dataclass(frozen=True)

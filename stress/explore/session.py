@@ -18,6 +18,7 @@ from stress.explore.strategies import NAMED, STRATEGIES
 
 SLICE_SCHEDULES = 4096  # between two reports of progress
 _TIMED_SLICE = 256  # between two looks at the clock, if there is a deadline
+_LEAST_SCHEDULES = 64  # whatever the deadline, so that a model does what it is for
 TELL_S = 0.4
 
 
@@ -78,6 +79,8 @@ class Session:
     ) -> StrategyTally:
         """Explore schedules first..first+nr_schedules-1, until one fails, everything is explored, or the deadline (time.monotonic()).
 
+        At least _LEAST_SCHEDULES are run.
+
         Parameters  report: is called every TELL_S
         """
         engine, tally = self.engine, StrategyTally(strategy)
@@ -99,7 +102,7 @@ class Session:
                 self._fail(tally, found, seed, number - 1)
                 break
             now = time.monotonic()
-            if deadline is not None and now >= deadline:
+            if deadline is not None and now >= deadline and number - first >= _LEAST_SCHEDULES:
                 break
             if report is not None and now - reported > TELL_S:
                 reported = now

@@ -129,9 +129,9 @@ def test_a_cold_command_takes_as_long_as_was_announced_last(explore, actual):
     announced = [int(line.split(" s in all")[0].split()[-1]) for line in done.said.splitlines()]
     assert announced[0] == 130
     assert abs(done.took - announced[-1]) <= 0.05 * announced[-1]
-    assert abs(done.took - (40 + sum(compile_s.values()) / 2)) <= 0.2 * done.took
+    assert done.took - sum(compile_s.values()) / 2 >= 20  # the time for exploring
     assert all(len(verdict.tallies) == len(STRATEGIES) for verdict in done.verdicts)
-    assert len(announced) > 1 if actual == 3.0 else announced[-1] - 130 <= 0.3 * 130
+    assert len(announced) == 1 if actual <= 1 else announced[-1] > 130
 
 
 def test_models_that_are_ready_are_explored_while_one_compiles_once(explore):

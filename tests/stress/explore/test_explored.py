@@ -127,6 +127,30 @@ def test_a_failing_budget_is_the_same_for_any_number_of_jobs(tmp_path):
     assert found[0] == found[1]
 
 
+def test_a_command_keeps_its_seconds_and_ends_with_the_verdict(tmp_path):
+    words = ("-m", "stress", "explore", "refcount-cas", "refcount-frozen-bit", "--strategy", "surw", "--strategy", "pos")
+    run(*words, "--schedules", "1", cwd=tmp_path)  # compiles them
+    start = time.monotonic()
+    done = run(*words, "--seconds", "10", cwd=tmp_path)
+    assert time.monotonic() - start < 1.2 * 10 + 10  # for starting, on a busy host
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert "to compile" not in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["model", "refcount-cas", "refcount-frozen-bit", "verdict:"]
+    taken = re.fullmatch(r"verdict: clean: 2 models, 0 complete, [\d,]+ schedules in (\d+) s", done.stdout.splitlines()[-1])
+    assert 8 <= int(taken[1]) <= 12
+
+
+def test_an_empty_cache_is_announced_and_its_models_are_explored(tmp_path):
+    words = ("refcount-cas", "refcount-frozen-bit-cleared", "--strategy", "random", "--seconds", "2", "--jobs", "2")
+    done = run("-m", "stress", "explore", *words, cwd=tmp_path, PFNSTORM_CACHE_DIR=str(tmp_path / "cache"))
+    assert done.returncode == 1, done.stderr[-2000:]
+    assert re.match(r"the scheduler and 2 models to compile, once: about \d+ s more with 2 jobs, \d+ s in all\n", done.stderr)
+    path = "failures/refcount-frozen-bit-cleared-sc.json"
+    assert done.stdout.splitlines()[-1] == f"verdict: violated: refcount-frozen-bit-cleared: see {path}; pfnstorm replay {path}"
+    again = run("-m", "stress", "explore", *words, cwd=tmp_path, PFNSTORM_CACHE_DIR=str(tmp_path / "cache"))
+    assert (again.returncode, again.stderr) == (1, "")
+
+
 def start_exploring(folder, *words):
     """Explore two models with two workers; the command and its workers, once they are at work."""
     command = [sys.executable, "-m", "stress", "explore", *words, "--strategy", "random", "--jobs", "2", "--json", "result.json"]

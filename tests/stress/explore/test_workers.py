@@ -38,13 +38,19 @@ def test_a_worker_that_fails_says_so_and_none_is_left(capfd):
 
 
 def test_a_worker_answers_blocks_and_keeps_its_engine():
-    from stress.explore.workers import Block, workers
+    from stress.explore.workers import Block, ModelCompiled, workers
     from tests.stress.explore.bounds_model import MODEL
     from tests.stress.explore.livelock_model import MODEL as LIVELOCK
 
     with workers([MODEL, LIVELOCK], 1) as (worker,):
-        for model, verdict in (("bounds", "out-of-bounds"), ("bounds", "out-of-bounds"), ("livelock", "livelock")):
+        for model, verdict, is_new in (
+            ("bounds", "out-of-bounds", True),
+            ("bounds", "out-of-bounds", False),
+            ("livelock", "livelock", True),
+        ):
             worker.start(Block(model, "sc", "random", 1, 0, 100, None))
+            if is_new:
+                assert isinstance(worker.receive(model), ModelCompiled)
             tally = worker.receive(model)
             assert (tally.failure.model, tally.failure.found.verdict, tally.nr_run) == (model, verdict, 1)
         assert not worker.is_stopped
@@ -54,12 +60,12 @@ def test_a_worker_answers_blocks_and_keeps_its_engine():
 
 
 def test_a_worker_whose_model_never_begins_is_given_up(tmp_path, monkeypatch):
-    from stress.explore import search
+    from stress.explore import dealing
     from stress.explore.command import ExploreOptions, execute
     from stress.explore.workers import LostWorkerError
     from tests.stress.explore.bounds_model import SPINNING
 
-    monkeypatch.setattr(search, "_SILENT_S", 1.0)
+    monkeypatch.setattr(dealing, "_SILENT_S", 1.0)
     options = ExploreOptions((SPINNING,), ("random",), "sc", 1.0, None, 1, 1, None, tmp_path)
     with pytest.raises(LostWorkerError, match="explores spinning has sent nothing for 1 s: its preparation"):
         execute(options, io.StringIO())
