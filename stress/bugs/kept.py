@@ -7,9 +7,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
 from stress.bugs.copies import ROOT
 from stress.bugs.story import SeededBug
+from stress.errors import UserError
 from stress.io.json_report import write_json
+from stress.io.reading import read_json
 from stress.run.report import render
 from stress.run.store import runs_folder
 
@@ -17,6 +21,31 @@ REMEMBERED_S = 3600.0
 _CONTROLS = "controls.json"
 #: what the verdict of a storm of the unchanged kernels depends on
 _SOURCES = ("kernels", *(f"stress/{name}" for name in ("bugs", "checkers", "machine", "process", "roles", "run", "scenarios", "storm")))
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Storm(_Part):
+    """One storm of the unchanged kernels, as bugs.command.Try has it."""
+
+    verdict: str
+    nets: list[str]
+    invariants: list[str]
+    seconds: float
+    as_expected: bool
+    reason: str
+
+
+class _Record(_Part):
+    """When the unchanged kernels were clean, in seconds since 1970, and the storms that showed it."""
+
+    at: float
+    tries: list[_Storm] = Field(min_length=1)
+
+
+_RECORDS = TypeAdapter(dict[str, _Record])
 
 
 def bugs_folder() -> Path:
@@ -67,24 +96,27 @@ def remember_control(key: str, tries: list[dict[str, Any]]) -> None:
 
     Raises      OSError
     """
-    records = {old: record for old, record in _read_records().items() if recall_control(old) is not None}
+    kept = {old: record.model_dump() for old, record in _read_records().items() if _age_s(record) is not None}
     bugs_folder().mkdir(parents=True, exist_ok=True)
-    write_json(bugs_folder() / _CONTROLS, records | {key: {"at": time.time(), "tries": tries}})
+    write_json(bugs_folder() / _CONTROLS, kept | {key: {"at": time.time(), "tries": tries}})
 
 
 def recall_control(key: str) -> tuple[float, list[dict[str, Any]]] | None:
     """How many seconds ago the unchanged kernels were clean, and their storms; None if that was not within the last hour."""
     record = _read_records().get(key)
-    if record is None:
-        return None
-    age_s = time.time() - record["at"]
-    return (age_s, record["tries"]) if 0 <= age_s < REMEMBERED_S else None
+    age_s = None if record is None else _age_s(record)
+    return None if record is None or age_s is None else (age_s, record.model_dump()["tries"])
 
 
-def _read_records() -> dict[str, dict[str, Any]]:
+def _age_s(record: _Record) -> float | None:
+    """None if the record is not of the last hour."""
+    age_s = time.time() - record.at
+    return age_s if 0 <= age_s < REMEMBERED_S else None
+
+
+def _read_records() -> dict[str, _Record]:
     """All records; none if the file is missing or damaged: then the unchanged kernels are stormed again."""
     try:
-        records = json.loads((bugs_folder() / _CONTROLS).read_text())
-    except (OSError, ValueError):
+        return _RECORDS.validate_python(read_json(bugs_folder() / _CONTROLS, "records of controls"))
+    except (UserError, ValidationError):
         return {}
-    return records if isinstance(records, dict) else {}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from kernels.base.cache import import_closure, source_hash
+from kernels.base.layout import Bug
 from stress.errors import UserError
 from stress.explore.diagnosis import Found
 from stress.explore.engine import Engine
@@ -107,6 +108,8 @@ def load_failure(path: Path) -> Failure:
         raise UserError(f"{path}: there is no model {shortened(failure.model)!r}")
     if failure.strategy not in NAMED:
         raise UserError(f"{path}: there is no strategy {shortened(failure.strategy)!r}")
+    if failure.found.verdict == "bug" and failure.found.code not in Bug.__members__:
+        raise UserError(f"{path}: there is no code {shortened(failure.found.code)!r}")
     if failure.kernels != kernels_hash(known_models()[failure.model]):
         raise UserError(f"{path}: the kernels or the model have changed since this failure was found ({failure.kernels}): explore again")
     return failure

@@ -126,7 +126,7 @@ READERS = {
     "run.json": (rendered, damaged_json, lambda _: [text_of(RESULT), text_of(WHOLE)], 1000),
     "run.json, its bytes": (rendered, damaged_bytes, lambda _: [text_of(WHOLE)], 200),
     "samples": (samples, damaged_bytes, lambda folder: [database(folder)], 500),
-    "failure": (load_failure, damaged_json, lambda _: [text_of(failure())], 500),
+    "failure": (lambda path: load_failure(path).found.describe(), damaged_json, lambda _: [text_of(failure())], 500),
     "litmus": (read_tests, damaged_json, lambda _: [text_of({"tests": [test]}) for test in LITMUS] + [CLASSICS.read_bytes()], 1000),
     "trials": (results, damaged_bytes, lambda _: [trials()], 500),
     "scenario": (prepared, damaged_toml, lambda _: SCENARIOS, 1000),

@@ -87,10 +87,22 @@ def test_an_edit_of_what_is_stormed_or_judges_it_forgets_the_control(tmp_path, n
     assert control_key(CONTROLS[0], 1, 30.0, tmp_path) != before
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '"x"'])
+STORM = {"verdict": "clean", "nets": [], "invariants": [], "seconds": 2.0, "as_expected": True, "reason": "so"}
+DAMAGED = [
+    "{",
+    "[]",
+    '"x"',
+    "[" * 100_000,
+    '{"k": {}}',
+    '{"k": {"at": null, "tries": []}}',
+    '{"k": {"at": 1e308, "tries": [{"verdict": 1}]}}',
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_record_remembers_nothing_and_is_replaced(saved, text):
     bugs_folder().mkdir(parents=True)
     (bugs_folder() / "controls.json").write_text(text)
     assert recall_control("k") is None
-    remember_control("k", [{"verdict": "clean"}])
-    assert recall_control("k")[1] == [{"verdict": "clean"}]
+    remember_control("k", [STORM])
+    assert recall_control("k")[1] == [STORM]

@@ -13,7 +13,9 @@ from tests.stress.explore.flavours import explored
 def good_failure():
     from stress.explore.models import all_models
 
-    return Failure("refcount-cas", "sc", "random", 1, 0, kernels_hash(all_models()["refcount-cas"]), Found("bug"), ((0, "load x"),))
+    return Failure(
+        "refcount-cas", "sc", "random", 1, 0, kernels_hash(all_models()["refcount-cas"]), Found("bug", "BAD_FREE", "I8"), ((0, "load x"),)
+    )
 
 
 def test_a_failure_is_read_as_it_was_written(tmp_path):
@@ -35,6 +37,7 @@ def test_a_failure_is_read_as_it_was_written(tmp_path):
         ({"memory": []}, "not a failure file: memory"),
         ({"seed": -1}, "not a failure file: seed"),
         ({"found": None}, "not a failure file: found"),
+        ({"found": {"verdict": "bug", "code": "NO_SUCH"}}, "there is no code 'NO_SUCH'"),
         ({"strategy": "luck"}, "there is no strategy 'luck'"),
         ({"more": 1}, "not a failure file: more"),
     ],
