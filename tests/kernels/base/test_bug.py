@@ -10,9 +10,10 @@ from tests.kernels.kit import in_child, wait
 
 def test_a_record_says_which_cpu_found_what(machine):
     m = machine
-    assert m.expect_bug(Bug.STRANGER, lambda: m.on(2).bug(Bug.STRANGER, 77, -5, 1 << 40)) == (2, 77, -5, 1 << 40)
+    assert m.expect_bug(Bug.STRANGER, lambda: m.on(2).record_bug(Bug.STRANGER, 77, -5, 1 << 40, 9)) == (2, 77, -5, 1 << 40)
     assert m["halt"][0] == 1
     assert m["bug_ns"][0] > 0
+    assert m["bug_site"][0] == 9
 
 
 def test_there_is_a_record_for_every_cpu_and_the_supervisor_and_no_more(machine):
@@ -20,7 +21,7 @@ def test_there_is_a_record_for_every_cpu_and_the_supervisor_and_no_more(machine)
     records = m.mem.nr_cpus + 1
     assert len(m["bug_code"]) == records
     for number in range(records + 1):
-        assert wait(in_child(lambda number=number: m.bug(Bug.SHADOW, number, 0, 0))) == EXIT_BUG
+        assert wait(in_child(lambda number=number: m.record_bug(Bug.SHADOW, number, 0, 0, 0))) == EXIT_BUG
     assert m["bug_count"][0] == records + 1, "all are counted"
     assert m["bug_pfn"].tolist() == list(range(records))
 
