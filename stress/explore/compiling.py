@@ -14,7 +14,7 @@ from typing import TextIO
 from numba.core.errors import NumbaError
 
 from kernels.base import flavour, points
-from kernels.base.cache import cache_folder, cache_root
+from kernels.base.cache import cache_folder, cache_root, has_code
 from stress.errors import HostError, UserError
 from stress.explore import scheduler
 from stress.explore.model import Model
@@ -46,18 +46,13 @@ def compile_work(models: Sequence[Model], jobs: int) -> CompileWork:
     busy = [0.0] * jobs
     work: dict[str, float] = {}
     for model in models:
-        if not _is_cached(model.module):
+        if not has_code(cache_folder(model.module)):
             job = busy.index(min(busy))
             kernels = _kernels_of(model)
             work[model.name] = len(kernels) + (_FIRST_TIMES - 1) * len(kernels - met[job])
             met[job] |= kernels
             busy[job] += work[model.name]
-    return CompileWork(0.0 if _is_cached(scheduler.__name__) else _SCHEDULER_WORK, work)
-
-
-def _is_cached(module: str) -> bool:
-    """Whether code of a module is in the cache. An interrupted build leaves a folder without any."""
-    return any(cache_folder(module).rglob("*.nbi"))
+    return CompileWork(0.0 if has_code(cache_folder(scheduler.__name__)) else _SCHEDULER_WORK, work)
 
 
 def _kernels_of(model: Model) -> frozenset[Place]:
@@ -99,7 +94,7 @@ def build_models(models: Sequence[Model], out: TextIO) -> None:
     if flavour.INTERPRETED:
         return
     build_scheduler(out)
-    _compile_beside([model for model in models if not _is_cached(model.module)], out)
+    _compile_beside([model for model in models if not has_code(cache_folder(model.module))], out)
     for number, model in enumerate(models, 1):
         seconds = compile_model(model)
         if seconds > 1:
