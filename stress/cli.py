@@ -269,7 +269,7 @@ def explore(
             min=0.1,
             max=MAX_SECONDS,
             help=f"for all models together [{EXPLORE_SECONDS:g}]. Compiling, once, comes on top: its time is announced. "
-            "All models need about 10 s; those for which no time is left are named at the end",
+            "All models need about 20 s on two cores; those for which no time is left are named at the end",
         ),
     ] = None,
     schedules: Annotated[

@@ -145,6 +145,27 @@ def test_models_that_are_ready_are_explored_while_one_compiles_once(explore):
     assert len(others) > 1  # they help when nothing else is left
 
 
+def test_no_second_worker_compiles_a_model(explore):
+    done = explore(["slow", MANY[0]], jobs=3, seconds=30.0, compile_s={"slow": 9.0})
+    began = done.world.blocks[0][0]
+    assert [block.model for at, _, block in done.world.blocks if at < began + 9.0].count("slow") == 1
+
+
+def test_compiling_is_not_taken_for_exploring_beyond_a_share(explore):
+    done = explore(["slow", *MANY[:5]], jobs=1, seconds=30.0, compile_s={"slow": 20.0})
+    runs = [verdict.nr_run for verdict in done.verdicts]
+    assert min(runs) > 0.5 * max(runs)
+
+
+def test_workers_that_are_free_together_do_not_swap_models():
+    groups = [ModelSearches(SimpleNamespace(name=name), STRATEGIES, SearchPlan("sc", 1, None)) for name in ("one", "two")]
+    first, second = (SimulatedWorker(World()) for _ in range(2))
+    budget = Budget(60.0, 2, CompileWork(0.0, {}), io.StringIO())
+    dealer = Dealer(groups, [first, second], budget, SearchLine(io.StringIO()))
+    dealer._last = {first: groups[1].model, second: groups[0].model}
+    assert (dealer._next_search(first).model.name, dealer._next_search(second).model.name) == ("two", "one")
+
+
 def test_a_worker_stays_with_its_model(explore):
     done = explore(MANY, seconds=40.0)
     changes = sum(isinstance(each, str) for each in _changes(done.world.blocks))
