@@ -17,8 +17,8 @@ def test_a_cycle_begins_at_its_lowest_cpu(waits_for, cycle):
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        (Found("bug", "WORD_CHANGED", "I3", 2, 7, 70000, -1), "WORD_CHANGED (I3) on cpu 2, frame 7: saw 0x11170, wanted -1"),
-        (Found("bug", "WORD_CHANGED", "I3", 0, -1, 1, 2), "WORD_CHANGED (I3) on cpu 0: saw 1, wanted 2"),
+        (Found("bug", "WORD_CHANGED", "I3", 2, 7, 70000, -1), "WORD_CHANGED (I3) on cpu 2, frame 7: memdesc 0x11170, expected memdesc -1"),
+        (Found("bug", "WORD_CHANGED", "I3", 0, -1, 1, 2), "WORD_CHANGED (I3) on cpu 0: memdesc 1, expected memdesc 2"),
         (Found(AT_REST, "refcounts", "I4", pfn=3, message="lost"), "at rest, refcounts (I4), frame 3: lost"),
         (Found("overflow"), "overflow"),
         (Found("deadlock", message="cpu 0 waits"), "deadlock: cpu 0 waits"),

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stress.errors import UserError
 from stress.run.report import render
 from stress.run.store import read_run, read_samples
 
@@ -66,7 +66,7 @@ class Storm:
         """Whether the storm has lasted a second: the first sample is on disk."""
         assert self.process.poll() is None, self.process.communicate()
         for database in self.folder.glob("runs/*/samples.sqlite"):
-            with contextlib.suppress(sqlite3.OperationalError):  # its tables are not there yet
+            with contextlib.suppress(UserError):  # its tables are not there yet
                 return read_samples(database.parent) != []
         return False
 
