@@ -76,7 +76,7 @@ class _Meeting(_Part):
     count: Count
     per_minute: Real
     per_cpu_minute: Real = 0.0
-    floor: Count
+    floor: Real
     required: bool
     met: bool
 

@@ -126,3 +126,12 @@ def test_workers_go_with_a_killed_supervisor_and_samples_stay(storm):
 def test_a_killed_group_leaves_nothing(storm):
     os.killpg(storm.process.pid, signal.SIGKILL)
     assert storm.end()[0] == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("words", [("storm", "--workers", "9"), ("contiguous", "--workers", "3"), ("kmem",)])
+def test_the_result_of_a_storm_is_read_back(tmp_path, words):
+    path = tmp_path / "result.json"
+    command = [sys.executable, "-m", "stress", "run", *words, "--seconds", "1", "--no-save", "--json", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BUILT_WITHIN_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert render(read_run(str(path))) + "\n" == done.stdout
