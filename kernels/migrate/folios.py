@@ -2,7 +2,8 @@
 
 Models      migrate_pages(from, get_new_folio, put_new_folio, private, mode, reason), mm/migrate.c (c17ee635), as NUMA uses it:
             migrate_misplaced_folio(); P9, P13
-Differs     the list is `mem.folio_list` of the CPU; it holds only folios, and none is split
+Differs     the list is `mem.folio_list` of the CPU; it holds only folios, and none is split. One pass, where
+            Linux makes up to ten
 Invariants  I15, I16; never blocks in ASYNC
 Protocol    as migrate/folio.py: unmap all, one flush, move all; leftovers go back to the LRU
 """

@@ -4,7 +4,7 @@ Models      what isolate_migratepages_block() + migrate_pages() do, behind the i
             7 Jan 2025 (P1); the driver's passes are migrate_pages()'s, mm/migrate.c (c17ee635); P9, P11
 Differs     no list: a window of 512 frames, or as many pageblocks as batches may span; its isolation in a second bitmap, its
             targets in a per-CPU array. A folio that cannot move goes back to its PTEs before the next pass, where Linux keeps it
-            unmapped for ten tries
+            unmapped for ten tries. MIGRATE_ASYNC makes three passes, NR_MAX_MIGRATE_ASYNC_RETRY, where Linux makes ten
 Invariants  I15, I16; a bit of ISOLATED is set exactly while this CPU holds that frame's isolation; F-3, F-4
 Protocol    candidates are hints. Isolate by type -> unmap a batch -> one flush -> move it; in SYNC modes first three such passes
             ASYNC, then one object at a time, so that the CPU never waits for a lock while it holds another folio's (L2)
