@@ -17,6 +17,7 @@ import typer
 from stress.errors import EXIT_CLEAN, EXIT_HOST, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, PfnstormError, UserError
 from stress.io.output import toughen
 from stress.io.text import message_line
+from stress.process.interrupts import resend_lost_interrupts
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 #: the base of typer's own usage errors, which it does not export
@@ -422,6 +423,7 @@ def main() -> None:
     """Run the command and exit with its code. A mistake of the user or a limit of the host prints no traceback."""
     # without this numpy's BLAS starts threads, and workers are forked from this process
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    resend_lost_interrupts()
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         signal.signal(signal.SIGHUP, _terminate)

@@ -21,8 +21,10 @@ from stress.errors import HostError, UserError
 from stress.io.arrays import read_arrays
 from stress.io.text import size_text
 from stress.machine.host import memory_headroom, require_memory
+from stress.machine.hugepages import HUGE_PAGE_BYTES, collapse, whole_huge_pages
 
 _PAGE_BYTES = mmap.PAGESIZE
+_MAP_TRIES = 3  # a second one finds the address of the first
 #: The segment begins at a multiple of this, so that all address bits that index a processor's caches and predictors are the same in every
 #: run. With random addresses, in one run of ten, lines evicted each other all the time: an allocate + free took 20 ns instead of 8 ns.
 BASE_ALIGN = 1 << 36
@@ -134,35 +136,50 @@ def _open_segment() -> int:
     except OSError as error:
         raise HostError(f"cannot create a memfd: {error.strerror}") from error
     try:
-        os.ftruncate(descriptor, SEGMENT_BYTES + BASE_ALIGN)
+        os.ftruncate(descriptor, SEGMENT_BYTES + BASE_ALIGN + HUGE_PAGE_BYTES)
     except OSError as error:
         os.close(descriptor)
         raise HostError(f"cannot make a sparse segment of {size_text(SEGMENT_BYTES)}: {error.strerror} (see ulimit -f)") from error
     return descriptor
 
 
-def _allocate(descriptor: int, base: int, lengths: list[int]) -> None:
+def _allocate(descriptor: int, offset: int, address: int, lengths: list[int]) -> None:
     for slot, (spec, length) in enumerate(zip(ARRAYS, lengths, strict=True)):
         if length:
             try:
-                os.posix_fallocate(descriptor, base + ARRAY_START[slot], length * spec.stride)
+                _allocate_range(descriptor, offset + ARRAY_START[slot], address + ARRAY_START[slot], length * spec.stride)
             except OSError as error:
                 raise HostError(f"cannot allocate {size_text(length * spec.stride)} for {spec.name}: {error.strerror}") from error
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
 
 
-def _map(descriptor: int) -> tuple[memoryview, int]:
-    """The segment at a multiple of BASE_ALIGN, and its offset in the file."""
+def _allocate_range(descriptor: int, offset: int, address: int, nr_bytes: int) -> None:
+    """Allocate a range of the file that is mapped at `address`: whole huge pages where the kernel grants them."""
+    first, last = whole_huge_pages(address, address + nr_bytes)
+    for page in range(first, last, HUGE_PAGE_BYTES):  # the collapse fills a hole faster than fallocate does
+        os.posix_fallocate(descriptor, page - address + offset, _PAGE_BYTES)
+    collapse(first, last - first)
+    os.posix_fallocate(descriptor, offset, nr_bytes)  # what is still missing
+
+
+def _map(descriptor: int) -> tuple[memoryview, int, int]:
+    """The segment at a multiple of BASE_ALIGN, its offset in the file, and its address, both at the same place of a huge page."""
+    offset = 0
     try:
-        mapped = mmap.mmap(descriptor, SEGMENT_BYTES + BASE_ALIGN, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        for _ in range(_MAP_TRIES):
+            mapped = mmap.mmap(descriptor, SEGMENT_BYTES + BASE_ALIGN, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=offset)
+            address = np.frombuffer(mapped, np.uint8, count=1).ctypes.data
+            if (address - offset) % HUGE_PAGE_BYTES == 0:
+                break
+            offset = address % HUGE_PAGE_BYTES  # the kernel chooses the same address again
     except (OSError, ValueError, OverflowError) as error:
         raise HostError(
             f"cannot map {size_text(SEGMENT_BYTES)} of address space: {error}: raise the limit with ulimit -v unlimited"
         ) from error
     # otherwise the core dump of a worker walks terabytes of holes
     mapped.madvise(mmap.MADV_DONTDUMP)
-    base = -np.frombuffer(mapped, np.uint8, count=1).ctypes.data % BASE_ALIGN
-    return memoryview(mapped)[base : base + SEGMENT_BYTES], base
+    base = -address % BASE_ALIGN
+    return memoryview(mapped)[base : base + SEGMENT_BYTES], offset + base, address + base
 
 
 def create_machine(geometry: Geometry, params: Mapping[str, int]) -> Any:
@@ -178,8 +195,8 @@ def create_machine(geometry: Geometry, params: Mapping[str, int]) -> Any:
     _check_ranges(lengths)
     descriptor = _open_segment()
     try:
-        mapped, base = _map(descriptor)
-        _allocate(descriptor, base, lengths)
+        mapped, offset, address = _map(descriptor)
+        _allocate(descriptor, offset, address, lengths)
     finally:
         os.close(descriptor)  # the mapping keeps the memory
     header = np.frombuffer(mapped, np.int64, count=len(PARAM))

@@ -19,21 +19,23 @@ import numpy as np
 
 from stress.checkers import Violation
 from stress.errors import HostError
+from stress.machine.hugepages import collapse_heap
 from stress.storm.scene import read_bugs, with_scenes
 from stress.storm.watch import Loss, Watch
 from stress.storm.workers import BatchSizes, Plan, RunBatch, StopWord, ask_workers, batch_target_ns, fork_worker
 
 _TICK_S = 0.02
-_IMPATIENCE_S = 1.0
+_GRACE_S, _IMPATIENCE_S = 0.5, 1.0
 _HALT_GRACE_S = 0.5
-_REAP_LIMIT_S = 2.0
-_INTERRUPT_GRACE_S = 1.0
+_REAP_LIMIT_S, _INTERRUPT_REAP_LIMIT_S = 2.0, 0.5
 FIRST_CHECK_AFTER_S = 2.0
 CHECK_INTERVAL_MIN_S = 3.0
 CHECK_SHARE = 20  # checks at rest take at most one part in 20 of the time
 MAX_VIOLATIONS = 100  # one broken frame may break thousands of others
 
-CheckAll = Callable[[Any], list[Violation]]
+CROWDED_WORKERS = 32  # with more, a heap in huge pages saves more time than moving it there takes
+
+CheckAll = Callable[[Any, Callable[[], bool]], list[Violation]]
 
 
 @dataclass
@@ -63,7 +65,10 @@ def children_cpu_seconds() -> float:
 
 
 class Interrupts:
-    """Turns SIGINT, SIGTERM and SIGHUP into a flag. Another one more than a second after the first raises KeyboardInterrupt."""
+    """Turns SIGINT, SIGTERM and SIGHUP into a flag. Another one more than a second after the first raises KeyboardInterrupt.
+
+    What is interrupted may do for half a second what makes its report better.
+    """
 
     def __init__(self) -> None:
         self.requested = False
@@ -74,6 +79,9 @@ class Interrupts:
             self.requested, self._first_s = True, time.monotonic()
         elif time.monotonic() - self._first_s > _IMPATIENCE_S:  # earlier ones: a terminal, make and timeout may each send one
             raise KeyboardInterrupt
+
+    def grace_over(self) -> bool:
+        return self.requested and time.monotonic() - self._first_s > _GRACE_S
 
     @contextmanager
     def caught(self) -> Iterator["Interrupts"]:
@@ -92,7 +100,7 @@ class Supervisor:
     """Runs one storm on one machine.
 
     Parameters  on_second: called about once a second, and at the end, with (elapsed seconds, parked seconds)
-                check_all: the checkers at rest; None: nothing is checked
+                check_all: the checkers at rest, given the machine and what tells them to give up; None: nothing is checked
                 on_start: called often while workers start, with the numbers of those started and parked
     """
 
@@ -114,6 +122,9 @@ class Supervisor:
         self._ending = Ending()
         self._watch = Watch(mem, [], role_names)
         self._generation = 1
+        self._checked_generation = 0
+        self._parked = False
+        self._interrupts = Interrupts()
         self._started = 0.0
 
     def run(self, seconds: float, interrupts: Interrupts, on_ready: Callable[[], None]) -> Ending:
@@ -122,14 +133,15 @@ class Supervisor:
         Parameters  on_ready: called while all workers are parked for the first time
         """
         cpu_before = children_cpu_seconds()
+        self._interrupts = interrupts
         try:
-            self._start(interrupts)
+            self._start()
             if self._await_parked(lambda: interrupts.requested):
                 on_ready()
                 self._release()
                 self._started = time.monotonic()
-                self._storm(seconds, interrupts)
-                self._finish(interrupts)
+                self._storm(seconds)
+                self._finish()
             else:
                 self._ending.interrupted, self._ending.verdict = True, "interrupted"
         except _LostError as lost:
@@ -141,14 +153,16 @@ class Supervisor:
 
     # -- phases
 
-    def _start(self, interrupts: Interrupts) -> None:
+    def _start(self) -> None:
         self._mem.arrays["park_request"][0] = self._generation
         gc.collect()
         gc.freeze()  # a collection would write to pages that the workers share
+        if len(self._plans) > CROWDED_WORKERS:
+            collapse_heap()
         pids: list[int] = []
         try:
             for plan in self._plans:
-                if interrupts.requested:
+                if self._interrupts.requested:
                     return
                 pids.append(fork_worker(self._mem, plan, self._stop, self._sizes, self._run_batch))  # a list for `finally`: a fork may fail
                 self._on_start(len(pids), int(np.count_nonzero(self._mem.arrays["cpu_parked"])))
@@ -157,12 +171,12 @@ class Supervisor:
         finally:
             self._watch = Watch(self._mem, pids, self._role_names)
 
-    def _storm(self, seconds: float, interrupts: Interrupts) -> None:
+    def _storm(self, seconds: float) -> None:
         next_check, next_second = FIRST_CHECK_AFTER_S, 1.0
         while True:
             self._look()
             elapsed = time.monotonic() - self._started
-            if interrupts.requested:
+            if self._interrupts.requested:
                 self._ending.interrupted = True
                 return
             if elapsed >= seconds or self._ending.violations:
@@ -175,19 +189,18 @@ class Supervisor:
                 next_check = elapsed + rest_s + max(CHECK_INTERVAL_MIN_S, CHECK_SHARE * rest_s)
             time.sleep(min(_TICK_S, max(0.0, seconds - elapsed)))
 
-    def _finish(self, interrupts: Interrupts) -> None:
-        """Park, check once more, let the workers exit. After an interrupt a machine that is slow to park is not checked."""
+    def _finish(self) -> None:
+        """Park, check once more, let the workers exit; for an interrupt, only as much of that as its grace allows."""
         self._ending.seconds = time.monotonic() - self._started
-        deadline = time.monotonic() + _INTERRUPT_GRACE_S
-        parked = self._park(lambda: interrupts.requested and time.monotonic() > deadline)
+        parked = self._parked or self._park()
         # a worker that exits writes nothing to the machine, so it is checked meanwhile: a thousand take seconds to exit
         self._stop.set()
         ask_workers(self._mem, self._generation + 1)
         if not self._ending.violations and parked:
             self._check()
         self._on_second(self._ending.seconds, self._ending.parked_seconds)
-        deadline = time.monotonic() + _REAP_LIMIT_S
-        while self._watch.alive and time.monotonic() < deadline:
+        deadline = time.monotonic() + (_INTERRUPT_REAP_LIMIT_S if self._interrupts.requested else _REAP_LIMIT_S)
+        while parked and self._watch.alive and time.monotonic() < deadline:
             self._look(expect_exit=True)
             time.sleep(_TICK_S / 10)
         if self._ending.violations:
@@ -211,24 +224,26 @@ class Supervisor:
     # -- checks at rest
 
     def _rest(self) -> float:
-        """Park, check and release the workers.
+        """Park, check and release the workers; after an interrupt they remain parked.
 
         Returns     the seconds that it took
         """
         start = time.monotonic()
-        self._park()
-        self._check()
-        self._release()
+        if self._park():
+            self._check()
+        if not self._interrupts.requested:
+            self._release()
         rest_s = time.monotonic() - start
         self._ending.parked_seconds += rest_s
         return rest_s
 
-    def _park(self, give_up: Callable[[], bool] = lambda: False) -> bool:
+    def _park(self) -> bool:
+        """Park the workers; False if the grace of an interrupt ends first."""
         self._generation += 1
         ask_workers(self._mem, self._generation)
-        return self._await_parked(give_up)
+        return self._await_parked(self._interrupts.grace_over)
 
-    def _await_parked(self, give_up: Callable[[], bool] = lambda: False) -> bool:
+    def _await_parked(self, give_up: Callable[[], bool]) -> bool:
         """Wait until all workers are parked; False if `give_up` says so first."""
         parked = self._mem.arrays["cpu_parked"]
         while (nr_parked := int(np.count_nonzero(parked == self._generation))) < len(self._plans):
@@ -239,17 +254,21 @@ class Supervisor:
                 self._on_start(len(self._plans), nr_parked)
             time.sleep(_TICK_S / 20)
         self._watch.forget_progress()
+        self._parked = True
         return True
 
     def _release(self) -> None:
+        self._parked = False
         self._generation += 1
         ask_workers(self._mem, self._generation)
 
     def _check(self) -> None:
-        if self._check_all is not None:
-            self._ending.nr_checks += 1
-            found = self._check_all(self._mem)[: MAX_VIOLATIONS - len(self._ending.violations)]
-            self._ending.violations += with_scenes(self._mem, found)
+        if self._check_all is None or self._checked_generation == self._generation:
+            return
+        found = self._check_all(self._mem, self._interrupts.grace_over)[: MAX_VIOLATIONS - len(self._ending.violations)]
+        self._ending.violations += with_scenes(self._mem, found)
+        self._checked_generation = self._generation
+        self._ending.nr_checks += not self._interrupts.grace_over()
 
     # -- losses
 

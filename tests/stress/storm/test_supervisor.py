@@ -87,7 +87,7 @@ def is_at_rest(at):
 
 def test_a_storm_ends_after_its_time_with_a_check_at_rest(storm):
     at_rest = []
-    ending = storm.run(seconds=0.3, check_all=lambda mem: at_rest.append(is_at_rest(storm.at)) or [])
+    ending = storm.run(seconds=0.3, check_all=lambda mem, _give_up: at_rest.append(is_at_rest(storm.at)) or [])
     assert (ending.verdict, ending.loss, ending.interrupted) == ("clean", None, False)
     assert 0.3 <= ending.seconds < SOON_S
     assert at_rest == [True]
@@ -107,7 +107,7 @@ def test_workers_rest_for_a_check_and_continue_after_it(storm):
     storm.check_soon()
     batches, at_rest = [], []
 
-    def check_all(mem):
+    def check_all(mem, _give_up):
         at_rest.append(is_at_rest(storm.at))
         batches.append(int(storm.at["cpu_batches"].sum()))
         return []
@@ -129,7 +129,7 @@ def test_without_checkers_nothing_is_checked(storm):
 
 def test_a_violation_at_rest_ends_the_storm(storm):
     storm.check_soon()
-    ending = storm.run(check_all=lambda mem: [Violation("I2", "shadow", pfn) for pfn in range(3 * MAX_VIOLATIONS)])
+    ending = storm.run(check_all=lambda mem, _give_up: [Violation("I2", "shadow", pfn) for pfn in range(3 * MAX_VIOLATIONS)])
     assert ending.verdict == "violated"
     assert ending.seconds < SOON_S
     assert ending.nr_checks == 1, "a broken machine is not checked again"
@@ -141,16 +141,31 @@ def test_a_violation_at_rest_ends_the_storm(storm):
 
 def test_an_interrupt_ends_the_storm_and_the_machine_is_still_checked(storm):
     with Interrupts().caught() as interrupts:
-        ending = storm.run(check_all=lambda mem: [], on_ready=lambda: os.kill(os.getpid(), signal.SIGTERM), interrupts=interrupts)
+        ending = storm.run(check_all=lambda mem, _give_up: [], on_ready=lambda: os.kill(os.getpid(), signal.SIGTERM), interrupts=interrupts)
     assert (ending.verdict, ending.interrupted, ending.nr_checks) == ("interrupted", True, 1)
     assert ending.seconds < SOON_S
 
 
 def test_an_interrupted_storm_that_is_found_broken_is_violated(storm):
-    interrupts = Interrupts()
-    request = lambda: setattr(interrupts, "requested", True)  # noqa: E731
-    ending = storm.run(check_all=lambda mem: [Violation("I2", "shadow")], interrupts=interrupts, on_ready=request)
+    broken = [Violation("I2", "shadow")]
+    with Interrupts().caught() as interrupts:
+        ending = storm.run(
+            check_all=lambda mem, _give_up: broken, on_ready=lambda: os.kill(os.getpid(), signal.SIGTERM), interrupts=interrupts
+        )
     assert (ending.verdict, ending.interrupted) == ("violated", True)
+
+
+def test_a_check_that_outlasts_the_grace_of_an_interrupt_gives_up_and_is_not_counted(storm):
+    def check_all(_mem, give_up):
+        os.kill(os.getpid(), signal.SIGTERM)
+        while not give_up():
+            time.sleep(0.01)
+        return []
+
+    with Interrupts().caught() as interrupts:
+        ending = storm.run(check_all=check_all, interrupts=interrupts)
+    assert (ending.verdict, ending.nr_checks) == ("interrupted", 0)
+    assert ending.seconds < SOON_S + module.FIRST_CHECK_AFTER_S
 
 
 def test_a_second_interrupt_after_a_second_ends_the_program_and_not_sooner(monkeypatch):
@@ -317,8 +332,7 @@ def test_an_interrupt_while_workers_start_ends_the_storm_before_it_begins(storm,
 
 
 def test_an_interrupt_ends_a_storm_whose_workers_are_slow_to_park(storm, monkeypatch):
-    monkeypatch.setattr(module, "_INTERRUPT_GRACE_S", 0.1)
-    interrupts = Interrupts()
+    monkeypatch.setattr(module, "_GRACE_S", 0.1)
 
     def slow(mem, cpu, role, nr_ops):
         time.sleep(60)
@@ -329,10 +343,12 @@ def test_an_interrupt_ends_a_storm_whose_workers_are_slow_to_park(storm, monkeyp
 
     def look_and_interrupt(self, *, expect_exit=False):
         look(self, expect_exit=expect_exit)
-        interrupts.requested = interrupts.requested or bool(self._started)
+        if self._started and not interrupts.requested:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(Supervisor, "_look", look_and_interrupt)
-    ending = storm.run(slow, interrupts=interrupts)
+    with Interrupts().caught() as interrupts:
+        ending = storm.run(slow, interrupts=interrupts)
     assert (ending.verdict, ending.nr_checks) == ("interrupted", 0)
     assert time.monotonic() - start < SOON_S
 
