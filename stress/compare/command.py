@@ -13,6 +13,7 @@ from stress.compare.verdicts import RowGroup
 from stress.errors import HostError
 from stress.io.json_report import check_json_path, write_report
 from stress.io.output import StageLine
+from stress.io.plot_file import check_plot
 from stress.machine.host import describe_host, memory_headroom, usable_cores, usable_cpus
 from stress.measure.limits import CProgram
 from stress.measure.ratio import Figure, interval
@@ -116,7 +117,7 @@ def execute(options: CompareOptions) -> int:
     if options.json is not None:
         check_json_path(options.json)
     if options.plot is not None:
-        picture.check_plot(options.plot)
+        check_plot(options.plot)
     axes, workers = axes_of(options.axes), check_workers(options.workers)
     build.import_all_entries(ENTRY_PACKAGES)
     storm = storms.ComparedStorm(options.scenario, options.storm_seconds, workers, options.memory)

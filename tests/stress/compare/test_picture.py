@@ -1,25 +1,10 @@
 """The picture of a comparison."""
 
-import sys
-
 import pytest
 
-from stress.compare.picture import _draw, check_plot, plot
+from stress.compare.picture import _draw, plot
 from stress.compare.verdicts import RowGroup
-from stress.errors import HostError, UserError
 from stress.measure.ratio import Figure
-
-
-@pytest.mark.parametrize(("name", "complaint"), [("out.txt", "an .svg, .png or .pdf"), ("no/such/out.svg", "no folder")])
-def test_a_plot_that_cannot_be_drawn_is_refused_before_measuring(tmp_path, name, complaint):
-    with pytest.raises(UserError, match=complaint):
-        check_plot(tmp_path / name)
-
-
-def test_a_missing_matplotlib_is_named_with_its_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(HostError, match="pfnstorm\\[plot\\]"):
-        check_plot(tmp_path / "out.svg")
 
 
 @pytest.mark.slow
