@@ -21,11 +21,11 @@ from statistics import median
 from scipy import stats
 
 from stress.history.asv_files import SLOW_SHARE, BenchmarkCell
-from stress.history.noise import FREEDOM, CellNoise, Pair, noises
+from stress.history.noise import CellNoise, Pair, noises
 from stress.history.series import CellSeries, MeasuredHistory, change
 
-ALPHA = 0.01  # false discovery rate of a comparison
-PAIRS, MOST_PAIRS = 3, 7  # of repetitions; the latter where the former leave a doubt
+ALPHA = 0.001  # false discovery rate of a comparison
+PAIRS, MOST_PAIRS = 3, 9  # of repetitions; the latter where the former leave a doubt
 FEWEST_PAIRS = 2
 HIDDEN = math.log(1.2)  # a cell that cannot show so large a change is listed as hidden
 MANY_SMALL, SOME_SMALL, SOME_MEDIUM = 20, 5, 3
@@ -88,8 +88,8 @@ class CellVerdict:
 
     @property
     def visible(self) -> float:
-        """The smallest change that PAIRS repetitions can confirm, a logarithm."""
-        return self.noise.visible(PAIRS, ALPHA)
+        """The smallest change that MOST_PAIRS repetitions can confirm, a logarithm."""
+        return self.noise.visible(MOST_PAIRS, ALPHA)
 
 
 @dataclass
@@ -141,12 +141,11 @@ def relevance_of(sizes: Iterable[ChangeSize]) -> Relevance:
     return Relevance.LOW if small else Relevance.NONE
 
 
-def p_of_pairs(pairs: Sequence[float], scale: float) -> float:
+def p_of_pairs(pairs: Sequence[float], noise: CellNoise) -> float:
     """Two-sided: the probability that most of the pairs differ, in one direction, by as much as most of these do."""
     sign, majority = math.copysign(1, median(pairs)), len(pairs) // 2 + 1
     reached = sorted((sign * each for each in pairs), reverse=True)[majority - 1]
-    one = stats.t.sf(reached / scale, FREEDOM)
-    return min(1.0, 2 * float(stats.binom.sf(majority - 1, len(pairs), one)))
+    return min(1.0, 2 * float(stats.binom.sf(majority - 1, len(pairs), noise.chance(reached))))
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:
@@ -193,7 +192,7 @@ def compare(history: MeasuredHistory, pair: Pair) -> Comparison:
             continue
         found.append(_first_look(history, cell, pair, noise[cell]))
     doubtful = [each for each in found if each.shown is Shown.SUSPECTED and len(each.pairs) >= FEWEST_PAIRS]
-    for each, p in zip(doubtful, adjusted([p_of_pairs(each.pairs, each.noise.scale) for each in doubtful]), strict=True):
+    for each, p in zip(doubtful, adjusted([p_of_pairs(each.pairs, each.noise) for each in doubtful]), strict=True):
         _decide(each, p)
     return Comparison(pair, found, missing, _versions_that_differ(missing))
 

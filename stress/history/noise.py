@@ -3,17 +3,17 @@
 Differences are logarithms of ratios: between successive runs of one commit (A/A), and between successive commits unless a lasting step of
 the history lies between them. A cell with few of them takes those of its group as well.
 
-Two figures come of them. The *threshold* is the outer fence of their sizes, the third quartile and three interquartile ranges, as
-rustc's performance site has it (rust-lang/rustc-perf, docs/comparison-analysis.md). The *scale* is that of the narrowest Student
-distribution with three degrees of freedom that lies beyond all of them: a cell that is in a slow mode in one run of ten has a wide one,
-and its p-values are honest.
+The *threshold* is the outer fence of their sizes, the third quartile and three interquartile ranges, as rustc's performance site has it
+(rust-lang/rustc-perf, docs/comparison-analysis.md). How probable a difference is comes from two sources, and the larger one counts: the
+tail of the narrowest Student distribution with three degrees of freedom that lies beyond the smaller four fifths of them, and the share
+of differences that were as large: a cell that is in a slow mode in one run of ten is expected to be so again.
 """
 
 import functools
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -21,17 +21,16 @@ import numpy.typing as npt
 from scipy import stats
 
 from stress.history.asv_files import BenchmarkCell
-from stress.history.series import CellSeries, MeasuredHistory, change
+from stress.history.series import LARGEST, CellSeries, MeasuredHistory, change
 from stress.history.steps import lasting_borders
 
 FREEDOM = 3  # of Student's distribution: its tails are heavy
 FENCE = 3.0  # interquartile ranges
-TAIL = 0.8  # of the differences are no tail
+CORE = 0.8  # of the differences are no tail
+BEYOND = 1.0001  # a change just larger than a difference
 ENOUGH = 8  # differences, for a noise of a cell's own
 LEAST_THRESHOLD = math.log(1.02)  # a change below 2 % is never called one
 LEAST_SCALE = LEAST_THRESHOLD / 4
-#: of a cell about whose kind nothing is known: ratios to a calibration differ by some per cent between runs
-UNKNOWN_THRESHOLD, UNKNOWN_SCALE = math.log(1.15), 0.05
 
 Pair = tuple[str, str]
 
@@ -41,42 +40,57 @@ class CellNoise:
     """The noise of the differences of a cell, as logarithms of ratios.
 
     Fields      threshold: smaller changes are not significant; scale: of Student's distribution
+                sizes: of the differences, sorted
                 nr_differences: of its own; pooled: they were too few, and those of other cells count as well
     """
 
     threshold: float
     scale: float
+    sizes: npt.NDArray[np.float64]
     nr_differences: int
     pooled: bool
+
+    def chance(self, changed: float) -> float:
+        """The probability that two runs without a change differ by as much in one given direction."""
+        if changed <= 0:
+            return 1.0
+        nr_larger = self.sizes.size - int(np.searchsorted(self.sizes, changed))
+        # the share of such differences that half of all equal histories have exceeded
+        share = stats.beta.ppf(0.5, nr_larger + 1, self.sizes.size - nr_larger) if 0 < nr_larger < self.sizes.size else float(nr_larger > 0)
+        return max(float(stats.t.sf(changed / self.scale, FREEDOM)), float(share) / 2)
 
     def visible(self, nr_pairs: int, alpha: float) -> float:
         """The smallest change that so many pairs of runs can confirm at level alpha, as a logarithm."""
         majority = nr_pairs // 2 + 1
         one_run = stats.beta.ppf(alpha / 2, majority, nr_pairs - majority + 1)  # inverts binom.sf(majority - 1, nr_pairs, p)
-        return max(self.threshold, self.scale * float(stats.t.isf(one_run, FREEDOM)))
+        found = max(self.threshold, self.scale * float(stats.t.isf(one_run, FREEDOM)))
+        larger = self.sizes[np.searchsorted(self.sizes, found) :]
+        return next((float(each) for each in (found, *larger * BEYOND) if self.chance(float(each)) <= one_run), LARGEST)
+
+
+#: of a cell about whose kind nothing is known: ratios to a calibration differ by some per cent between runs
+UNKNOWN = CellNoise(math.log(1.15), 0.05, np.empty(0), 0, pooled=True)
 
 
 @functools.cache
-def _quantiles(nr_differences: int) -> npt.NDArray[np.float64]:
-    """What the sizes of so many differences of scale 1 are expected to be, the smaller half left out: it says nothing about tails.
+def _quantiles(nr_differences: int) -> tuple[slice, npt.NDArray[np.float64]]:
+    """Which of so many differences tell the scale, by size, and what their sizes are expected to be at scale 1.
 
-    The largest fifth is what it may be with 95 % confidence: few runs show a rare mode rarely.
+    The smaller half says nothing about tails, and the largest fifth may be of another mode.
     """
-    rank = np.arange(1, nr_differences + 1)
-    expected = (rank - 0.5) / nr_differences
-    at_least = stats.beta.ppf(0.05, rank, nr_differences - rank + 1)
-    share = np.where(rank > TAIL * nr_differences, at_least, expected)
-    sizes: npt.NDArray[np.float64] = stats.t.ppf((1 + share) / 2, FREEDOM)[nr_differences // 2 :]
-    return sizes
+    core = slice(nr_differences // 2, max(nr_differences // 2 + 1, round(CORE * nr_differences)))
+    share = (np.arange(nr_differences)[core] + 0.5) / nr_differences
+    sizes: npt.NDArray[np.float64] = stats.t.ppf((1 + share) / 2, FREEDOM)
+    return core, sizes
 
 
-def threshold_and_scale(differences: Sequence[float]) -> tuple[float, float]:
-    """The fence, and the scale of the Student distribution beyond all differences; at least one of them is needed."""
-    sizes = np.sort(np.abs(differences))
+def noise_of(found: Sequence[float], *, nr_own: int, pooled: bool) -> CellNoise:
+    """The noise that differences show; at least one is needed."""
+    sizes = np.sort(np.abs(found))
     low, high = np.quantile(sizes, (0.25, 0.75))
-    fence = float(high + FENCE * (high - low))
-    scale = float((sizes[sizes.size // 2 :] / _quantiles(sizes.size)).max())
-    return max(fence, LEAST_THRESHOLD), max(scale, LEAST_SCALE)
+    core, expected = _quantiles(sizes.size)
+    scale = float((sizes[core] / expected).max())
+    return CellNoise(max(float(high + FENCE * (high - low)), LEAST_THRESHOLD), max(scale, LEAST_SCALE), sizes, nr_own, pooled)
 
 
 def differences(series: CellSeries, judged: Pair | None) -> list[float]:
@@ -90,7 +104,7 @@ def differences(series: CellSeries, judged: Pair | None) -> list[float]:
         found += [change(one, other) for one, other in pairwise(values)]
     values = series.firsts()
     between = [change(one, other) for one, other in pairwise(values)]
-    fence = threshold_and_scale([*found, *between])[0] if found or between else 0.0
+    fence = noise_of([*found, *between], nr_own=0, pooled=False).threshold if found or between else 0.0
     steps = lasting_borders(values, fence) if any(abs(each) > fence for each in between) else set()
     for at, each in enumerate(between):
         pair = (series.commits[at], series.commits[at + 1])
@@ -114,19 +128,18 @@ def noises(history: MeasuredHistory, judged: Pair | None) -> dict[BenchmarkCell,
     return {cell: _noise(each, pooled[cell.group] or whole) for cell, each in own.items()}
 
 
-def _pooled(members: Sequence[list[float]]) -> tuple[float, float] | None:
-    """Threshold and scale of the differences of many cells; None unless most of them have some: repeated are mostly the noisy ones."""
+def _pooled(members: Sequence[list[float]]) -> list[float]:
+    """The differences of many cells; none unless most of them have some: what is repeated is mostly what is noisy."""
     together = [each for member in members for each in member]
-    if len(together) < ENOUGH or 2 * sum(map(bool, members)) < len(members):
-        return None
-    return threshold_and_scale(together)
+    return together if len(together) >= ENOUGH and 2 * sum(map(bool, members)) >= len(members) else []
 
 
-def _noise(own: list[float], pool: tuple[float, float] | None) -> CellNoise:
+def _noise(own: list[float], pool: list[float]) -> CellNoise:
+    """The noise of a cell's own differences; if they are few it is at least that of its pool, or what is usual."""
     if len(own) >= ENOUGH:
-        return CellNoise(*threshold_and_scale(own), len(own), pooled=False)
-    threshold, scale = pool or (UNKNOWN_THRESHOLD, UNKNOWN_SCALE)
-    if own:
-        mine = threshold_and_scale(own)
-        threshold, scale = max(threshold, mine[0]), max(scale, mine[1])
-    return CellNoise(threshold, scale, len(own), pooled=True)
+        return noise_of(own, nr_own=len(own), pooled=False)
+    noise = noise_of([*pool, *own], nr_own=len(own), pooled=True) if pool else UNKNOWN
+    if not own:
+        return noise
+    mine = noise_of(own, nr_own=len(own), pooled=True)
+    return replace(noise, threshold=max(noise.threshold, mine.threshold), scale=max(noise.scale, mine.scale), nr_differences=len(own))

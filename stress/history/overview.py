@@ -50,7 +50,7 @@ def lasting_changes(history: MeasuredHistory) -> list[LastingChange]:
     borders = [
         (cell, series, old, new, pairs) for cell, series in history.judged().items() for old, new, pairs in _borders(series, noise[cell])
     ]
-    p_values = adjusted([p_of_pairs(pairs, noise[cell].scale) for cell, _, _, _, pairs in borders])
+    p_values = adjusted([p_of_pairs(pairs, noise[cell]) for cell, _, _, _, pairs in borders])
     found = []
     for (cell, series, _, new, pairs), p in zip(borders, p_values, strict=True):
         changed, at = median(pairs), new.at[0]

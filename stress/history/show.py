@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from stress.history.judge import ALPHA, HIDDEN, PAIRS, CellVerdict, Comparison, Relevance, Shown
+from stress.history.judge import ALPHA, HIDDEN, MOST_PAIRS, CellVerdict, Comparison, Relevance, Shown
 from stress.history.overview import LastingChange
 from stress.history.series import LARGEST, MeasuredHistory
 from stress.io.text import Cell, columns, section, shortened, table, time_text
@@ -76,7 +76,7 @@ def _hidden_lines(comparison: Comparison) -> list[str]:
         return []
     rows = [[f"{each.cell.group}  {each.cell.title}", f"from {percent(each.visible)}"] for each in found[:MOST_ROWS]]
     more = [f"and {len(found) - MOST_ROWS} more: --json has them all"] if len(found) > MOST_ROWS else []
-    return section(f"hidden by noise: {percent(HIDDEN)} could not be confirmed with {PAIRS} repetitions, but", [*columns(rows), *more])
+    return section(f"hidden by noise: {percent(HIDDEN)} could not be confirmed with {MOST_PAIRS} repetitions, but", [*columns(rows), *more])
 
 
 def _missing_lines(comparison: Comparison) -> list[str]:
