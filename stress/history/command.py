@@ -237,8 +237,21 @@ def _as_json(history: "MeasuredHistory", comparison: "Comparison", lasting: "lis
 
     rows = []
     for each in comparison.verdicts:
-        row = asdict(each) | {"shown": each.shown.value, "size": each.size.text, "unit": history.unit(each.cell)}
-        row |= {"ratio": math.exp(each.change), "visible": math.expm1(each.visible)}
+        noise = {"threshold": math.expm1(each.noise.threshold), "nr_differences": each.noise.nr_differences, "pooled": each.noise.pooled}
+        row = {
+            "cell": asdict(each.cell),
+            "unit": history.unit(each.cell),
+            "before": each.before,
+            "after": each.after,
+            "ratio": math.exp(each.change),
+            "shown": each.shown.value,
+            "size": each.size.text,
+            "pairs": [math.exp(pair) for pair in each.pairs],
+            "nr_repeated": each.nr_repeated,
+            "p": each.p,
+            "noise": noise | {"visible": math.expm1(each.visible)},
+            "slow_shares": each.slow_shares,
+        }
         rows.append(row)
     return {
         "schema": SCHEMA,

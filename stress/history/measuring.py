@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,6 @@ _CONFIG: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 _PATHS = {"repo": ".", "benchmark_dir": "benchmarks", "env_dir": "env", "html_dir": "html"}
 #: asv run has stored its results, but some benchmarks failed
 BENCHMARKS_FAILED = 2
-
-RunAsv = Callable[[Sequence[str]], int]
 
 
 def run_asv(words: Sequence[str]) -> int:
@@ -49,16 +47,15 @@ def machine_of_host() -> str:
 class AsvBench:
     """asv on one machine.
 
-    Fields      results: asv's folder; run: starts asv with some words
+    Fields      results: asv's folder
     """
 
     machine: str
     results: Path
-    run: RunAsv = run_asv
 
     def prepare(self) -> None:
         """Let asv know the machine."""
-        if self.run(("machine", "--machine", self.machine, "--yes")):
+        if run_asv(("machine", "--machine", self.machine, "--yes")):
             raise HostError(f"asv does not know the machine {self.machine}: its message is above")
 
     def measure(self, commits: Sequence[str], cells: Sequence[BenchmarkCell] = (), *, again: bool = False) -> None:
@@ -74,7 +71,7 @@ class AsvBench:
             hashes.write_text("".join(f"{commit}\n" for commit in commits), encoding="utf-8")
             chosen = [word for cell in cells for word in ("--bench", pattern_of(cell))]
             words = ("--config", str(config), "run", "--machine", self.machine, "--no-pull", f"HASHFILE:{hashes}", *chosen)
-            if self.run(words) not in (0, BENCHMARKS_FAILED):
+            if run_asv(words) not in (0, BENCHMARKS_FAILED):
                 raise HostError("asv run has failed: its message is above")
 
     def _next_repetition(self) -> Path:

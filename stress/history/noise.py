@@ -6,7 +6,7 @@ the history lies between them. A cell with few of them takes those of its group 
 The *threshold* is the outer fence of their sizes, the third quartile and three interquartile ranges, as rustc's performance site has it
 (rust-lang/rustc-perf, docs/comparison-analysis.md). How probable a difference is comes from two sources, and the larger one counts: the
 tail of the narrowest Student distribution with three degrees of freedom that lies beyond the smaller four fifths of them, and the share
-of differences that were as large: a cell that is in a slow mode in one run of ten is expected to be so again.
+of differences that were half as large or more: a cell that is in a slow mode in one run of ten is expected to be so again.
 """
 
 import functools
@@ -27,6 +27,7 @@ from stress.history.steps import lasting_borders
 FREEDOM = 3  # of Student's distribution: its tails are heavy
 FENCE = 3.0  # interquartile ranges
 CORE = 0.8  # of the differences are no tail
+LIKE = 0.5  # of a change: a difference of this size is like it
 BEYOND = 1.0001  # a change just larger than a difference
 ENOUGH = 8  # differences, for a noise of a cell's own
 LEAST_THRESHOLD = math.log(1.02)  # a change below 2 % is never called one
@@ -54,7 +55,7 @@ class CellNoise:
         """The probability that two runs without a change differ by as much in one given direction."""
         if changed <= 0:
             return 1.0
-        nr_larger = self.sizes.size - int(np.searchsorted(self.sizes, changed))
+        nr_larger = self.sizes.size - int(np.searchsorted(self.sizes, LIKE * changed))
         # the share of such differences that half of all equal histories have exceeded
         share = stats.beta.ppf(0.5, nr_larger + 1, self.sizes.size - nr_larger) if 0 < nr_larger < self.sizes.size else float(nr_larger > 0)
         return max(float(stats.t.sf(changed / self.scale, FREEDOM)), float(share) / 2)
@@ -64,7 +65,7 @@ class CellNoise:
         majority = nr_pairs // 2 + 1
         one_run = stats.beta.ppf(alpha / 2, majority, nr_pairs - majority + 1)  # inverts binom.sf(majority - 1, nr_pairs, p)
         found = max(self.threshold, self.scale * float(stats.t.isf(one_run, FREEDOM)))
-        larger = self.sizes[np.searchsorted(self.sizes, found) :]
+        larger = self.sizes[np.searchsorted(self.sizes, LIKE * found) :] / LIKE
         return next((float(each) for each in (found, *larger * BEYOND) if self.chance(float(each)) <= one_run), LARGEST)
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import median
 
 from stress.history.asv_files import BenchmarkCell
-from stress.history.judge import ALPHA, FEWEST_PAIRS, PAIRS, ChangeSize, adjusted, p_of_pairs, size_of
+from stress.history.judge import ALPHA, FEWEST_PAIRS, MOST_PAIRS, ChangeSize, adjusted, p_of_pairs, size_of
 from stress.history.noise import CellNoise, noises
 from stress.history.series import CellSeries, MeasuredHistory, change
 from stress.history.steps import Level, levels
@@ -30,8 +30,8 @@ class LastingChange:
 
 
 def _pairs(values: Sequence[float], old: Level, new: Level) -> list[float]:
-    """Changes of up to PAIRS runs at each side of a border."""
-    return [change(values[one], values[other]) for one, other in zip(reversed(old.at[-PAIRS:]), new.at[:PAIRS], strict=False)]
+    """Changes of up to MOST_PAIRS runs at each side of a border."""
+    return [change(values[one], values[other]) for one, other in zip(reversed(old.at[-MOST_PAIRS:]), new.at[:MOST_PAIRS], strict=False)]
 
 
 def _borders(series: CellSeries, noise: CellNoise) -> list[tuple[Level, Level, list[float]]]:

@@ -100,19 +100,27 @@ def lasting_lines(found: Sequence[LastingChange], subjects: dict[str, str], nr_c
     return section(f"lasting changes in {nr_commits} commits", [*table(header, rows), *more])
 
 
+def _counted(found: Sequence[CellVerdict], what: str, relevance: Relevance) -> str:
+    number = f"1 {what}" if len(found) == 1 else f"{len(found) or 'no'} {what}{'es' if what == 'loss' else 's'}"
+    return f"{number} ({relevance.name.lower()} relevance)" if found else number
+
+
+def verdict_word(comparison: Comparison) -> str:
+    """The whole comparison in a word or two. Changes of low relevance do not count."""
+    losses, gains = comparison.is_loss, comparison.relevance(slower=False) >= Relevance.MEDIUM
+    if losses or gains:
+        return "mixed" if losses and gains else "slower" if losses else "faster"
+    return "undecided" if comparison.shown(Shown.SUSPECTED) else "no relevant change"
+
+
 def verdict_text(comparison: Comparison) -> str:
     """The last line: the whole comparison."""
     slower, faster = (comparison.shown(Shown.CONFIRMED, slower=each) for each in (True, False))
-    suspected = comparison.shown(Shown.SUSPECTED)
-    losses, gains = comparison.relevance(slower=True), comparison.relevance(slower=False)
-    word = "mixed" if min(losses, gains) >= Relevance.MEDIUM else "slower" if comparison.is_loss else "no relevant loss"
-    if losses < Relevance.MEDIUM <= gains:
-        word = "faster"
-    elif not (slower or faster or suspected):
-        word = "no change"
-    parts = [f"{len(slower)} losses ({losses.name.lower()} relevance) and {len(faster)} gains ({gains.name.lower()}) confirmed"]
-    if suspected:
+    losses = _counted(slower, "loss", comparison.relevance(slower=True))
+    gains = _counted(faster, "gain", comparison.relevance(slower=False))
+    parts = [f"{losses} and {gains} confirmed at a false discovery rate of {ALPHA:g}"]
+    if suspected := comparison.shown(Shown.SUSPECTED):
         parts.append(f"{len(suspected)} unconfirmed")
     if comparison.hidden():
         parts.append(f"{len(comparison.hidden())} of {len(comparison.verdicts)} cells hide {percent(HIDDEN)}")
-    return f"verdict: {word}: {', '.join(parts)}; false discovery rate {ALPHA:g}"
+    return f"verdict: {verdict_word(comparison)}: {', '.join(parts)}"

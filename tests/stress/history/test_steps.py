@@ -1,0 +1,62 @@
+"""Levels and lasting changes."""
+
+import math
+
+import pytest
+
+from stress.history.overview import lasting_changes
+from stress.history.series import LARGEST, change
+from stress.history.steps import lasting_borders, levels
+from tests.stress.history.kit import NoisyHost, cell, history
+
+RUNS = [2.0, 2.02, 1.99, 2.01, 2.0, 2.02]
+SLOWER = [1.3 * value for value in RUNS]
+
+
+def made(*values):
+    return history([(f"c{at}", 0, {cell(): value}) for at, value in enumerate(values)], [f"c{at}" for at in range(len(values))])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (1, 1, 0),
+        (1, 2, math.log(2)),
+        (2, 1, -math.log(2)),
+        (0, 1, LARGEST),
+        (1, 0, -LARGEST),
+        (0, 0, 0),
+        (1e-9, 1e9, LARGEST),
+        (1, -1, -LARGEST),
+    ],
+)
+def test_a_change_is_the_logarithm_of_a_ratio(before, after, expected):
+    assert change(before, after) == pytest.approx(expected)
+
+
+def test_levels_leave_spikes_out():
+    assert [level.at for level in levels([*RUNS, 5.0, *RUNS], 0.05)] == [[*range(6), *range(7, 13)]]
+    assert lasting_borders([*RUNS, *SLOWER], 0.05) == {6}
+    assert lasting_borders([*RUNS, 5.0, *SLOWER], 0.05) == {7}
+    assert lasting_borders([*RUNS, 2.6], 0.05) == set(), "the newest run alone"
+
+
+def test_lasting_changes_name_their_commit_and_size():
+    (found,) = lasting_changes(made(*RUNS, *SLOWER, *[value * 1.01 for value in SLOWER]))
+    assert (found.before, found.commit) == ("c5", "c6")
+    assert found.change == pytest.approx(math.log(1.3), abs=0.01)
+    assert found.p < 0.001
+
+
+def test_a_spike_or_a_single_run_is_no_lasting_change():
+    assert lasting_changes(made(*RUNS, 2.6, *RUNS)) == []
+    assert lasting_changes(made(*RUNS, *RUNS, 2.6)) == []
+    assert lasting_changes(made(2.0, 2.6)) == []
+
+
+@pytest.mark.slow
+def test_a_history_of_noise_has_no_lasting_change():
+    for seed in range(5):
+        host = NoisyHost([(0.01, 0.0), (0.02, 0.1), (0.05, 0.3)], 30, seed)
+        order = [f"c{at}" for at in range(25)]
+        assert lasting_changes(history([(commit, 0, host.run()) for commit in order], order)) == [], seed
