@@ -49,6 +49,7 @@ bench: .venv/.dev
 # asv's figures as pages that need no network, served to this host until it is interrupted, in a browser if there is one
 history: .venv/.dev
 	$(BIN)/asv publish
+	$(BIN)/python -m stress.history.pages results/html
 	$(BIN)/asv-tachyon serve results/html --port $(PORT) --open
 
 clean:

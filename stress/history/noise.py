@@ -22,7 +22,7 @@ from scipy import stats
 
 from stress.history.asv_files import BenchmarkCell
 from stress.history.series import LARGEST, CellSeries, MeasuredHistory, change
-from stress.history.steps import lasting_borders
+from stress.history.steps import new_levels
 
 FREEDOM = 3  # of Student's distribution: its tails are heavy
 FENCE = 3.0  # interquartile ranges
@@ -106,11 +106,10 @@ def differences(series: CellSeries, judged: Pair | None) -> list[float]:
     values = series.firsts()
     between = [change(one, other) for one, other in pairwise(values)]
     fence = noise_of([*found, *between], nr_own=0, pooled=False).threshold if found or between else 0.0
-    steps = lasting_borders(values, fence) if any(abs(each) > fence for each in between) else set()
-    for at, each in enumerate(between):
-        pair = (series.commits[at], series.commits[at + 1])
-        leads = judged is not None and (pair[1] == judged[1] or pair == judged)
-        if not leads and at + 1 not in steps:
+    steps = new_levels(series, fence) if any(abs(each) > fence for each in between) else set()
+    for older, newer, each in zip(series.commits, series.commits[1:], between, strict=False):
+        leads = judged is not None and (newer == judged[1] or (older, newer) == judged)
+        if not leads and newer not in steps:
             found.append(each)
     return found
 

@@ -41,6 +41,12 @@ class CellSeries:
         """The value of each commit, in order."""
         return [self.first(commit) for commit in self.commits]
 
+    def every(self) -> list[tuple[str, float]]:
+        """(commit, value) of all runs by commit, first() before its repetitions."""
+        return [
+            (commit, value) for commit in self.commits for value in (self.first(commit), *(value for _, value in self.repetitions(commit)))
+        ]
+
 
 class MeasuredHistory:
     """All cells that are judged, and the informative ones beside them."""

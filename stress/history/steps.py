@@ -1,4 +1,4 @@
-"""Where a cell's level changes for good. asv finds the pieces; a piece of a single run is a spike, and no change.
+"""Where a cell's level changes for good. asv finds the pieces; a piece of a single run is a spike, and no change. Repetitions are runs.
 
 Source      asv.step_detect: piecewise constant, least absolute deviations, the number of pieces by an information criterion
 """
@@ -9,7 +9,7 @@ from statistics import median
 
 from asv.step_detect import detect_steps
 
-from stress.history.series import change
+from stress.history.series import CellSeries, change
 
 FEWEST_RUNS = 2  # of a level
 
@@ -45,6 +45,12 @@ def _append(found: list[Level], level: Level, values: Sequence[float], threshold
         found.append(level)
 
 
-def lasting_borders(values: Sequence[float], threshold: float) -> set[int]:
-    """The indices at which a new level begins."""
-    return {level.at[0] for level in levels(values, threshold)[1:]}
+def new_levels(series: CellSeries, threshold: float) -> set[str]:
+    """The commits whose level is another one than that of the commits before, or may be: the newest, if a single run differs."""
+    runs = series.every()
+    values = [value for _, value in runs]
+    found = levels(values, threshold)
+    begins = {runs[new.at[0]][0] for new in found[1:]}
+    if found and len(series.runs[series.commits[-1]]) == 1 and abs(change(found[-1].value, values[-1])) >= threshold:
+        begins.add(series.commits[-1])
+    return begins

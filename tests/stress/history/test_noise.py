@@ -32,7 +32,10 @@ def test_a_lasting_step_is_no_noise_and_a_spike_is():
 
 def test_what_is_judged_is_not_its_own_noise():
     made = series([*RUNS, 2.6])
-    assert max(map(abs, differences(made.cells[cell()], None))) > 0.2
+    assert max(map(abs, differences(made.cells[cell()], None))) < 0.05, "the newest run: a spike or a level"
+    spiked = series([*RUNS, 2.6, 2.0])
+    assert max(map(abs, differences(spiked.cells[cell()], ("c8", "c11")))) > 0.2
+    assert sum(abs(each) > 0.2 for each in differences(spiked.cells[cell()], ("c8", "c10"))) == 1, "the way back is noise"
     assert max(map(abs, differences(made.cells[cell()], ("c9", "c10")))) < 0.05
     assert max(map(abs, differences(made.cells[cell()], ("c2", "c10")))) < 0.05, (
         "the step to the newest commit, whatever it is compared with"

@@ -6,7 +6,7 @@ import pytest
 
 from stress.history.overview import lasting_changes
 from stress.history.series import LARGEST, change
-from stress.history.steps import lasting_borders, levels
+from stress.history.steps import levels, new_levels
 from tests.stress.history.kit import NoisyHost, cell, history
 
 RUNS = [2.0, 2.02, 1.99, 2.01, 2.0, 2.02]
@@ -34,11 +34,27 @@ def test_a_change_is_the_logarithm_of_a_ratio(before, after, expected):
     assert change(before, after) == pytest.approx(expected)
 
 
+def begins(*values, again=()):
+    """The numbers of the commits at which a level begins; again: repetitions of the last one."""
+    last = f"c{len(values) - 1}"
+    runs = [(f"c{at}", 0, {cell(): value}) for at, value in enumerate(values)]
+    runs += [(last, number, {cell(): value}) for number, value in enumerate(again, 1)]
+    series = history(runs, [f"c{at}" for at in range(len(values))]).cells[cell()]
+    return sorted(int(commit[1:]) for commit in new_levels(series, 0.05))
+
+
 def test_levels_leave_spikes_out():
     assert [level.at for level in levels([*RUNS, 5.0, *RUNS], 0.05)] == [[*range(6), *range(7, 13)]]
-    assert lasting_borders([*RUNS, *SLOWER], 0.05) == {6}
-    assert lasting_borders([*RUNS, 5.0, *SLOWER], 0.05) == {7}
-    assert lasting_borders([*RUNS, 2.6], 0.05) == set(), "the newest run alone"
+    assert begins(*RUNS, *SLOWER) == [6]
+    assert begins(*RUNS, 5.0, *SLOWER) == [7]
+    assert begins(*RUNS, 5.0, *RUNS) == []
+
+
+def test_the_newest_commit_begins_a_level_by_its_repetitions_or_may_do_so():
+    assert begins(*RUNS, 2.6) == [6], "a spike or a level: not known yet"
+    assert begins(*RUNS, 2.6, again=[2.6, 2.61]) == [6]
+    assert begins(*RUNS, 2.6, again=[2.0, 2.01]) == []
+    assert begins(*RUNS, 2.01) == []
 
 
 def test_lasting_changes_name_their_commit_and_size():
