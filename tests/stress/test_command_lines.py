@@ -22,6 +22,7 @@ from stress.mutate import command as mutate_command
 from stress.mutate.operators import mutants_of
 from stress.storm.scenario import SCENARIO_FOLDER
 from tests.stress.explore.test_failure import good_failure
+from tests.stress.history.kit import make_repository, write_file
 from tests.stress.litmus.test_file import SB
 from tests.stress.run.canned import WHOLE
 from tests.stress.storm.test_trace import columns
@@ -33,8 +34,8 @@ EXIT_CODES = {0, 1, 2, 3, 4, 5, 130}  # 70 is a bug
 WORK = (
     *("stress.run.command.make_machine", "stress.snapshot.command.build_storm_entries", "stress.process.build.build_entries"),
     *("stress.process.build.build_flavours", "stress.bugs.command.storm_all", "stress.bugs.detect.run_detection"),
-    *("stress.explore.command.compile_work", "stress.explore.compiling.build_models", "stress.explore.replay.subprocess.run"),
-    "stress.mutate.command.make_woven",
+    *("stress.explore.command.compile_work", "stress.explore.compiling.build_models", "stress.explore.replay.subprocess"),
+    *("stress.mutate.command.make_woven", "stress.history.judge.compare", "stress.history.measuring.run_asv"),
 )
 COMMANDS = {info.name or info.callback.__name__: info.callback for info in cli.app.registered_commands}
 ODD_TEXTS = (
@@ -69,6 +70,12 @@ GOOD = {
     "failures": ("FILES",),
     "only": ("*buddy*",),
     "test": ("SB",),
+    "commits": ("HEAD", "HEAD~1", "main~2"),
+    "since": ("HEAD~1", "main~2"),
+    "machine": ("desk",),
+    "results": ("FILES/asv",),
+    "most": ("1", "2"),
+    "repeat": ("1",),
 }
 GOOD_FILES = {"replay": "FILES/failure.json", "litmus": "FILES/litmus.json"}
 
@@ -83,6 +90,9 @@ def begin(*_arguments, **_options):
     raise WorkBeginsError("the work begins")
 
 
+begin.run = begin  # in place of the module subprocess: other commands need it before their work
+
+
 def paths(folder):
     """Files of every kind that a command reads, and paths that are none."""
     (folder / "run.json").write_text(json.dumps(WHOLE))
@@ -91,6 +101,8 @@ def paths(folder):
     (folder / "scenario.toml").write_bytes((SCENARIO_FOLDER / "zoo.toml").read_bytes())
     np.savez(folder / "trace.npz", **columns())
     np.savez(folder / "recording.npz", **recording_arrays())
+    for number, commit in enumerate(make_repository(folder.parent, 3)):
+        write_file(folder / "asv" / "desk", commit, {"pairs.Pair.track_ratio": 2.0}, started_at=number)
     (folder / "circle").symlink_to(folder / "circle")
     (folder / "a\nb.json").touch()
     made = [str(path) for path in sorted(folder.iterdir())]
