@@ -3,7 +3,7 @@
 import importlib
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,9 @@ def execute(options: HistoryOptions) -> int:
     _check(options)
     bench = _bench(options)
     if options.measure and bench is not None:
-        _measure_new(bench, options)
+        before = _measure_new(bench, options)
+        if before is not None and options.since is None and not options.commits:
+            options = replace(options, since=before)
     history = _read(options, bench)
     pair = _pair(options, history)
     if pair is None:
@@ -142,7 +144,11 @@ def _order(results: MachineResults) -> list[str]:
     return in_order(known)
 
 
-def _measure_new(bench: "AsvBench", options: HistoryOptions) -> None:
+def _measure_new(bench: "AsvBench", options: HistoryOptions) -> str | None:
+    """Measure the new commits.
+
+    Returns     the newest commit that was measured before them, if they are to be compared with it
+    """
     from stress.history.measuring import new_commits
 
     runs = read_results(options.results, bench.machine).runs if is_folder(options.results) else ()
@@ -152,8 +158,11 @@ def _measure_new(bench: "AsvBench", options: HistoryOptions) -> None:
         older = f"`asv run --machine {bench.machine} HEAD~5..HEAD` measures older ones"
         print(f"no results of {bench.machine} yet: the newest commit only; {older}")
     print(f"new commits to measure: {len(commits)}", flush=True)
-    if commits:
-        bench.measure(commits)
+    if not commits:
+        return None
+    before = _nearest(measured, ancestors(commits[-1]))
+    bench.measure(commits)
+    return before
 
 
 def _pair(options: HistoryOptions, history: "MeasuredHistory") -> tuple[str, str] | None:

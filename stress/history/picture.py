@@ -46,9 +46,12 @@ def _draw(panel: "Axes", history: MeasuredHistory, cell: BenchmarkCell, lasting:
     for each in lasting:
         if each.cell == cell:
             panel.axvline(at[each.commit] - 0.5, color="#b03030" if each.change > 0 else "#2c7a3f", linewidth=0.9)
-            label = f" {percent(each.change)} {each.commit[:HASH_DIGITS]}"
-            panel.text(at[each.commit] - 0.5, 0.97, label, transform=panel.get_xaxis_transform(), fontsize=6, va="top")
-    panel.set_ylim(bottom=0)
+            x, late = at[each.commit] - 0.5, at[each.commit] > len(at) / 2
+            label = f" {percent(each.change)} {each.commit[:HASH_DIGITS]} "
+            side = "right" if late else "left"
+            panel.text(x, 0.05, label, transform=panel.get_xaxis_transform(), fontsize=6, ha=side)
+    # from zero, so that the eye sees shares and not noise
+    panel.set_ylim(0, 1.15 * max(value for _, value in series.every()) or 1)
     panel.set_xlim(-0.5, len(history.order) - 0.5)
     panel.tick_params(labelsize=6)
     panel.set_title(f"{cell.group}\n{cell.title}"[: LONGEST_TITLE + len(cell.group)], fontsize=6.5, loc="left")
@@ -75,7 +78,9 @@ def plot(history: MeasuredHistory, lasting: Sequence[LastingChange], path: Path)
     for panel, cell in zip(panels, cells, strict=False):
         _draw(panel, history, cell, lasting)
     span = f"{history.order[0][:HASH_DIGITS]} to {history.order[-1][:HASH_DIGITS]}"
-    chart.suptitle(f"{history.machine}: {len(history.order)} commits, {span}; lower is better; lines mark lasting changes", fontsize=8)
+    chart.suptitle(
+        f"{history.machine}: {len(history.order)} commits, {span}, by number; lower is better; lines mark lasting changes", fontsize=8
+    )
     chart.tight_layout()
     try:
         chart.savefig(path)

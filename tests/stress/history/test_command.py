@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 import sys
 from pathlib import Path
 
@@ -223,7 +224,9 @@ def test_measuring_takes_the_commits_since_the_newest_measured_one(commits, fake
     assert execute(options(measure=True, confirm=True, machine="desk")) == EXIT_CLEAN
     assert asv.measured == commits[-3:]
     assert asv.words[0] == ["machine", "--machine", "desk", "--yes"]
-    assert "new commits to measure: 3" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "new commits to measure: 3" in said
+    assert f"from {commits[-4][:8]} " in said, "they are compared with the newest one that was measured before"
 
 
 def test_at_most_so_many_commits_are_measured(commits, fake_asv):
@@ -296,3 +299,9 @@ def test_values_that_are_missing_are_not_compared(commits, capsys):
     assert execute(options()) == EXIT_CLEAN
     assert "not compared: 2 cells that only one of both commits has" in capsys.readouterr().out
     assert ENV not in capsys.readouterr().out
+
+
+def test_no_other_command_loads_the_libraries_of_this_one():
+    code = "import sys, stress.cli, stress.run.command; sys.exit(bool({'scipy', 'asv'} & set(sys.modules)))"
+    root = str(Path(command.__file__).resolve().parents[2])
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, timeout=120).returncode == 0
