@@ -391,7 +391,7 @@ class Bug(IntEnum):
     LIST_CORRUPT = 19, "I9", "a list link does not link back", "link", "expected link"
     OVERFLOW = 20, "bounds", "a per-CPU array of the model is full", "entries", "capacity"
     UDESC_STATE = 21, "I16", "a descriptor without a count changed state outside its transitions", "state word", "expected word"
-    HANDLE = 22, "I13", "a handle and its object disagree", "object header", "expected header"
+    HANDLE = 22, "I13", "a handle and its object disagree", "object header, handle or type", "expected header, handle or type"
     NET_FRAGMENTS = 23, "I3", "more fragments of a page-pool frame are put than exist", "fragments", "fragments put"
     HUGE_LOST = 24, "I2", "a hugetlb folio is free and not in the pool", "descriptor", "free folios of the pool"
     PROMISE = 25, "promise", "a call costs more, or achieves less, than it promises", "seen", "promised"
