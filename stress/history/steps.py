@@ -11,7 +11,8 @@ from asv.step_detect import detect_steps
 
 from stress.history.series import CellSeries, change
 
-FEWEST_RUNS = 2  # of a level
+FEWEST_RUNS = 3  # of a level: of two runs in a row both may have met a slow mode
+LONGEST_EXCURSION = 4  # runs after which a series may come back to its level without having left it
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Level:
 
 
 def levels(values: Sequence[float], threshold: float) -> list[Level]:
-    """The levels of a series. Neighbours that differ by less than a threshold are one level.
+    """The levels of a series. Neighbours that differ by less than a threshold are one level; so are those around a short excursion.
 
     Parameters  threshold: a logarithm of a ratio
     """
@@ -34,7 +35,13 @@ def levels(values: Sequence[float], threshold: float) -> list[Level]:
     for level in found:
         if len(level.at) >= FEWEST_RUNS:
             _append(lasting, level, values, threshold)
-    return lasting
+    staying: list[Level] = []
+    for number, level in enumerate(lasting):
+        around = staying[-1:] + lasting[number + 1 : number + 2]
+        comes_back = len(around) == 2 and abs(change(around[0].value, around[1].value)) < threshold
+        if not (comes_back and len(level.at) <= LONGEST_EXCURSION):
+            _append(staying, level, values, threshold)
+    return staying
 
 
 def _append(found: list[Level], level: Level, values: Sequence[float], threshold: float) -> None:
@@ -46,11 +53,12 @@ def _append(found: list[Level], level: Level, values: Sequence[float], threshold
 
 
 def new_levels(series: CellSeries, threshold: float) -> set[str]:
-    """The commits whose level is another one than that of the commits before, or may be: the newest, if a single run differs."""
+    """The commits whose level is another one than that of the commits before, or may be: where the newest runs, too few, differ."""
     runs = series.every()
     values = [value for _, value in runs]
     found = levels(values, threshold)
     begins = {runs[new.at[0]][0] for new in found[1:]}
-    if found and len(series.runs[series.commits[-1]]) == 1 and abs(change(found[-1].value, values[-1])) >= threshold:
-        begins.add(series.commits[-1])
+    if found and len(values) - 1 - found[-1].at[-1] < FEWEST_RUNS:
+        newest = range(found[-1].at[-1] + 1, len(values))
+        begins |= {runs[at][0] for at in newest if all(abs(change(found[-1].value, values[each])) >= threshold for each in newest)}
     return begins

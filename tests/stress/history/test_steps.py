@@ -48,10 +48,13 @@ def test_levels_leave_spikes_out():
     assert begins(*RUNS, *SLOWER) == [6]
     assert begins(*RUNS, 5.0, *SLOWER) == [7]
     assert begins(*RUNS, 5.0, *RUNS) == []
+    assert begins(*RUNS, *SLOWER[:3], *RUNS) == [], "a slow mode that came and went"
+    assert begins(*RUNS, *SLOWER, *RUNS) == [6, 12]
 
 
 def test_the_newest_commit_begins_a_level_by_its_repetitions_or_may_do_so():
     assert begins(*RUNS, 2.6) == [6], "a spike or a level: not known yet"
+    assert begins(*RUNS, 2.6, 2.6) == [6, 7], "the same"
     assert begins(*RUNS, 2.6, again=[2.6, 2.61]) == [6]
     assert begins(*RUNS, 2.6, again=[2.0, 2.01]) == []
     assert begins(*RUNS, 2.01) == []
@@ -73,6 +76,6 @@ def test_a_spike_or_a_single_run_is_no_lasting_change():
 @pytest.mark.slow
 def test_a_history_of_noise_has_no_lasting_change():
     for seed in range(5):
-        host = NoisyHost([(0.01, 0.0), (0.02, 0.1), (0.05, 0.3)], 30, seed)
+        host = NoisyHost([(0.01, 0.0), (0.02, 0.02), (0.05, 0.3), (0.02, 0.05)], 60, seed, heavy=seed % 2)
         order = [f"c{at}" for at in range(25)]
         assert lasting_changes(history([(commit, 0, host.run()) for commit in order], order)) == [], seed
