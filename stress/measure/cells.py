@@ -33,6 +33,8 @@ OTHERS = {
 }
 #: those whose cells start processes themselves
 IN_ONE_PROCESS = ("storms", "starting", "building")
+#: those that take seconds to make their machine: fewer processes, as many slices
+SLOW_TO_MAKE = ("compaction",)
 #: the flavour of a group's process; of all others: fast
 FLAVOURS = {"exploring": "explored"}
 
@@ -47,7 +49,7 @@ def measure(group: str, specs: list[grid.CellSpec], effort: Effort) -> dict[str,
 
     cells: dict[str, Any] = {}
     if specs:
-        nr_processes = 1 if group in IN_ONE_PROCESS else effort.processes
+        nr_processes = 1 if group in IN_ONE_PROCESS else min(effort.processes, 2 if group in SLOW_TO_MAKE else effort.processes)
         cells = figures(specs, [_process(group, specs) for _ in range(nr_processes)])
     module: Any = importlib.import_module(OTHERS[group]) if group in OTHERS else None
     return {"cells": cells, "figures": module.figures(effort) if hasattr(module, "figures") else {}}

@@ -21,7 +21,7 @@ from stress.storm.scenario import policy_params
 RECORDING = Path(__file__).resolve().parents[1] / "snapshot" / "recordings" / "compaction.npz"
 BLOCKS = {0: 2048, 3: 512, 9: 16}  # that one call of an allocation pattern takes, by order
 PAGES = 256  # that one call of the others works on
-COMPACT_BLOCKS = 16  # pageblocks of one call of a compaction
+COMPACT_BLOCKS = 512  # pageblocks of one call of a compaction
 _SIDE_BLOCKS = 32  # of the machines that migrate
 _RECORDED_FRAME_BYTES = 512
 
@@ -137,10 +137,12 @@ class Groups:
         )
 
     def compaction(self, spec: CellSpec) -> TimedCell:
-        """One pass over the zone after the other, a few pageblocks a call; the zone is put back at its end."""
+        """The first pageblocks of the zone, which hold most of what moves; the zone is put back before each call."""
         mem = self.machine("recorded", _recorded)
-        passes = _Passes(mem, _policies(spec))
-        return self.timed(spec, mem, passes.some, batch=COMPACT_BLOCKS, before=passes.before)
+        zone = _Recorded(mem, _policies(spec))
+        return self.timed(
+            spec, mem, lambda mem, cpu, nr_ops: operations.compact_some(mem, cpu, nr_ops), batch=COMPACT_BLOCKS, before=zone.put_back
+        )
 
     def uncounted(self, spec: CellSpec) -> TimedCell:
         do = operations.uncounted_work
@@ -293,21 +295,16 @@ def _recorded() -> Any:
     return machine_of(start, start.params | policy_params({}) | {"seed": 1, "shadow_on": 0})
 
 
-class _Passes:
-    """Compactions of a whole zone in steps; the arrays are copied once, and copied back before each pass."""
+class _Recorded:
+    """The recorded zone, put back before each compaction: its arrays are copied once."""
 
     def __init__(self, mem: Any, choose: Chore) -> None:
+        # contents are not: a pass moves frames from one end of the zone to the other, and overwrites none that it moved
         self._saved = {name: array.copy() for name, array in mem.arrays.items() if name not in ("contents", "header")}
-        self._steps = -(-(mem.frames_per_node >> mem.pageblock_order) // COMPACT_BLOCKS)
-        self._choose, self._step = choose, self._steps
+        self._choose = choose
 
-    def before(self, mem: Any, cpu: int) -> None:
+    def put_back(self, mem: Any, cpu: int) -> None:
+        """The zone as it was recorded, and the cell's policies."""
+        for name, array in self._saved.items():
+            mem.arrays[name][:] = array
         self._choose(mem, cpu)
-        self._step += 1
-        if self._step >= self._steps:
-            self._step = 0
-            for name, array in self._saved.items():
-                mem.arrays[name][:] = array
-
-    def some(self, mem: Any, cpu: int, nr_ops: int) -> int:
-        return int(operations.compact_some(mem, cpu, int(self._step == 0), nr_ops))

@@ -178,16 +178,15 @@ def evacuate_kind(mem, cpu, kind, nr_pages):
 
 
 @entry
-def compact_some(mem, cpu, from_start, max_blocks):
-    """Go on with a compaction of zone 0, or begin it.
+def compact_some(mem, cpu, nr_blocks):
+    """Begin a compaction of zone 0, as /proc/sys/vm/compact_memory does, and end it after some pageblocks.
 
-    Returns     pageblocks scanned, or max_blocks if the scanners have met
+    Returns     nr_blocks
     Progress    as compact_zone
     """
-    if from_start:
-        reset_scanners(mem, 0)
-    compact_zone(mem, cpu, 0, -1, MIGRATE_SYNC, max_blocks)
-    return max_blocks
+    reset_scanners(mem, 0)
+    compact_zone(mem, cpu, 0, -1, MIGRATE_SYNC, nr_blocks)
+    return nr_blocks
 
 
 # -------------------------------------------------------------------------------------------------------- uncounted, ranges

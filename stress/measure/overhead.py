@@ -19,7 +19,7 @@ from stress.measure.effort import Effort
 ROLE, SECONDS = "kernel", 1.5
 MEMORY_BYTES = 64 << 20
 BATCH_NS = 2_000_000
-SCENARIO = """name = "one role"
+SCENARIO = """name = "one-role"
 summary = "the harness over the bare loop"
 
 [machine]
