@@ -28,7 +28,7 @@ PART_NS = 3_000_000  # of the cell in each part, about
 TURN_S = 60.0  # within which a worker answers
 _LOOK_S = 0.2  # between two looks whether workers are alive
 _SPINS = 200  # before a waiting worker yields
-_SIZINGS = 12
+_SIZINGS, _NEAR = 12, 1.6  # tries to find the size of a part, and how near is near enough
 
 #: words of the control page: the number of the order, the cell it is about (-1: leave), workers, parts
 _NUMBER, _CELL, _WORKERS, _PARTS, _HEAD_WORDS = 0, 1, 2, 3, 8
@@ -113,19 +113,19 @@ class Crew:
         Raises      CrewError
         """
         cell, sizes = self._cells[index], self._sizes[index]
-        what, of_calibration = _CALLS if cell.batch else _OPS, _CAL_PART
+        self._run(index, 1)  # maps memory and loads code; what it took says nothing
         for _ in range(_SIZINGS):
             self._run(index, 1)
             slots = self._slots[: cell.workers]
-            short = False
+            settled = True
             for word, spent_ns, target_ns in (
-                (what, int(slots[:, _CELL_NS].max()), self._part_ns),
-                (of_calibration, int(slots[:, _CAL_NS].max()), self._part_ns // 2),
+                (_CALLS if cell.batch else _OPS, int(slots[:, _CELL_NS].max()), self._part_ns),
+                (_CAL_PART, int(slots[:, _CAL_NS].max()), self._part_ns // 2),
             ):
                 growth = min(16.0, target_ns / max(spent_ns, 1))
-                short = short or growth > 1.5
+                settled = settled and (1 / _NEAR < growth < _NEAR or (growth <= 1 and sizes[word] == 1))
                 sizes[word] = max(1, int(sizes[word] * growth))
-            if not short:
+            if settled:
                 break
 
     def slice(self, index: int) -> Slice:

@@ -140,9 +140,7 @@ class Groups:
         """The first pageblocks of the zone, which hold most of what moves; the zone is put back before each call."""
         mem = self.machine("recorded", _recorded)
         zone = _Recorded(mem, _policies(spec))
-        return self.timed(
-            spec, mem, lambda mem, cpu, nr_ops: operations.compact_some(mem, cpu, nr_ops), batch=COMPACT_BLOCKS, before=zone.put_back
-        )
+        return self.timed(spec, mem, operations.compact_some, batch=COMPACT_BLOCKS, before=zone.put_back)
 
     def uncounted(self, spec: CellSpec) -> TimedCell:
         do = operations.uncounted_work
