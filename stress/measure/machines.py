@@ -8,21 +8,27 @@ from kernels.base.layout import Geometry
 from kernels.policy import boot
 from stress.machine.segment import calibrate_cycles, create_machine, set_param
 from stress.machine.sizes import derived_params
+from stress.measure.calibration import TOTAL_WORDS
 from stress.measure.entries import NR_RANDOM
+from stress.storm.scenario import policy_params
 
 #: between the descriptors that pair_hot uses, one for each CPU: they share no cache line
 HOT_STRIDE = 1024
+WORDS_PER_BLOCK = 512 * 512  # of a pageblock of the machine that calibrations work on
 
 
-def booted(geometry: Geometry) -> Any:
-    """A machine with all frames free."""
-    mem = create_machine(geometry, derived_params(geometry) | {"seed": 1, "tracing": 0})
+def booted(geometry: Geometry, params: dict[str, int] | None = None) -> Any:
+    """A machine with all frames free.
+
+    Parameters  params: beyond those that follow from the sizes
+    """
+    mem = create_machine(geometry, derived_params(geometry) | {"seed": 1, "tracing": 0} | (params or {}))
     set_param(mem, "cycles_per_us", calibrate_cycles(mem, boot.read_cycles))
     boot.boot(mem, 0)
     return mem
 
 
-def frames_machine(nr_frames: int, nr_cpus: int = 1, nr_nodes: int = 1) -> Any:
+def frames_machine(nr_frames: int, nr_cpus: int = 1, nr_nodes: int = 1, params: dict[str, int] | None = None) -> Any:
     """For allocations and references: no tasks or files to speak of, contents of eight words."""
     return booted(
         Geometry(
@@ -30,6 +36,32 @@ def frames_machine(nr_frames: int, nr_cpus: int = 1, nr_nodes: int = 1) -> Any:
             nr_nodes=nr_nodes,
             frames_per_node=nr_frames // nr_nodes,
             words_per_frame=8,
+            nr_tasks=4,
+            task_pages=32,
+            table_pages=8,
+            file_pages=16,
+        ),
+        params,
+    )
+
+
+def allocation_machine(nr_cpus: int, settings: dict[str, str]) -> Any:
+    """For allocations by several CPUs, of order 9 too: 32 MiB of frames of 64 bytes for each.
+
+    Parameters  settings: values of policies
+    """
+    params = {name: value for name, value in policy_params(settings).items() if name != "window_blocks"}
+    return frames_machine((1 << 16) + (1 << 15) * nr_cpus, nr_cpus, params=params)
+
+
+def calibration_machine(nr_cpus: int) -> Any:
+    """The contents of its frames are what calibrations work on; its frames are never allocated."""
+    return booted(
+        Geometry(
+            nr_cpus=nr_cpus,
+            nr_nodes=1,
+            frames_per_node=-(-TOTAL_WORDS // WORDS_PER_BLOCK) * 512,
+            words_per_frame=WORDS_PER_BLOCK // 512,
             nr_tasks=4,
             task_pages=32,
             table_pages=8,
@@ -53,7 +85,7 @@ def link_ring(mem: Any, nr_descs: int) -> None:
     mem.arrays["gang_desc"][:] = order[0]
 
 
-def task_machine(nr_nodes: int, nr_blocks: int = 16, frame_bytes: int = 4096, window_blocks: int = 1) -> Any:
+def task_machine(nr_nodes: int, nr_blocks: int = 16, frame_bytes: int = 4096, window_blocks: int = 1, file_pages: int = 16) -> Any:
     """For migration: pageblocks of 512 frames, four tasks with room for 1024 pages each."""
     return booted(
         Geometry(
@@ -64,7 +96,7 @@ def task_machine(nr_nodes: int, nr_blocks: int = 16, frame_bytes: int = 4096, wi
             nr_tasks=4,
             task_pages=1024,
             table_pages=256,
-            file_pages=16,
+            file_pages=file_pages,
             window_blocks=window_blocks,
         )
     )
