@@ -101,3 +101,31 @@ def alloc_free_bulk(mem, cpu, order, nr_ops):
     for k in range(done):
         free_frozen_pages(mem, cpu, mem.held_pfn[base + k], order)
     return done
+
+
+@entry
+def alloc_blocks(mem, cpu, order, first, nr_blocks):
+    """Allocate blocks of 2^order movable frames without a count, into ev_pfn[first ...], which no trace uses here.
+
+    Returns     allocations that succeeded
+    Progress    as alloc_frozen_pages
+    """
+    done = 0
+    for _ in range(nr_blocks):
+        pfn = alloc_frozen_pages(mem, cpu, cpu_node(mem, cpu), order, MT_MOVABLE)
+        if pfn >= 0:
+            mem.ev_pfn[first + done] = pfn
+            done += 1
+    return done
+
+
+@entry
+def free_blocks(mem, cpu, order, first, nr_blocks):
+    """Free the blocks of 2^order frames that ev_pfn[first ...] names, in its order.
+
+    Returns     nr_blocks
+    Progress    as free_frozen_pages
+    """
+    for k in range(nr_blocks):
+        free_frozen_pages(mem, cpu, mem.ev_pfn[first + k], order)
+    return nr_blocks

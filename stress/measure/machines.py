@@ -14,9 +14,12 @@ from stress.measure.entries import NR_RANDOM
 HOT_STRIDE = 1024
 
 
-def booted(geometry: Geometry) -> Any:
-    """A machine with all frames free."""
-    mem = create_machine(geometry, derived_params(geometry) | {"seed": 1, "tracing": 0})
+def booted(geometry: Geometry, **params: int) -> Any:
+    """A machine with all frames free.
+
+    Parameters  params: values of layout.PARAMS that differ from the usual ones
+    """
+    mem = create_machine(geometry, derived_params(geometry) | {"seed": 1, "tracing": 0} | params)
     set_param(mem, "cycles_per_us", calibrate_cycles(mem, boot.read_cycles))
     boot.boot(mem, 0)
     return mem
@@ -35,6 +38,26 @@ def frames_machine(nr_frames: int, nr_cpus: int = 1, nr_nodes: int = 1) -> Any:
             table_pages=8,
             file_pages=16,
         )
+    )
+
+
+def block_machine(order: int, nr_blocks: int, nr_cpus: int, **params: int) -> Any:
+    """For allocations of many blocks: one node with an eighth more frames than `nr_blocks` of 2^order have; ev_pfn has room for them."""
+    pageblock = 1 << Geometry.pageblock_order
+    wanted = max(1 << 14, (nr_blocks << order) * 9 // 8)
+    return booted(
+        Geometry(
+            nr_cpus=nr_cpus,
+            nr_nodes=1,
+            frames_per_node=-(-wanted // pageblock) * pageblock,
+            words_per_frame=8,
+            nr_tasks=4,
+            task_pages=32,
+            table_pages=8,
+            file_pages=16,
+            max_trace_pfn=nr_blocks,
+        ),
+        **params,
     )
 
 
