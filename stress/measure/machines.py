@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.base.layout import Geometry
+from kernels.base.layout import GANG, Geometry
 from kernels.policy import boot
 from stress.machine.segment import calibrate_cycles, create_machine, set_param
 from stress.machine.sizes import derived_params
@@ -61,19 +61,30 @@ def block_machine(order: int, nr_blocks: int, nr_cpus: int, **params: int) -> An
     )
 
 
-def reference_machine(nr_cpus: int = 1) -> Any:
-    """For references: every descriptor has a count of one, and the first NR_RANDOM entries of desc_stack are in random order."""
-    mem = frames_machine(NR_RANDOM, nr_cpus)
+def reference_machine(nr_cpus: int = 1, nr_spare: int = 0) -> Any:
+    """For references: every descriptor has a count of one, and the first NR_RANDOM entries of desc_stack are in random order.
+
+    Parameters  nr_spare: frames beyond NR_RANDOM, and so descriptors that are not among those
+    """
+    mem = frames_machine(NR_RANDOM + nr_spare, nr_cpus)
     mem.arrays["refcount"][:] = 1
     mem.arrays["desc_stack"][:NR_RANDOM] = np.random.default_rng(1).permutation(NR_RANDOM)
     return mem
 
 
-def link_ring(mem: Any, nr_descs: int) -> None:
-    """Link the first descriptors in random order into a ring; every CPU's walk begins at the same one."""
-    order = np.random.default_rng(1).permutation(nr_descs)
+def link_ring(mem: Any, nr_descs: int, ring: int = 0, first: int = 0) -> None:
+    """Link descriptors from `first` on in random order into a ring, for entries.walk_list; every CPU's walk begins at the same one."""
+    order = first + np.random.default_rng(1).permutation(nr_descs)
     mem.arrays["folio_next"][order] = np.roll(order, -1) + 1
-    mem.arrays["gang_desc"][:] = order[0]
+    mem.arrays["gang_desc"][ring::GANG] = order[0]
+
+
+def copy_machine(nr_frames: int) -> Any:
+    """For copies of frames of 4 KiB, a power of two of them; the first entries of desc_stack name them in random order."""
+    mem = booted(Geometry(nr_cpus=1, nr_nodes=1, frames_per_node=nr_frames, nr_tasks=4, task_pages=32, table_pages=8, file_pages=16))
+    mem.arrays["desc_stack"][:nr_frames] = np.random.default_rng(1).permutation(nr_frames)
+    mem.arrays["contents"][:] = 1
+    return mem
 
 
 def task_machine(nr_nodes: int, nr_blocks: int = 16, frame_bytes: int = 4096, window_blocks: int = 1) -> Any:
