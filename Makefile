@@ -37,7 +37,7 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# get + put and allocate + free beside the C program of stress/measure/limits.c
+# the hot paths beside their twins in C, stress/measure/limits.c
 limits: .venv/.run
 	$(BIN)/python -m stress.measure.against_c
 

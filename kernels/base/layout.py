@@ -160,7 +160,9 @@ EXIT_BUG, EXIT_ABANDONED = 86, 87  # exit status of a worker that broke an invar
 
 PCP_ORDERS = 4  # 0..PAGE_ALLOC_COSTLY_ORDER on per-CPU lists
 PCP_LISTS = PCP_ORDERS * NR_PCPTYPES
-PCP_STRIDE, PCP_TOTAL, PCP_HIGH = LINE_PAIR_BYTES // 4, 12, 13  # words per (CPU, node), after the lengths of the lists
+PCP_STRIDE = LINE_PAIR_BYTES // 4  # words per (CPU, node)
+PCP_TOTAL, PCP_HIGH, PCP_STREAK = 12, 13, 14  # of them, after the lengths of the lists; PCP_STREAK: refills in a row, or minus the drains
+PCP_BATCH_SCALE_MAX = 5  # a batch doubles so often at most, CONFIG_PCP_BATCH_SCALE_MAX
 PCP_CAPACITY = 256  # blocks that one list can hold by default, and the largest PCP_HIGH
 DESC_CACHE = 64
 LRU_BATCH = 15  # folios; Linux's PAGEVEC_SIZE is 31 since 2024 (9cecde80aae0)
@@ -328,7 +330,7 @@ ARRAYS: tuple[ArraySpec, ...] = (
             zone_migrate_pfn=64, zone_free_pfn=64, zone_defer_shift=64, zone_considered=64, zone_order_failed=64,
             zone_pcp_disabled=64, zone_nr_isolate=64, zone_numa_window=64, zone_numa_pages=64, zone_managed=64),
     _record("areas", 8, lambda g: g.nr_nodes * NR_ORDERS * NR_MIGRATETYPES, free_head=32, nr_free=32),
-    # per CPU and node, one cache line: blocks on each list, then frames on all of them, and how many may be (0: disabled)
+    # per CPU and node, one cache line: blocks on each list, then frames on all of them, how many may be (0: disabled), and the streak
     _words("pcp_nr", lambda g: g.nr_cpus * g.nr_nodes * PCP_STRIDE, bits=32),
     _words("pcp_frames", lambda g: g.nr_cpus * g.nr_nodes * PCP_LISTS * g.pcp_capacity, far=True, bits=32),
     _record("lrus", 64, lambda g: g.nr_nodes * 2, lru_head=32, lru_tail=32, lru_count=64, lru_isolated=64),

@@ -45,7 +45,7 @@ def measure(group: str, specs: list[grid.CellSpec], effort: Effort) -> dict[str,
     Raises      HostError
     """
     os.environ["PFNSTORM_FLAVOUR"] = FLAVOURS.get(group, "fast")
-    from stress.measure.slices import figures  # late: importing kernels fixes their flavour
+    from stress.measure.cell_figures import figures  # late: importing kernels fixes their flavour
 
     cells: dict[str, Any] = {}
     if specs:

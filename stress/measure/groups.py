@@ -63,7 +63,7 @@ class Groups:
         mem = self.machine("references", lambda: machines.reference_machine(self._nr_cpus))
         if spec.operation.startswith("walk"):
             machines.link_ring(mem, 4096)
-            return self.timed(spec, mem, entries.walk_list)
+            return self.timed(spec, mem, lambda mem, cpu, nr_ops: entries.walk_list(mem, cpu, 0, nr_ops))
         if "random" in spec.operation:
             walk = entries.pair_random_tested if "tested" in spec.operation else entries.pair_random
             return self.timed(spec, mem, lambda mem, cpu, nr_ops: walk(mem, cpu, 0, nr_ops))

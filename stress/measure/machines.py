@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.base.layout import Geometry
+from kernels.base.layout import GANG, Geometry
 from kernels.policy import boot
 from stress.machine.segment import calibrate_cycles, create_machine, set_param
 from stress.machine.sizes import derived_params
@@ -17,18 +17,18 @@ HOT_STRIDE = 1024
 WORDS_PER_BLOCK = 512 * 512  # of a pageblock of the machine that calibrations work on
 
 
-def booted(geometry: Geometry, params: dict[str, int] | None = None) -> Any:
+def booted(geometry: Geometry, **params: int) -> Any:
     """A machine with all frames free.
 
-    Parameters  params: beyond those that follow from the sizes
+    Parameters  params: values of layout.PARAMS that differ from the usual ones
     """
-    mem = create_machine(geometry, derived_params(geometry) | {"seed": 1, "tracing": 0} | (params or {}))
+    mem = create_machine(geometry, derived_params(geometry) | {"seed": 1, "tracing": 0} | params)
     set_param(mem, "cycles_per_us", calibrate_cycles(mem, boot.read_cycles))
     boot.boot(mem, 0)
     return mem
 
 
-def frames_machine(nr_frames: int, nr_cpus: int = 1, nr_nodes: int = 1, params: dict[str, int] | None = None) -> Any:
+def frames_machine(nr_frames: int, nr_cpus: int = 1, nr_nodes: int = 1, **params: int) -> Any:
     """For allocations and references: no tasks or files to speak of, contents of eight words."""
     return booted(
         Geometry(
@@ -41,7 +41,7 @@ def frames_machine(nr_frames: int, nr_cpus: int = 1, nr_nodes: int = 1, params: 
             table_pages=8,
             file_pages=16,
         ),
-        params,
+        **params,
     )
 
 
@@ -51,7 +51,7 @@ def allocation_machine(nr_cpus: int, settings: dict[str, str]) -> Any:
     Parameters  settings: values of policies
     """
     params = {name: value for name, value in policy_params(settings).items() if name != "window_blocks"}
-    return frames_machine((1 << 16) + (1 << 15) * nr_cpus, nr_cpus, params=params)
+    return frames_machine((1 << 16) + (1 << 15) * nr_cpus, nr_cpus, **params)
 
 
 def calibration_machine(nr_cpus: int) -> Any:
@@ -70,19 +70,50 @@ def calibration_machine(nr_cpus: int) -> Any:
     )
 
 
-def reference_machine(nr_cpus: int = 1) -> Any:
-    """For references: every descriptor has a count of one, and the first NR_RANDOM entries of desc_stack are in random order."""
-    mem = frames_machine(NR_RANDOM, nr_cpus)
+def block_machine(order: int, nr_blocks: int, nr_cpus: int, **params: int) -> Any:
+    """For allocations of many blocks: one node with an eighth more frames than `nr_blocks` of 2^order have; ev_pfn has room for them."""
+    pageblock = 1 << Geometry.pageblock_order
+    wanted = max(1 << 14, (nr_blocks << order) * 9 // 8)
+    return booted(
+        Geometry(
+            nr_cpus=nr_cpus,
+            nr_nodes=1,
+            frames_per_node=-(-wanted // pageblock) * pageblock,
+            words_per_frame=8,
+            nr_tasks=4,
+            task_pages=32,
+            table_pages=8,
+            file_pages=16,
+            max_trace_pfn=nr_blocks,
+        ),
+        **params,
+    )
+
+
+def reference_machine(nr_cpus: int = 1, nr_spare: int = 0) -> Any:
+    """For references: every descriptor has a count of one, and the first NR_RANDOM entries of desc_stack are in random order.
+
+    Parameters  nr_spare: frames beyond NR_RANDOM, and so descriptors that are not among those
+    """
+    mem = frames_machine(NR_RANDOM + nr_spare, nr_cpus)
     mem.arrays["refcount"][:] = 1
     mem.arrays["desc_stack"][:NR_RANDOM] = np.random.default_rng(1).permutation(NR_RANDOM)
     return mem
 
 
-def link_ring(mem: Any, nr_descs: int) -> None:
-    """Link the first descriptors in random order into a ring; every CPU's walk begins at the same one."""
-    order = np.random.default_rng(1).permutation(nr_descs)
+def link_ring(mem: Any, nr_descs: int, ring: int = 0, first: int = 0) -> None:
+    """Link descriptors from `first` on in random order into a ring, for entries.walk_list; every CPU's walk begins at the same one."""
+    order = first + np.random.default_rng(1).permutation(nr_descs)
     mem.arrays["folio_next"][order] = np.roll(order, -1) + 1
-    mem.arrays["gang_desc"][:] = order[0]
+    mem.arrays["gang_desc"][ring::GANG] = order[0]
+
+
+def copy_machine(nr_frames: int) -> Any:
+    """For copies of frames of 4 KiB, a power of two of them; the first entries of desc_stack name them in random order."""
+    mem = booted(Geometry(nr_cpus=1, nr_nodes=1, frames_per_node=nr_frames, nr_tasks=4, task_pages=32, table_pages=8, file_pages=16))
+    mem.arrays["desc_stack"][:nr_frames] = np.random.default_rng(1).permutation(nr_frames)
+    mem.arrays["contents"][:] = 1
+    return mem
 
 
 def task_machine(nr_nodes: int, nr_blocks: int = 16, frame_bytes: int = 4096, window_blocks: int = 1, file_pages: int = 16) -> Any:
