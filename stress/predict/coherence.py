@@ -134,12 +134,15 @@ class Coherence:
 
     def _travels(self, cpu: int, line: _Line) -> float:
         """Count a transfer to a CPU from the nearest that has the line: how long it takes."""
-        source = line.alone if line.alone >= 0 else min(line.sharers, key=lambda other: (self._distance(cpu, other), other))
+        source = line.alone if line.alone >= 0 else self._nearest(cpu, line)
         if self._socket_of[source] == self._socket_of[cpu]:
             self.traffic.transfers += 1
         else:
             self.traffic.socket_transfers += 1
         return self._distance(cpu, source)
+
+    def _nearest(self, cpu: int, line: _Line) -> int:
+        return min(line.sharers, key=lambda other: (self._socket_of[other] != self._socket_of[cpu], other))
 
     def _distance(self, cpu: int, other: int) -> float:
         return self._costs.transfer_ns if self._socket_of[cpu] == self._socket_of[other] else self._costs.socket_ns

@@ -24,7 +24,9 @@ from stress.process import build
 
 SCHEMA = "pfnstorm-predict/1"
 MAX_CPUS = 1024
-SOCKET_RATIO = 4.0  # of a line between sockets to one between cores of a socket, where --socket-ns does not say; measured figures are 3 to 6
+SOCKET_RATIO = (
+    4.0  # of a line between sockets to one between cores of a socket, where --socket-ns does not say; measured figures are 3 to 6
+)
 ROUNDS, ROUNDS_S = 40, 1.5  # of each workload, and the most seconds for them
 PLAIN_INTERVAL_S = 10.0
 
@@ -66,7 +68,11 @@ def chosen_cases(names: Sequence[str]) -> list[Case]:
     for name in names:
         if name not in known:
             raise unknown("workload", name, known)
-    wanted = [each for each in WORKLOADS if each.primitive or each.name in TRAINING or not names or each.name in names]
+    wanted = [
+        each
+        for each in WORKLOADS
+        if each.primitive or any(known.startswith(each.name) for known in TRAINING) or not names or each.name in names
+    ]
     return [(workload, policies) for workload in wanted for policies in workload.values()]
 
 
@@ -107,8 +113,8 @@ def _forecasts(
         shown = [case for case in timed if not case[0].primitive]
         end_s = time.monotonic() + options.seconds
         alone = {name: each.alone_ns for name, each in forecasts.items()}
-        for name, point in interpreted_points(shown, alone, by_one, costs, machines, interpreters, progress, end_s):
-            forecasts[name].points.append(point)
+        for name, points in interpreted_points(shown, alone, by_one, costs, machines, interpreters, progress, end_s).items():
+            forecasts[name].points.extend(points)
     return list(forecasts.values()), costs, machines
 
 

@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 
 from stress.predict.interpreted import Interpreters, VirtualJob, VirtualResult
 from stress.predict.measured import WorkerRounds
-from stress.predict.workloads import BY_NAME
+from stress.predict.workloads import variant
 
 #: the points of two workers that the cost model is fitted to
-TRAINING = ("add", "turns", "get_put_shared")
+_TRAINING: tuple[tuple[str, dict[str, str]], ...] = (("turns", {}), ("get_put_shared", {}), ("get_put_shared", {"refcount": "frozen-bit"}))
+TRAINING = tuple(variant(name, policies) for name, policies in _TRAINING)
 ASSUMED_REQUEST_NS, ASSUMED_TRANSFER_NS = 14.0, 13.0  # of two cores that share a last-level cache, AMD Zen 4; where there is one core
 LEAST_PLAIN_NS = 0.1
-_TRIES, _FIT_ACCESSES = 20, 16_000
+POLL_NS = 1.0  # a turn of a loop that loads one word
+_TRIES, _FIT_ACCESSES = 9, 30_000
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class HostCosts:
 
     def job(self, job: VirtualJob, plain_ns: float, atomic_ns: float, socket_ns: float) -> VirtualJob:
         """A job with these costs."""
-        costs = {"pause_ns": self.pause_ns, "hold_ns": self.request_ns, "transfer_ns": self.transfer_ns, "socket_ns": socket_ns}
-        return replace(job, plain_ns=plain_ns, atomic_ns=atomic_ns, **costs)
+        line = replace(job, hold_ns=self.request_ns, transfer_ns=self.transfer_ns, socket_ns=socket_ns)
+        return replace(line, plain_ns=plain_ns, atomic_ns=atomic_ns, pause_ns=self.pause_ns)
 
 
 def median(values: Sequence[float]) -> float:
@@ -65,35 +67,34 @@ def fit_costs(
 
     Parameters  measured: by workload; by_one: the interpreted workloads by one CPU
     """
-    from scipy.optimize import minimize
+    from scipy.optimize import minimize_scalar
 
     costs = HostCosts(median(measured["add"].alone_ns), median(measured["pause"].alone_ns), ASSUMED_REQUEST_NS, ASSUMED_TRANSFER_NS, False)
-    training = [name for name in TRAINING if measured[name].both_ns]
-    if len(training) < len(TRAINING):
+    if not all(measured[name].both_ns for name in TRAINING):
         return costs
-    wanted = [both_over_alone(measured[name]) * (median(measured[name].alone_ns) if not BY_NAME[name].pair_only else 1) for name in training]
+    wanted = [both_over_alone(measured[name]) * (median(measured[name].alone_ns) or 1) for name in TRAINING]
 
-    def loss(logs: Sequence[float]) -> float:
-        trial = replace(costs, request_ns=math.exp(logs[0]), transfer_ns=math.exp(logs[1]))
-        jobs = [two_cpus(name, {}, trial, measured[name], by_one.get(name)) for name in training]
-        jobs = [replace(job, max_accesses=_FIT_ACCESSES) for job in jobs]
+    def loss(trip_ns: float, share: float) -> float:
+        trial = replace(costs, request_ns=share * trip_ns, transfer_ns=(1 - share) * trip_ns)
+        names = zip(_TRAINING, TRAINING, strict=True)
+        jobs = [two_cpus(name, policies, trial, measured[known], by_one.get(known)) for (name, policies), known in names]
         tick(f"fitting: request {trial.request_ns:.1f} ns, transfer {trial.transfer_ns:.1f} ns")
-        found = [ns_per_op(result) for result in interpreters.results(jobs)]
-        return sum(math.log(ns / want) ** 2 for ns, want in zip(found, wanted, strict=True))
+        found = [ns_per_op(result) for result in interpreters.results([replace(job, max_accesses=_FIT_ACCESSES) for job in jobs])]
+        return sum(math.log(min(ns, 1e6) / want) ** 2 for ns, want in zip(found, wanted, strict=True))
 
-    # in a turn of both, the line travels four times: each CPU reads it, then takes it from the other
-    trip_ns = max(wanted[1] / 4, 2.0)
-    start = [math.log(0.5 * trip_ns), math.log(0.5 * trip_ns)]
-    simplex = [start, [math.log(0.6 * trip_ns), math.log(0.4 * trip_ns)], [math.log(0.5 * trip_ns), math.log(0.4 * trip_ns)]]
-    best = minimize(loss, start, method="Nelder-Mead", options={"maxfev": _TRIES, "initial_simplex": simplex, "xatol": 0.01, "fatol": 1e-4})
-    return replace(costs, request_ns=math.exp(best.x[0]), transfer_ns=math.exp(best.x[1]), fitted=True)
+    # In a turn of both the line travels four times: each CPU reads it, then takes it from the other. One variable after the other, since
+    # a loss that schedules make uneven misleads methods that follow its slope.
+    trip_ns = max(wanted[0] / 4, 2.0)
+    share = minimize_scalar(lambda tried: loss(trip_ns, tried), bounds=(0.1, 0.9), method="bounded", options={"maxiter": _TRIES}).x
+    factor = minimize_scalar(lambda tried: loss(tried * trip_ns, share), bounds=(0.7, 1.4), method="bounded", options={"maxiter": _TRIES}).x
+    return replace(costs, request_ns=share * factor * trip_ns, transfer_ns=(1 - share) * factor * trip_ns, fitted=True)
 
 
 def two_cpus(
     name: str, policies: dict[str, str], costs: HostCosts, rounds: WorkerRounds, by_one: VirtualResult | None, seed: int = 1
 ) -> VirtualJob:
     """The job that predicts a workload by two CPUs of one socket."""
-    plain_ns, atomic_ns = LEAST_PLAIN_NS * 4, costs.atomic_ns
+    plain_ns, atomic_ns = POLL_NS, costs.atomic_ns
     if by_one is not None:
         plain_ns, atomic_ns = access_ns(median(rounds.alone_ns), by_one, costs.atomic_ns)
     return costs.job(VirtualJob(name, 2, policies=policies, seed=seed), plain_ns, atomic_ns, costs.transfer_ns)

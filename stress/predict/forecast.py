@@ -1,7 +1,6 @@
 """Each workload on machines that one does not have: traffic and throughput by the number of CPUs, beside the scalability law."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from stress.predict.scalability import ScalabilityLaw, fit
 from stress.predict.workloads import Workload, variant
 
 SPREAD = 0.2  # transfers this much cheaper and dearer make the interval: the bound within which points of two workers are predicted
+POINT_ACCESSES = 60_000
 LEAST_OPS = 30  # a run with fewer operations is no point
 VALIDATION_SEEDS = (1, 2, 3)
 
@@ -116,28 +116,34 @@ def ladder(cpus: Sequence[int]) -> list[int]:
 def interpreted_points(
     cases: Sequence[Case], alone_ns: Mapping[str, float], by_one: Mapping[str, VirtualResult], costs: HostCosts, machines: Machines,
     interpreters: Interpreters, tick: Tick, end_s: float,
-) -> Iterator[tuple[str, ForecastPoint]]:  # fmt: skip
-    """The points that there is time for, small machines first: with transfers as fitted, and SPREAD cheaper and dearer.
+) -> dict[str, list[ForecastPoint]]:  # fmt: skip
+    """The points of each workload that there is time for: all machines with transfers as fitted, then SPREAD cheaper and dearer.
 
     Parameters  end_s: of time.monotonic()
     """
-    for nr_cpus in ladder(machines.cpus):
-        jobs, names = [], []
+    wanted = [(1.0, nr_cpus) for nr_cpus in ladder(machines.cpus)]
+    wanted += [(factor, nr_cpus) for nr_cpus in machines.cpus for factor in (1 - SPREAD, 1 + SPREAD)]
+    planned = []
+    for order, (factor, nr_cpus) in enumerate(wanted):
         for workload, policies in cases:
             name = variant(workload.name, policies)
             plain_ns, atomic_ns = access_ns(alone_ns[name], by_one[name], costs.atomic_ns)
+            bound = max(POINT_ACCESSES, nr_cpus * workload.cycle_accesses)
             job = VirtualJob(workload.name, nr_cpus, min(machines.sockets, nr_cpus), policies, cache_lines=machines.cache_lines)
-            for factor in (1.0, 1 - SPREAD, 1 + SPREAD) if nr_cpus in machines.cpus else (1.0,):
-                scaled = replace(costs, request_ns=costs.request_ns * factor, transfer_ns=costs.transfer_ns * factor)
-                jobs.append(replace(scaled.job(job, plain_ns, atomic_ns, machines.socket_ns * factor), seed=machines.seed + len(jobs)))
-                names.append(name)
-        by_name: dict[str, list[VirtualResult]] = {}
-        for name, result in zip(names, interpreters.results(jobs, end_s), strict=False):
-            tick(f"{nr_cpus} CPUs: {name}")
-            by_name.setdefault(name, []).append(result)
-        for name, results in by_name.items():
-            rates = [result.ops_per_us for result in results if result.ops >= LEAST_OPS]
-            if results[0].ops >= LEAST_OPS:
-                yield name, ForecastPoint(nr_cpus, results[0].ops_per_us, min(rates), max(rates), results[0])
-        if time.monotonic() > end_s:
-            return
+            job = replace(job, seed=machines.seed + order, max_accesses=bound)
+            scaled = replace(costs, request_ns=costs.request_ns * factor, transfer_ns=costs.transfer_ns * factor)
+            cost = (order >= len(wanted) - 2 * len(machines.cpus), bound, nr_cpus)  # the cheap ones first: more points in the time
+            planned.append((cost, name, scaled.job(job, plain_ns, atomic_ns, machines.socket_ns * factor)))
+    planned.sort(key=lambda each: each[0])
+    keys, jobs = [(name, job.nr_cpus) for _, name, job in planned], [job for *_, job in planned]
+    found: dict[str, dict[int, list[VirtualResult]]] = {}
+    for (name, nr_cpus), result in zip(keys, interpreters.results(jobs, end_s), strict=False):
+        tick(f"{nr_cpus} CPUs: {name}")
+        if result.ops >= LEAST_OPS:
+            found.setdefault(name, {}).setdefault(nr_cpus, []).append(result)
+    return {name: [_point(results) for _, results in sorted(by_count.items())] for name, by_count in found.items()}
+
+
+def _point(results: list[VirtualResult]) -> ForecastPoint:
+    rates = [result.ops_per_us for result in results]
+    return ForecastPoint(results[0].nr_cpus, rates[0], min(rates), max(rates), results[0])

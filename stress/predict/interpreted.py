@@ -18,6 +18,8 @@ from typing import Any
 from stress.errors import HostError
 from stress.process import itself
 
+ACCESS_S = 15e-6  # of interpreting one access, about
+
 
 @dataclass(frozen=True)
 class VirtualJob:
@@ -125,15 +127,20 @@ class Interpreters:
             answer = ""
         finally:
             self._idle.put(process)
-        if not answer:
-            raise HostError(f"interpreting {job.workload} on {job.nr_cpus} CPUs failed")
-        return VirtualResult(**json.loads(answer))
+        found = json.loads(answer or "{}")
+        if "ops" not in found:
+            why = found.get("failed", "the process ended")
+            raise HostError(f"interpreting {job.workload} on {job.nr_cpus} CPUs failed: {why}")
+        return VirtualResult(**found)
 
     def results(self, jobs: Iterable[VirtualJob], end_s: float = math.inf) -> Iterator[VirtualResult]:
-        """The results of jobs, in their order, as they become known; those that begin by `end_s` of time.monotonic()."""
+        """The results of jobs, in their order, as they become known.
+
+        Parameters  end_s: of time.monotonic(): a job that would end later does not begin, nor does one after it
+        """
 
         def begin(job: VirtualJob) -> VirtualResult | None:
-            return self._one(job) if time.monotonic() < end_s else None
+            return self._one(job) if time.monotonic() + job.max_accesses * ACCESS_S < end_s else None
 
         with ThreadPoolExecutor(len(self._processes)) as pool:
             for result in pool.map(begin, jobs):
@@ -145,7 +152,11 @@ class Interpreters:
 def main() -> int:
     for line in sys.stdin:
         job: dict[str, Any] = json.loads(line)
-        print(json.dumps(asdict(interpret(VirtualJob(**job)))), flush=True)
+        try:
+            answer = asdict(interpret(VirtualJob(**job)))
+        except Exception as error:  # noqa: BLE001  # the command reports it, as one line
+            answer = {"failed": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
     return 0
 
 

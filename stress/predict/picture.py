@@ -18,7 +18,9 @@ def _throughput(panel: "Axes", forecast: Forecast, most: int) -> None:
     counts = sorted({1, 2, *(2**k for k in range(2, 13) if 2**k <= most), most})
     if forecast.law is not None:
         law = [forecast.law.interval(n) for n in counts]
-        panel.fill_between(counts, [low for low, *_ in law], [high for *_, high in law], color=PURPLE, alpha=0.25, linewidth=0, label="law, 95 %")
+        panel.fill_between(
+            counts, [low for low, *_ in law], [high for *_, high in law], color=PURPLE, alpha=0.25, linewidth=0, label="law, 95 %"
+        )
     points = forecast.points
     if points:
         spans = [[p.ops_per_us - p.low for p in points], [p.high - p.ops_per_us for p in points]]

@@ -23,7 +23,7 @@ def _lined_up(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def costs_lines(costs: HostCosts) -> list[str]:
     """The cost model."""
-    how = f"fitted to two workers that {', '.join(TRAINING)}" if costs.fitted else "assumed: two workers could not be measured"
+    how = f"fitted to two workers: {'; '.join(TRAINING)}" if costs.fitted else "assumed: two workers could not be measured"
     return [
         f"costs: atomic {costs.atomic_ns:.2f} ns, turn of a spin loop {costs.pause_ns:.1f} ns, measured by one worker",
         f"       a request {costs.request_ns:.1f} ns, a line or an answer {costs.transfer_ns:.1f} ns between two cores, {how}",
@@ -51,7 +51,19 @@ def validation_table(forecasts: Sequence[Forecast]) -> list[str]:
 
 def forecast_table(forecasts: Sequence[Forecast], machines: Machines) -> list[str]:
     """Throughput and traffic on the machines that were asked for."""
-    head = ["per operation, and operations/us of all", "CPUs", "transfers", "across", "upgrades", "invalid.", "atomics", "MESI", "", "law", ""]
+    head = [
+        "per operation, and operations/us of all",
+        "CPUs",
+        "transfers",
+        "across",
+        "upgrades",
+        "invalid.",
+        "atomics",
+        "MESI",
+        "",
+        "law",
+        "",
+    ]
     rows = [head]
     for each in forecasts:
         by_count = {point.nr_cpus: point for point in each.points}
@@ -61,7 +73,10 @@ def forecast_table(forecasts: Sequence[Forecast], machines: Machines) -> list[st
             if point is not None:
                 what = point.counts
                 moved = (what.transfers, what.socket_transfers, what.upgrades, what.invalidations, what.atomics)
-                counts, found = [number(value) for value in moved], [number(point.ops_per_us), f"({number(point.low)} - {number(point.high)})"]
+                counts, found = (
+                    [number(value) for value in moved],
+                    [number(point.ops_per_us), f"({number(point.low)} - {number(point.high)})" if point.low < point.high else "(one run)"],
+                )
             law = ["-", ""]
             if each.law is not None:
                 low, middle, high = each.law.interval(cpus)
@@ -73,12 +88,14 @@ def forecast_table(forecasts: Sequence[Forecast], machines: Machines) -> list[st
 def assumptions(machines: Machines, costs: HostCosts, socket_assumed: bool) -> list[str]:
     """What the figures rest on, in words."""
     ratio = machines.socket_ns / costs.transfer_ns
-    socket = f"between sockets {machines.socket_ns:.0f} ns ({ratio:.1f} times), {'an assumption: --socket-ns' if socket_assumed else 'as given'}"
+    socket = (
+        f"between sockets {machines.socket_ns:.0f} ns ({ratio:.1f} times), {'an assumption: --socket-ns' if socket_assumed else 'as given'}"
+    )
     cache = "private caches without a limit" if machines.cache_lines is None else f"private caches of {machines.cache_lines:,} lines, LRU"
     return [
         f"MESI: the kernels interpreted on as many CPUs, {cache}; a socket is a node; {socket}.",
         f"      (low - high): all transfers {100 * SPREAD:.0f} % cheaper and dearer, each with another schedule.",
-        f"      Loads beside an atomic on one line come with it for {WINDOW_NS:.0f} ns. A request's time is drawn from 0 to twice its mean.",
+        f"      Loads beside an atomic on one line come with it for {WINDOW_NS:.0f} ns. A request's time is drawn: 0 to twice its mean.",
         "law:  the universal scalability law on what was measured here, 95 % by bootstrap. One and two workers do not tell contention from",
         "      coherency, so the interval spans both; it knows nothing of sockets.",
         "Not modelled: bandwidth of memory and links, occupancy of directories, misses of the last-level cache, several threads of a core,",

@@ -7,9 +7,11 @@ the kernels and these costs. The start of each CPU, and which of two that are le
 the same result.
 
 A plain store does not wait for its line (store buffer); a read-modify-write or a fence waits until all stores of its CPU have arrived.
-Loads of other words of a line that come within WINDOW_NS of a read-modify-write find the line there, as a processor makes them early. A CPU that waits in a loop continues when a line that it has read in the loop is written.
+Loads of other words of a line that come within WINDOW_NS of a read-modify-write find the line there, as a processor makes them early.
+A CPU that waits in a loop continues when a line that it has read in the loop is written.
 """
 
+import contextlib
 import ctypes
 import heapq
 import random
@@ -253,16 +255,14 @@ class VirtualCpus(points.Interpreter):
 
     def _run_all(self, body: Callable[[int], None]) -> None:
         def guarded(cpu: int) -> None:
-            try:
+            with contextlib.suppress(_StoppedError):
                 body(cpu)
-            except _StoppedError:
-                pass
 
         tasks = [self._greenlet.greenlet(guarded, self._scheduler) for _ in self._clock]
         started = [False] * len(tasks)
         self._ready = [(clock, rank, cpu) for cpu, (clock, rank) in enumerate(zip(self._clock, self._rank, strict=True))]
         heapq.heapify(self._ready)
-        points.STATE, points.interpreter = [0] * points.SCHEDULER_WORDS, self
+        points.STATE, points.interpreter = [0] * points.SCHEDULER_WORDS, self  # type: ignore[assignment]  # as provide_state() does
         try:
             while self._ready and not self._stopping:
                 now_ns, _, self._cpu = heapq.heappop(self._ready)

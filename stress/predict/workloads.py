@@ -28,8 +28,9 @@ class Workload:
 
     Fields      name; title: for tables; work: what a CPU repeats; call_ops: operations of one call where it is interpreted; slice_ops:
                 of one call where it is timed; unit: the operation; prepare: before anything is timed, by each CPU; policies: names of
-                those that matter, the others keep their defaults; counters: of kernels.base.counter whose mean counts operations within a call;
-                primitive: the cost model is fitted to it; pair_only: it takes two
+                those that matter, the others keep their defaults; counters: whose mean counts operations within a call; cycle_accesses:
+                of one CPU, until what happens rarely (lists refill and drain) has happened; primitive: the cost model is fitted to it;
+                pair_only: it takes two
     """
 
     name: str
@@ -41,6 +42,7 @@ class Workload:
     prepare: Work | None = None
     policies: tuple[str, ...] = ()
     counters: tuple[str, ...] = ()
+    cycle_accesses: int = 0
     primitive: bool = False
     pair_only: bool = False
 
@@ -83,7 +85,7 @@ def _own(cpu: int) -> int:
 
 
 def _alive(mem: Any, cpu: int, _: int) -> int:
-    """Descriptors from the end of the pool, which nobody allocates here, get a count of one."""
+    """Descriptors that no workload of references allocates get a count of one."""
     mem.arrays["refcount"][[FIRST_DESC, _own(cpu)]] = 1
     return 1
 
@@ -91,9 +93,7 @@ def _alive(mem: Any, cpu: int, _: int) -> int:
 WORKLOADS = (
     Workload("add", "add to one word", lambda m, c, n: hot_paths.add_to_line(m, c, FIRST_DESC, n), 10, 4000, primitive=True),
     Workload("pause", "turns of a spin loop", lambda m, c, n: hot_paths.pause(m, c, 0, n), 50, 1000, primitive=True),
-    Workload(
-        "turns", "write in turn", lambda m, c, n: hot_paths.take_turns(m, c, FIRST_DESC, n), 50, 500, primitive=True, pair_only=True
-    ),
+    Workload("turns", "write in turn", lambda m, c, n: hot_paths.take_turns(m, c, FIRST_DESC, n), 1, 500, primitive=True, pair_only=True),
     Workload(
         "get_put_shared",
         "get + put, one folio",
@@ -103,9 +103,7 @@ WORKLOADS = (
         prepare=_alive,
         policies=("refcount",),
     ),
-    Workload(
-        "get_put_own", "get + put, own folios", lambda m, c, n: entries.pair_hot(m, c, _own(c), n), 1, 4000, prepare=_alive
-    ),
+    Workload("get_put_own", "get + put, own folios", lambda m, c, n: entries.pair_hot(m, c, _own(c), n), 1, 4000, prepare=_alive),
     Workload(
         "alloc_free", "allocate + free, per-CPU lists", lambda m, c, n: entries.alloc_free(m, c, 0, n), 1, 2000, policies=("allocator",)
     ),
@@ -117,8 +115,17 @@ WORKLOADS = (
         BULK_BLOCKS,
         policies=("allocator",),
         counters=("pgalloc", "pgfree"),
+        cycle_accesses=12_000,
     ),
-    Workload("fault", "fault + unmap, own tasks", lambda m, c, n: hot_paths.fault_unmap(m, c, c, n), 1, 256, policies=("allocator",)),
+    Workload(
+        "fault",
+        "fault + unmap, own tasks",
+        lambda m, c, n: hot_paths.fault_unmap(m, c, c, n),
+        1,
+        256,
+        policies=("allocator",),
+        cycle_accesses=5_500,
+    ),
     Workload(
         "cache_shared",
         "page-cache hit, one page",
@@ -146,6 +153,7 @@ WORKLOADS = (
         prepare=lambda m, c, _: hot_paths.settle_near(m, c, c, 4),
         policies=("migration",),
         counters=("pgmigrate_success",),
+        cycle_accesses=8_000,
     ),
 )
 BY_NAME = {each.name: each for each in WORKLOADS}

@@ -21,6 +21,7 @@ from stress.errors import PfnstormError
 from stress.mutate import command as mutate_command
 from stress.mutate.operators import mutants_of
 from stress.storm.scenario import SCENARIO_FOLDER
+from tests.stress.compare.canned import COMPARISON
 from tests.stress.explore.test_failure import good_failure
 from tests.stress.litmus.test_file import SB
 from tests.stress.run.canned import WHOLE
@@ -34,7 +35,7 @@ WORK = (
     *("stress.run.command.make_machine", "stress.snapshot.command.build_storm_entries", "stress.process.build.build_entries"),
     *("stress.process.build.build_flavours", "stress.bugs.command.storm_all", "stress.bugs.detect.run_detection"),
     *("stress.explore.command.compile_work", "stress.explore.compiling.build_models", "stress.explore.replay.subprocess.run"),
-    "stress.mutate.command.make_woven",
+    *("stress.mutate.command.make_woven", "stress.compare.picture.saved"),
 )
 COMMANDS = {info.name or info.callback.__name__: info.callback for info in cli.app.registered_commands}
 ODD_TEXTS = (
@@ -69,6 +70,12 @@ GOOD = {
     "failures": ("FILES",),
     "only": ("*buddy*",),
     "test": ("SB",),
+    "cpus": ("64", "16,64"),
+    "sockets": ("1", "2"),
+    "socket_ns": ("100",),
+    "cache": ("1M",),
+    "workload": ("bulk", "fault"),
+    "saved": ("FILES/compare.json",),
 }
 GOOD_FILES = {"replay": "FILES/failure.json", "litmus": "FILES/litmus.json"}
 
@@ -87,6 +94,7 @@ def paths(folder):
     """Files of every kind that a command reads, and paths that are none."""
     (folder / "run.json").write_text(json.dumps(WHOLE))
     (folder / "failure.json").write_text(json.dumps(good_failure().to_json()))
+    (folder / "compare.json").write_text(json.dumps(COMPARISON))
     (folder / "litmus.json").write_text(json.dumps({"tests": [SB]}))
     (folder / "scenario.toml").write_bytes((SCENARIO_FOLDER / "zoo.toml").read_bytes())
     np.savez(folder / "trace.npz", **columns())
