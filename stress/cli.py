@@ -246,14 +246,39 @@ def compare(
     workers: Annotated[int | None, typer.Option(min=1, help="of each storm, at most one a core [all cores]")] = None,
     memory: Annotated[str | None, typer.Option(help="of each storm, such as 64M [the scenario's]")] = None,
     json: Annotated[Path | None, typer.Option(help="write all rounds as one JSON object")] = None,
-    plot: Annotated[Path | None, typer.Option(help="draw the ratios (.svg, .png, .pdf); needs: pip install 'pfnstorm[plot]'")] = None,
+    plot: Annotated[Path | None, typer.Option(help="a picture a question (.svg, .png, .pdf); needs: pip install 'pfnstorm[plot]'")] = None,
+    saved: Annotated[Path | None, typer.Option("--from", help="draw what --json saved, and measure nothing")] = None,
 ) -> int:
     """Compare the values of policies on this host: medians, ratios with intervals, exact counts, and what they show."""
     _choose_flavour(checked=False)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # processes are forked
     from stress.compare.command import CompareOptions, execute
 
-    return execute(CompareOptions(tuple(axis or ()), scenario, rounds, seconds, workers, memory, json, plot))
+    return execute(CompareOptions(tuple(axis or ()), scenario, rounds, seconds, workers, memory, json, plot, saved))
+
+
+@app.command()
+def predict(
+    cpus: Annotated[str, typer.Option(help="numbers of CPUs, such as 64,256")] = "64,256",
+    sockets: Annotated[int, typer.Option(min=1, max=16, help="sockets, each a node; CPUs are dealt to them in turn")] = 2,
+    socket_ns: Annotated[
+        float | None, typer.Option(min=1, max=1_000_000, help="ns of a line between two sockets [4 times that between two cores]")
+    ] = None,
+    cache: Annotated[str | None, typer.Option(help="of each private cache, such as 1M [without a limit]")] = None,
+    workload: Annotated[list[str] | None, typer.Option(help="repeatable [all]")] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1, max=MAX_SECONDS, help="for interpreting machines; measuring this host takes some 20 more")
+    ] = 40.0,
+    seed: Annotated[int, typer.Option(min=0, max=(1 << 31) - 1, help="of all schedules")] = 1,
+    json: Annotated[Path | None, typer.Option(help="write the result as one JSON object")] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw it (.svg, .png, .pdf); needs: pip install 'pfnstorm[plot]'")] = None,
+) -> int:
+    """Predict coherence traffic and throughput of hot paths on machines that one does not have."""
+    _choose_flavour(checked=False)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # processes are forked
+    from stress.predict.command import PredictOptions, execute
+
+    return execute(PredictOptions(cpus, sockets, socket_ns, cache, tuple(workload or ()), seconds, seed, json, plot))
 
 
 @app.command()

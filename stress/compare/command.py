@@ -9,11 +9,12 @@ from typing import Any
 
 from stress.compare import counts, picture, references, show, storms, windows
 from stress.compare.axes import ComparedAxis, axes_of
+from stress.compare.saved import SCHEMA, as_saved, read_comparison
 from stress.compare.verdicts import RowGroup
-from stress.errors import HostError
+from stress.errors import EXIT_CLEAN, HostError, UserError
+from stress.io.drawing import check_plot
 from stress.io.json_report import check_json_path, write_report
 from stress.io.output import StageLine
-from stress.io.plot_file import check_plot
 from stress.machine.host import describe_host, memory_headroom, usable_cores, usable_cpus
 from stress.measure.limits import CProgram
 from stress.measure.ratio import Figure, interval
@@ -21,9 +22,8 @@ from stress.process import build
 from stress.storm.entries import ENTRY_PACKAGES
 from stress.storm.scenario import find_scenario
 
-SCHEMA = "pfnstorm-compare/1"
 KERNEL_NS_PER_FRAME = 3600  # a compaction of all memory, 143,848 frames in 0.52 s, recorded on Linux 6.18, x86-64, 2 CPUs
-TWINS_BYTES, COPY_SLICE_US = 1 << 29, 50_000  # what limits.c allocates; own CPU time of one figure
+COPY_BYTES = 1 << 30  # the memory in which limits.c copies frames
 PLAIN_INTERVAL_S = 10.0  # between lines of progress on a pipe
 STORM_ROUNDS_DIVISOR = 3  # a round of a storm takes seconds, one of a stage milliseconds
 
@@ -32,7 +32,8 @@ Tick = Callable[[str], None]
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """The command line of `pfnstorm compare`. No axes: all; workers None: one per core; memory None: the scenario's."""
+    """The command line of `pfnstorm compare`. No axes: all; workers None: one per core; memory None: the scenario's; saved:
+    a comparison to draw in place of a new one."""
 
     axes: tuple[str, ...]
     scenario: str
@@ -42,6 +43,7 @@ class CompareOptions:
     memory: str | None
     json: Path | None
     plot: Path | None
+    saved: Path | None = None
 
 
 def check_workers(workers: int | None) -> int:
@@ -92,15 +94,15 @@ def _nr_storms(nr_rounds: int) -> int:
 def _beside(nr_rounds: int, tick: Tick) -> dict[str, Any]:
     """Figures to compare a whole migration with: a plain copy of a frame in C, and the kernel's own time."""
     beside: dict[str, Any] = {"kernel_ns_per_frame": KERNEL_NS_PER_FRAME, "ipi_ns": 0, "plain_copy_ns": None, "left_out": None}
-    if memory_headroom().available_bytes < TWINS_BYTES * 3 // 2:
-        return beside | {"left_out": "too little memory for 256 MiB of frames"}
+    if memory_headroom().available_bytes < COPY_BYTES * 3 // 2:
+        return beside | {"left_out": "too little memory for 1 GiB of frames"}
     cpus = usable_cpus()
     try:
         with CProgram((cpus[0], cpus[-1])) as program:
             taken = []
             for number in range(nr_rounds):
                 tick(f"plain copy in C, round {number + 1} of {nr_rounds}")
-                taken.append(program.ns("copy", (0,), COPY_SLICE_US))
+                taken.append(program.ns("copy", (0,)))
     except HostError as error:
         return beside | {"left_out": str(error)}
     copy = interval(taken)
@@ -113,12 +115,16 @@ def execute(options: CompareOptions) -> int:
     Returns     the exit code
     Raises      UserError, HostError, StormFailedError
     """
+    if options.plot is not None:
+        check_plot(options.plot)
+    if options.saved is not None:
+        return _draw_saved(options, options.saved)
     find_scenario(options.scenario)
     if options.json is not None:
         check_json_path(options.json)
-    if options.plot is not None:
-        check_plot(options.plot)
     axes, workers = axes_of(options.axes), check_workers(options.workers)
+    if options.plot is not None:
+        picture.check_questions([str(axis) for axis in axes])
     build.import_all_entries(ENTRY_PACKAGES)
     storm = storms.ComparedStorm(options.scenario, options.storm_seconds, workers, options.memory)
     for axis in axes:
@@ -128,7 +134,6 @@ def execute(options: CompareOptions) -> int:
     progress = StageLine("compare", sys.stderr, plain_every_s=PLAIN_INTERVAL_S)
     host, started_s = describe_host(), time.monotonic()
     result: dict[str, Any] = {"schema": SCHEMA, "host": host, "axes": {}}
-    drawn: list[tuple[str, list[RowGroup]]] = []
     print(f"{host['cpu']}, {options.nr_rounds} interleaved rounds, {_nr_storms(options.nr_rounds)} of storms, the values in random order")
     for axis in axes:
         groups, counted = _measured(axis, options, storm, progress)
@@ -146,12 +151,19 @@ def execute(options: CompareOptions) -> int:
             "counts": counted,
             "figures": [row for group in groups for row in _as_json(group)],
         }
-        drawn.append((str(axis), groups))
     result["seconds"] = time.monotonic() - started_s
     unwritten = write_report(options.json, result)
     if options.plot is not None:
-        picture.plot(drawn, f"{host['cpu']}, {host['cores']} cores, {host['kernel']}", options.plot)
+        picture.plot(as_saved(result), options.plot)
     return unwritten
+
+
+def _draw_saved(options: CompareOptions, saved: Path) -> int:
+    """Draw a saved comparison, and measure nothing."""
+    if options.plot is None or options.json is not None or options.axes:
+        raise UserError("--from FILE draws a saved comparison: it goes with --plot, and not with --json or --axis")
+    picture.plot(read_comparison(saved), options.plot)
+    return EXIT_CLEAN
 
 
 def _as_json(group: RowGroup) -> list[dict[str, Any]]:

@@ -1,89 +1,144 @@
-"""A comparison as a picture: every ratio with its interval, and the side on which the value is better than the base."""
+"""A comparison as pictures, one for each question that an axis answers: drawn from what `--json` saves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stress.compare.verdicts import RowGroup
+from stress.compare.saved import SavedAxis, SavedComparison
+from stress.compare.verdicts import percent
 from stress.errors import UserError
-from stress.measure.ratio import Figure, Interval
+from stress.io.drawing import BLUE, GREEN, GREY, ORANGE, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLUMNS = 2  # panels side by side
+DENSITIES = (8, 64, 512)  # frames in use, of 512
+DENSITY_STAGE = "all but copy and flush"
+INTERFACES = (("bitmap", BLUE, "o"), ("list", ORANGE, "s"), ("folios", GREEN, "^"))
+OFFLINE_LOAD = "offline, 512 of 512"
+OFFLINE_STAGES = (("scan + isolate", BLUE), ("unmap", ORANGE))
+OFFLINE_COUNTS = ("none", "zero", "counted")
+REFERENCES = "get + put, "
+WIDTH_INCHES, HEAD_INCHES = 7.2, 0.4
 
 
-def _drawn(figure: Figure, base: str) -> dict[str, Interval]:
-    """The ratios of a figure that a logarithmic axis can show."""
-    ratios = {value: figure.ratio(value, base) for value in figure.rounds if value != base}
-    return {value: ratio for value, ratio in ratios.items() if ratio is not None and ratio.low > 0}
+def by_density(panel: "Axes", axis: SavedAxis) -> None:
+    """What a migration costs with a bitmap, a list or folios, by how full the window is."""
+    ends = []
+    for value, colour, marker in INTERFACES:
+        found = [(density, axis.figure(f"anon, {density} of 512: {DENSITY_STAGE}")) for density in DENSITIES]
+        points = [(density, figure.interval(value)) for density, figure in found if figure is not None and value in figure.rounds]
+        if not points:
+            continue
+        places, medians = [density for density, _ in points], [each.median for _, each in points]
+        spans = [[each.median - each.low for _, each in points], [each.high - each.median for _, each in points]]
+        panel.errorbar(places, medians, yerr=spans, color=colour, marker=marker, markersize=5, linewidth=1.4, capsize=2)
+        ends.append((medians[0], value, colour))
+    panel.set_xscale("log", base=2)
+    panel.set_xticks(DENSITIES, [f"{density} of 512" for density in DENSITIES])
+    panel.set_xlim(4, 700)
+    panel.set_ylim(bottom=0)
+    _label_ends(panel, 7.2, ends)
+    panel.set_xlabel("frames of a window that are migrated")
+    panel.set_ylabel("ns per frame,\nwithout copy and flush")
+    panel.set_title("List or bitmap: the interface costs little, an empty window much", loc="left")
 
 
-def _rows(groups: Sequence[RowGroup]) -> list[tuple[RowGroup, Figure]]:
-    return [(group, figure) for group in groups for figure in group.figures if _drawn(figure, group.base)]
+def _label_ends(panel: "Axes", at: float, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Names at the left ends of lines, apart from each other."""
+    apart, last = 0.09 * panel.get_ylim()[1], -1e9
+    for height, name, colour in sorted(ends):
+        last = max(height, last + apart)
+        panel.text(at, last, name, color=colour, ha="right", va="center", fontweight="bold")
 
 
-def _draw(panel: "Axes", axis: str, groups: Sequence[RowGroup]) -> None:
-    """One panel: a row for each figure, a colour for each value but the base; filled where the rounds show which is better."""
-    rows, base = _rows(groups), groups[0].base
-    better = {key for group in groups for key, shown in group.verdicts().items() if shown.endswith(" better")}
-    values = list(dict.fromkeys(value for _, figure in rows for value in _drawn(figure, base)))
-    for number, value in enumerate(values):
-        points = [(row, figure.name, _drawn(figure, base).get(value)) for row, (_, figure) in enumerate(rows)]
-        found = [(row + 0.2 * (number - (len(values) - 1) / 2), name, ratio) for row, name, ratio in points if ratio is not None]
-        medians, heights = [ratio.median for *_, ratio in found], [at for at, *_ in found]
-        spans = [[ratio.median - ratio.low for *_, ratio in found], [ratio.high - ratio.median for *_, ratio in found]]
-        bars = panel.errorbar(
-            medians, heights, xerr=spans, fmt="o", markersize=3, markerfacecolor="white", linewidth=1, label=f"{value} / {base}"
-        )
-        filled = [(ratio.median, at) for at, name, ratio in found if (name, value) in better]
-        panel.plot([at for at, _ in filled], [at for _, at in filled], "o", markersize=3, color=bars[0].get_color())
-    panel.axvline(1, color="grey", linewidth=0.8)
+def by_count(panel: "Axes", axis: SavedAxis) -> None:
+    """What a count costs an Offline frame: time by stage, atomics and lines."""
+    values = [value for value in OFFLINE_COUNTS if all(_offline(axis, value, stage) is not None for stage, _ in OFFLINE_STAGES)]
+    whole = axis.figure(f"{OFFLINE_LOAD}: all")
+    for row, value in enumerate(values):
+        left = 0.0
+        for stage, colour in OFFLINE_STAGES:
+            width = _offline(axis, value, stage) or 0.0
+            panel.barh(row, width, left=left, color=colour, height=0.6, edgecolor="white")
+            if row == 0:
+                at = left + 0.6 * width if left else 0.0  # apart, although the first bar is short
+                panel.text(at, row - 0.36, {"unmap": "replace"}.get(stage, stage), color=colour, fontweight="bold", va="bottom")
+            left += width
+        said = f"{left:.0f} ns"
+        ratio = whole.ratio_to_base.get(value) if whole is not None else None
+        if ratio is not None:
+            said += f", {ratio.median:.2f} times ({ratio.low:.2f} - {ratio.high:.2f})"
+        counted = axis.counts.get(OFFLINE_LOAD, {}).get(value, {})
+        if counted:
+            atomics, lines = (sum(stage.get(what, 0.0) for stage in counted.values()) for what in ("atomics", "lines"))
+            said += f"\n{atomics:.0f} atomics, {lines:.1f} lines"
+        panel.text(left + 3, row, said, va="center")
+    panel.set_yticks(range(len(values)), [{"none": "no count", "zero": "frozen count"}.get(value, value) for value in values])
+    panel.set_ylim(len(values) - 0.5, -0.75)
+    panel.set_xlim(0, 1.55 * max([sum(_offline(axis, value, stage) or 0.0 for stage, _ in OFFLINE_STAGES) for value in values], default=1))
+    panel.set_xlabel("ns per migrated frame")
+    panel.set_title("What a count costs an Offline frame", loc="left")
+
+
+def _offline(axis: SavedAxis, value: str, stage: str) -> float | None:
+    figure = axis.figure(f"{OFFLINE_LOAD}: {stage}")
+    return figure.interval(value).median if figure is not None and value in figure.rounds else None
+
+
+def by_contention(panel: "Axes", axis: SavedAxis) -> None:
+    """What a reference costs under each scheme, by who else uses it. Filled: the rounds show which is better."""
+    rows = [figure for figure in axis.figures if figure.name.startswith(REFERENCES) and {"cas", "frozen-bit"} <= figure.rounds.keys()]
+    most = max((figure.interval(value).high for figure in rows for value in ("cas", "frozen-bit")), default=1.0)
+    for row, figure in enumerate(rows):
+        ratio = figure.ratio_to_base.get("frozen-bit")
+        shown = ratio is not None and ratio.is_shown
+        for value, colour, marker, shift in (("cas", BLUE, "o", -0.12), ("frozen-bit", ORANGE, "s", 0.12)):
+            each = figure.interval(value)
+            span = [[each.median - each.low], [each.high - each.median]]
+            fill = colour if shown else "white"
+            panel.errorbar(each.median, row + shift, xerr=span, color=colour, marker=marker, markersize=6, markerfacecolor=fill, capsize=2)
+            if row == 0:
+                panel.text(each.high * 1.12, row + 2.2 * shift, value, color=colour, fontweight="bold", va="center")
+        if ratio is not None:
+            said = f"{ratio.median:.2f} ({ratio.low:.2f} - {ratio.high:.2f})" + ("" if shown else "\nno difference shown")
+            panel.text(most * 1.3, row, said, va="center", color="black" if shown else GREY)
     panel.set_xscale("log")
-    left, right = panel.get_xlim()
-    for row, (_, figure) in enumerate(rows):
-        side = right if figure.more_is_better else left
-        label = f"better than {base}" if row == 0 else None
-        panel.fill_betweenx([row - 0.5, row + 0.5], 1, side, color="green", alpha=0.08, linewidth=0, label=label)
-    panel.set_xlim(left, right)
-    panel.set_yticks(range(len(rows)), [f"{figure.name} [{figure.unit or 'no unit'}]" for _, figure in rows], fontsize=7)
-    panel.set_ylim(len(rows) - 0.4, -0.6)
-    panel.set_ylabel("what is measured [unit]", fontsize=8)
-    panel.set_xlabel(f"ratio to {base}, no unit, logarithmic: the median of the rounds' ratios", fontsize=8)
-    panel.grid(axis="y", linewidth=0.3)
-    panel.set_title("\n".join([axis, *(f"{group.title}: {group.coverage_text()}" for group in groups)]), fontsize=9)
-    if values:
-        panel.legend(fontsize=7)
+    panel.set_xlim(right=most * 4.5)
+    panel.set_xticks(ticks := [each for each in (2, 5, 10, 20, 50, 100, 200) if each <= most * 1.5], [str(each) for each in ticks])
+    panel.minorticks_off()
+    panel.set_yticks(range(len(rows)), [figure.name.removeprefix(REFERENCES).replace(", ", ",\n", 1) for figure in rows])
+    panel.set_ylim(len(rows) - 0.5, -0.6)
+    panel.set_xlabel("ns per get + put, logarithmic; at the right frozen-bit / cas")
+    panel.set_title("The frozen bit gains where the line is contended or cold", loc="left")
 
 
-def plot(parts: Sequence[tuple[str, Sequence[RowGroup]]], host: str, path: Path) -> None:
-    """One panel for each axis.
+#: axis -> (the picture, its height in inches)
+QUESTIONS: dict[str, tuple[Callable[["Axes", SavedAxis], None], float]] = {
+    "migration": (by_density, 2.7),
+    "offline": (by_count, 2.2),
+    "refcount": (by_contention, 2.8),
+}
 
-    Parameters  parts: axes and their figures; host: where they were measured
-    Raises      UserError if the file cannot be written
+
+def check_questions(axes: Sequence[str]) -> None:
+    """Raise UserError unless one of these axes has a picture."""
+    if not any(axis in QUESTIONS for axis in axes):
+        raise UserError(f"--plot: nothing to draw of {', '.join(axes) or 'no axis'}; axes that have a picture: {', '.join(QUESTIONS)}")
+
+
+def plot(comparison: SavedComparison, path: Path) -> None:
+    """One small picture a question, below each other, as wide as a page.
+
+    Raises      UserError if there is none, or if the file cannot be written
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.fonttype"] = "none"  # text stays text: a tenth of the size
-    from matplotlib import pyplot
-
-    nr_rows = [len(_rows(groups)) for _, groups in parts]
-    heights = [max(nr_rows[k : k + COLUMNS]) for k in range(0, len(nr_rows), COLUMNS)]
-    columns = min(COLUMNS, len(parts))
-    size = (9 * columns, 0.8 + sum(1.8 + 0.2 * height for height in heights))
-    chart, grid = pyplot.subplots(len(heights), columns, figsize=size, squeeze=False, height_ratios=[9 + height for height in heights])
-    panels = [panel for line in grid for panel in line]
-    for panel in panels[len(parts) :]:
-        panel.set_axis_off()
-    for panel, (axis, groups) in zip(panels, parts, strict=False):
-        _draw(panel, axis, groups)
-    chart.suptitle(f"{host}\nfilled: the rounds show which is better; hollow: no conclusion", fontsize=9)
-    chart.tight_layout()
-    try:
-        chart.savefig(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write: {error.strerror}") from error
-    finally:
-        pyplot.close(chart)
+    check_questions(list(comparison.axes))
+    drawn = [(comparison.axes[name], *question) for name, question in QUESTIONS.items() if name in comparison.axes]
+    heights = [height for *_, height in drawn]
+    size = (WIDTH_INCHES, sum(heights) + HEAD_INCHES)
+    with saved(path, len(drawn), 1, size, height_ratios=heights) as (chart, panels):
+        for panel, (axis, draw, _) in zip(panels, drawn, strict=True):
+            draw(panel, axis)
+        ratios = [ratio for axis, *_ in drawn for figure in axis.figures for ratio in figure.ratio_to_base.values()]
+        covered = f"; bars are {percent(max(each.coverage for each in ratios))} intervals" if ratios else ""
+        chart.suptitle(f"{comparison.where}{covered}", fontsize=8, color=GREY)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from stress.errors import EXIT_CLEAN, EXIT_HOST, EXIT_VACUOUS, EXIT_VIOLATED, HostError, UserError
 from stress.history.asv_files import MachineResults, machines, read_results
 from stress.history.commits import ancestors, commit_of, in_order, known_commits, subjects
+from stress.io.drawing import check_plot
 from stress.io.json_report import check_json_path, write_report
-from stress.io.plot_file import check_plot
 from stress.io.reading import is_folder
 from stress.io.text import shortened
 

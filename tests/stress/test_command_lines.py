@@ -21,6 +21,7 @@ from stress.errors import PfnstormError
 from stress.mutate import command as mutate_command
 from stress.mutate.operators import mutants_of
 from stress.storm.scenario import SCENARIO_FOLDER
+from tests.stress.compare.canned import COMPARISON
 from tests.stress.explore.test_failure import good_failure
 from tests.stress.history.kit import make_repository, write_file
 from tests.stress.litmus.test_file import SB
@@ -34,8 +35,9 @@ EXIT_CODES = {0, 1, 2, 3, 4, 5, 130}  # 70 is a bug
 WORK = (
     *("stress.run.command.make_machine", "stress.snapshot.command.build_storm_entries", "stress.process.build.build_entries"),
     *("stress.process.build.build_flavours", "stress.bugs.command.storm_all", "stress.bugs.detect.run_detection"),
-    *("stress.explore.command.compile_work", "stress.explore.compiling.build_models", "stress.explore.replay.subprocess"),
+    *("stress.explore.command.compile_work", "stress.explore.compiling.build_models", "stress.explore.replay.subprocess.run"),
     *("stress.mutate.command.make_woven", "stress.history.judge.compare", "stress.history.measuring.run_asv"),
+    "stress.compare.picture.saved",
 )
 COMMANDS = {info.name or info.callback.__name__: info.callback for info in cli.app.registered_commands}
 ODD_TEXTS = (
@@ -76,6 +78,12 @@ GOOD = {
     "results": ("FILES/asv",),
     "most": ("1", "2"),
     "repeat": ("1",),
+    "cpus": ("64", "16,64"),
+    "sockets": ("1", "2"),
+    "socket_ns": ("100",),
+    "cache": ("1M",),
+    "workload": ("bulk", "fault"),
+    "saved": ("FILES/compare.json",),
 }
 GOOD_FILES = {"replay": "FILES/failure.json", "litmus": "FILES/litmus.json"}
 
@@ -97,6 +105,7 @@ def paths(folder):
     """Files of every kind that a command reads, and paths that are none."""
     (folder / "run.json").write_text(json.dumps(WHOLE))
     (folder / "failure.json").write_text(json.dumps(good_failure().to_json()))
+    (folder / "compare.json").write_text(json.dumps(COMPARISON))
     (folder / "litmus.json").write_text(json.dumps({"tests": [SB]}))
     (folder / "scenario.toml").write_bytes((SCENARIO_FOLDER / "zoo.toml").read_bytes())
     np.savez(folder / "trace.npz", **columns())

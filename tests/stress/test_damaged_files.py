@@ -12,6 +12,7 @@ import pytest
 from stress.bugs.story import BUG_FOLDER, read_story
 from stress.catalogue import TABLE as CATALOGUE
 from stress.catalogue import read_catalogue
+from stress.compare.saved import read_comparison
 from stress.explore.diagnosis import Found
 from stress.explore.failure import Failure, kernels_hash, load_failure
 from stress.explore.models import known_models
@@ -29,6 +30,7 @@ from stress.run.store import TABLES, read_run, read_samples
 from stress.snapshot.load import start_from
 from stress.storm.scenario import SCENARIO_FOLDER
 from stress.storm.trace import read_trace
+from tests.stress.compare.canned import COMPARISON
 from tests.stress.damage import damaged_bytes, damaged_json, damaged_npz, damaged_toml, packed, refusals
 from tests.stress.history.kit import write_benchmarks, write_file
 from tests.stress.machine.test_segment import SMALL
@@ -148,6 +150,7 @@ LITMUS = json.loads(CLASSICS.read_text())["tests"]
 #: how a file is read, how it is damaged, folder -> contents of valid files, damaged files in each run of the tests
 READERS = {
     "run.json": (rendered, damaged_json, lambda _: [text_of(RESULT), text_of(WHOLE)], 1000),
+    "compare.json": (read_comparison, damaged_json, lambda _: [text_of(COMPARISON)], 1000),
     "run.json, its bytes": (rendered, damaged_bytes, lambda _: [text_of(WHOLE)], 200),
     "samples": (samples, damaged_bytes, lambda folder: [database(folder)], 500),
     "failure": (lambda path: load_failure(path).found.describe(), damaged_json, lambda _: [text_of(failure())], 500),
