@@ -198,7 +198,8 @@ def take_in_tree(mem, cpu, nid, tree, order, migratetype, after):
     for free_ones in range(2):
         for k in range(nr_chunks):
             chunk = first + (after + 1 + k - first) % nr_chunks
-            if whole_free(mem, chunk) == (free_ones == 1):
+            # looked for before the claim: a run is often missing, and a claim that is undone dirties two lines
+            if whole_free(mem, chunk) == (free_ones == 1) and (order == 0 or has_run(mem, chunk, order)):
                 pfn = take_in_chunk(mem, cpu, chunk, 0, order)
                 if pfn >= 0:
                     enter_chunk(mem, cpu, pfn, migratetype)
