@@ -11,12 +11,14 @@ Protocol    per-CPU lists are under pcp->lock, taken by trylock; zone->lock nest
 
 from kernels.alloc.buddy import free_one_block, get_pageblock_migratetype, nid_of, rmqueue_block
 from kernels.alloc.pcp import pcp_drain_list, pcp_frames_base, pcp_make_room, pcp_refill
+from kernels.alloc.zone import give_bits, take_bits
 from kernels.base import counter
 from kernels.base.atomics import fetch_add_relaxed, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
 from kernels.base.flavour import CHECKED
 from kernels.base.jit import fast_kernel, kernel, slow_kernel
 from kernels.base.layout import (
+    ALLOCATOR_BITFIELD,
     BUG_WORD_CHANGED,
     EV_PAGE_ALLOC,
     EV_PAGE_FREE,
@@ -77,7 +79,8 @@ def check_none(mem, cpu, pfn, order):
     Progress    wait-free
     """
     check_one_none(mem, cpu, pfn)
-    if order > 0:
+    # Linux looks at the frames of a block under CONFIG_DEBUG_VM only. Without free lists they need not be touched, so that is done here.
+    if order > 0 and (CHECKED or order < PCP_ORDERS or mem.policy_allocator != ALLOCATOR_BITFIELD):
         check_tails_none(mem, cpu, pfn, order)
 
 
@@ -113,8 +116,10 @@ def buddy_alloc(mem, cpu, nid, order, migratetype):
 
     Models      rmqueue_buddy(), mm/page_alloc.c
     Returns     pfn or -1
-    Progress    blocking on zone->lock
+    Progress    blocking on zone->lock; lock-free under allocator = bitfield
     """
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        return take_bits(mem, cpu, nid, order, migratetype)
     spin_lock(mem, cpu, nid, LC_ZONE)
     pfn = rmqueue_block(mem, cpu, nid, order, migratetype)
     if pfn >= 0:
@@ -170,7 +175,7 @@ def alloc_on_node(mem, cpu, nid, order, migratetype):
     Progress    as pcp_alloc, buddy_alloc
     """
     pfn = -1
-    if order < PCP_ORDERS:
+    if order < PCP_ORDERS and mem.policy_allocator != ALLOCATOR_BITFIELD:
         pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
     if pfn < 0:
         pfn = buddy_alloc(mem, cpu, nid, order, migratetype)
@@ -246,9 +251,10 @@ def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
     Progress    as alloc_on_node
     """
     nid = first_node(mem, nid, migratetype)
-    # The common case: this CPU's list for this node has a frame.
-    if order < PCP_ORDERS and zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_low, nid)):
-        pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
+    # The common case: this CPU's list for this node, or the pageblock that it takes from, has a frame.
+    bits = mem.policy_allocator == ALLOCATOR_BITFIELD
+    if (bits or order < PCP_ORDERS) and zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_low, nid)):
+        pfn = take_bits(mem, cpu, nid, order, migratetype) if bits else pcp_alloc(mem, cpu, nid, order, migratetype)
         if pfn >= 0:
             count(mem, cpu, counter.NUMA_HIT, 1)
             return finish_alloc(mem, cpu, pfn, order)
@@ -261,8 +267,11 @@ def free_to_zone(mem, cpu, pfn, order, before):
 
     Models      free_one_page(), mm/page_alloc.c
     Parameters  before: the state in which the shadow expects them (layout.SH_*)
-    Progress    blocking on zone->lock
+    Progress    blocking on zone->lock; wait-free under allocator = bitfield
     """
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        give_bits(mem, cpu, pfn, order, before)
+        return
     nid = nid_of(mem, pfn)
     spin_lock(mem, cpu, nid, LC_ZONE)
     shadow_move(mem, cpu, pfn, order, before, SH_BUDDY)
@@ -308,6 +317,9 @@ def free_frozen_pages(mem, cpu, pfn, order):
     count(mem, cpu, counter.PGFREE, 1 << order)
     if CHECKED:
         trace(mem, cpu, EV_PAGE_FREE, pfn, order)
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        give_bits(mem, cpu, pfn, order, SH_OWNED)
+        return
     migratetype = get_pageblock_migratetype(mem, pfn)
     chaos_point(mem, cpu)
     if order < PCP_ORDERS and migratetype != MT_ISOLATE:
