@@ -18,7 +18,7 @@ from kernels.base.jit import DECORATORS
 ROOT = Path(__file__).resolve().parents[1]
 #: the rooms of stress/, bottom up: each imports those before it
 ROOMS = (
-    *("errors", "registry", "io", "process", "machine", "checkers", "roles", "storm", "snapshot", "run", "explore", "litmus"),
+    *("errors", "choices", "registry", "io", "process", "machine", "checkers", "roles", "storm", "snapshot", "run", "explore", "litmus"),
     *("measure", "predict", "compare", "history", "mutate", "bugs", "catalogue", "benchmarks", "cli", "__main__"),
 )
 #: folders of records that `pfnstorm explore --list` shows, a line each

@@ -45,7 +45,7 @@ ROUNDS = 9
 GET, PUT, PAIR = range(3)  # columns of the figures
 
 
-class Workload(NamedTuple):
+class BlockWork(NamedTuple):
     """What each worker does: a pattern, with blocks of 2^order frames."""
 
     pattern: str
@@ -80,7 +80,7 @@ def cpu_ns(run: Callable[[], int], expected: int) -> float:
     return elapsed_ns / expected
 
 
-def work(mem: Any, load: Workload, worker: int, meeting: Meeting, figures: npt.NDArray[np.float64]) -> None:
+def work(mem: Any, load: BlockWork, worker: int, meeting: Meeting, figures: npt.NDArray[np.float64]) -> None:
     """One worker's rounds; figures[round, worker] gets its ns per get, put and pair. Round 0 warms up."""
     random = np.random.default_rng(worker)
     nr_blocks, mine = load.nr_blocks, worker * load.nr_blocks
@@ -98,7 +98,7 @@ def work(mem: Any, load: Workload, worker: int, meeting: Meeting, figures: npt.N
         row[worker, PAIR] = row[worker, GET] + row[worker, PUT]
 
 
-def measure(load: Workload, allocator: str, processors: list[int]) -> npt.NDArray[np.float64]:
+def measure(load: BlockWork, allocator: str, processors: list[int]) -> npt.NDArray[np.float64]:
     """ns per get, put and pair of each counted round, by worker: shape (ROUNDS, workers, 3). Those that a pattern lacks are 0.
 
     Raises      HostError if the host cannot hold the machine; RuntimeError if a worker failed
@@ -120,7 +120,7 @@ def measure(load: Workload, allocator: str, processors: list[int]) -> npt.NDArra
     return figures[1:]
 
 
-def result_of(load: Workload, allocator: str, figures: npt.NDArray[np.float64]) -> dict[str, Any]:
+def result_of(load: BlockWork, allocator: str, figures: npt.NDArray[np.float64]) -> dict[str, Any]:
     """The medians with their intervals, as the JSON object that --json writes."""
     named = {"pair_ns": PAIR} if load.pattern == "pair" else {"get_ns": GET, "put_ns": PUT, "pair_ns": PAIR}
     found: dict[str, Any] = {"schema": SCHEMA, "allocator": allocator, **load._asdict(), "host": describe_host()}
@@ -142,7 +142,7 @@ def line(result: dict[str, Any]) -> str:
     return f"{what}, {result['nr_blocks']:,} blocks each: {', '.join(parts)} ns"
 
 
-def check(load: Workload, processors: list[int]) -> None:
+def check(load: BlockWork, processors: list[int]) -> None:
     """Raise UserError on a workload that no host could measure, HostError on one that this host cannot."""
     if not 0 <= load.order < NR_ORDERS:
         raise UserError(f"order {load.order}: must be between 0 and {NR_ORDERS - 1}")
@@ -161,7 +161,7 @@ def main() -> int:
     parser.add_argument("--allocator", choices=ALLOCATORS, default=ALLOCATORS[0])
     parser.add_argument("--json", type=Path, help="write figures and intervals as one JSON object")
     options = parser.parse_args()
-    load = Workload(options.pattern, options.order, options.workers, options.blocks)
+    load = BlockWork(options.pattern, options.order, options.workers, options.blocks)
     processors = usable_cpus()
     try:
         check(load, processors)

@@ -32,21 +32,21 @@ _STOP, _ARRIVED, _SLICE_NS, _NR_WORKERS, _WORK = 0, 8, 16, 17, 18  # words of th
 _RESULTS = 24
 
 
-class Machines(NamedTuple):
+class SliceMachines(NamedTuple):
     """What the works touch: references, lists, bitmaps and free frames in one, large frames in the other."""
 
     small: Any
     copies: Any
 
 
-Work = Callable[[Machines, int, int], int]  # (machines, cpu, operations so far) -> operations done, in half a millisecond or so
+Work = Callable[[SliceMachines, int, int], int]  # (machines, cpu, operations so far) -> operations done, in half a millisecond or so
 
 
-def _walk(ring: int, machine: Machines, cpu: int, _done: int) -> int:
+def _walk(ring: int, machine: SliceMachines, cpu: int, _done: int) -> int:
     return int(entries.walk_list(machine.small, cpu, ring, 50_000 if ring < 2 else 4_000))
 
 
-def _scan(row: int, machine: Machines, cpu: int, _done: int) -> int:
+def _scan(row: int, machine: SliceMachines, cpu: int, _done: int) -> int:
     return int(entries.scan_bits(machine.small, cpu, row, 150_000))
 
 
@@ -64,7 +64,7 @@ WORKS: dict[str, Work] = {
 NAMES = tuple(WORKS)
 
 
-def make_machines(nr_cpus: int) -> Machines:
+def make_machines(nr_cpus: int) -> SliceMachines:
     """The machines of WORKS, about 700 MiB."""
     small = machines.reference_machine(nr_cpus, _SPARE_DESCS)
     first = entries.NR_RANDOM
@@ -73,7 +73,7 @@ def make_machines(nr_cpus: int) -> Machines:
         machines.link_ring(small, length, ring, begin)
         first += 0 if name == "list_cold" else length
     fill_bitmaps(small.arrays["bitmap"])
-    return Machines(small, machines.copy_machine(COPY_FRAMES))
+    return SliceMachines(small, machines.copy_machine(COPY_FRAMES))
 
 
 def fill_bitmaps(words: npt.NDArray[np.int64]) -> None:
@@ -87,7 +87,7 @@ def fill_bitmaps(words: npt.NDArray[np.int64]) -> None:
 class SlicedKernels:
     """Workers on two machines, one pinned to each of the processors given. A context manager: at its end the workers are gone."""
 
-    def __init__(self, processors: Sequence[int], machine: Machines | None = None) -> None:
+    def __init__(self, processors: Sequence[int], machine: SliceMachines | None = None) -> None:
         self._machine = machine or make_machines(len(processors))
         self._control = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64)
         self._pids: list[int] = []

@@ -12,7 +12,7 @@ import pytest
 
 from stress.errors import HostError, UserError
 from stress.measure import allocators
-from stress.measure.allocators import GET, PAIR, PATTERNS, PUT, ROUNDS, Workload, check, cpu_ns, line, result_of, work
+from stress.measure.allocators import GET, PAIR, PATTERNS, PUT, ROUNDS, BlockWork, check, cpu_ns, line, result_of, work
 
 ROOT = Path(__file__).parents[3]
 BLOCKS = 50
@@ -46,7 +46,7 @@ def freed(monkeypatch):
 
 def rounds_of(freed, pattern, nr_workers=2):
     figures = np.zeros((2, nr_workers, 3))
-    work(freed[0], Workload(pattern, 0, nr_workers, BLOCKS), 0, Idle(), figures)
+    work(freed[0], BlockWork(pattern, 0, nr_workers, BLOCKS), 0, Idle(), figures)
     return figures
 
 
@@ -90,22 +90,22 @@ def test_operations_that_fail_are_an_error():
 def test_a_figure_is_the_median_of_the_workers_means():
     figures = np.zeros((3, 2, 3))
     figures[:, 0, PUT], figures[:, 1, PUT] = (10, 20, 90), (20, 40, 10)
-    found = result_of(Workload("bulk", 3, 2, 7), "buddy", figures)
+    found = result_of(BlockWork("bulk", 3, 2, 7), "buddy", figures)
     assert found["put_ns"]["rounds"] == [15, 30, 50]
     assert found["put_ns"]["median"] == 30
     assert found["put_ns"]["coverage"] == 0.75
     assert line(found) == "buddy, bulk, order 3, 2 worker(s), 7 blocks each: get 0.0, put 30.0, get + put 0.0 ns"
-    assert line(result_of(Workload("pair", 3, 2, 7), "buddy", figures)).endswith("7 blocks each: get + put 0.0 ns")
+    assert line(result_of(BlockWork("pair", 3, 2, 7), "buddy", figures)).endswith("7 blocks each: get + put 0.0 ns")
 
 
 @pytest.mark.parametrize(
     ("load", "error", "said"),
     [
-        (Workload("pair", 11, 1, 1), UserError, "order 11"),
-        (Workload("pair", -1, 1, 1), UserError, "order -1"),
-        (Workload("pair", 0, 0, 1), UserError, "at least 1"),
-        (Workload("pair", 0, 1, 0), UserError, "at least 1"),
-        (Workload("pair", 0, 3, 1), HostError, "3 workers, 2 processors"),
+        (BlockWork("pair", 11, 1, 1), UserError, "order 11"),
+        (BlockWork("pair", -1, 1, 1), UserError, "order -1"),
+        (BlockWork("pair", 0, 0, 1), UserError, "at least 1"),
+        (BlockWork("pair", 0, 1, 0), UserError, "at least 1"),
+        (BlockWork("pair", 0, 3, 1), HostError, "3 workers, 2 processors"),
     ],
 )
 def test_impossible_workloads_are_refused(load, error, said):
