@@ -4,10 +4,13 @@ BIN := .venv/bin
 # the first interpreter that is new enough; override with make PYTHON=...
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && { echo $$p; break; }; done)
+MACHINE ?=
+MOST ?=
+PORT ?= 8765
 # more pytest arguments, such as ARGS="-k machine"
 ARGS ?=
 
-.PHONY: install run test lint limits bench clean
+.PHONY: install run test lint limits bench history clean
 
 install: .venv/.run
 
@@ -34,13 +37,20 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# get + put and allocate + free beside the C program of stress/measure/limits.c
+# the hot paths beside their twins in C, stress/measure/limits.c
 limits: .venv/.run
 	$(BIN)/python -m stress.measure.against_c
 
+# measures the commits that are new, repeats what seems to have changed, and says what has; MACHINE is a name that stays, MOST=3 the newest
+# three only
 bench: .venv/.dev
-	$(BIN)/asv machine --yes
-	$(BIN)/asv run
+	$(BIN)/pfnstorm history --measure $(if $(MACHINE),--machine $(MACHINE)) $(if $(MOST),--most $(MOST))
+
+# asv's figures as pages that need no network, served to this host until it is interrupted, in a browser if there is one
+history: .venv/.dev
+	$(BIN)/asv publish
+	$(BIN)/python -m stress.history.pages results/html
+	$(BIN)/asv-tachyon serve results/html --port $(PORT) --open
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .asv

@@ -357,6 +357,32 @@ def mutate(
 
 
 @app.command()
+def history(
+    commits: Annotated[list[str] | None, typer.Argument(metavar="[OLD NEW]", help="two commits to compare [the newest two]")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="REV", help="compare the newest commit with this one, or its nearest ancestor")
+    ] = None,
+    machine: Annotated[str | None, typer.Option(help="whose results [this host's, or the only ones]")] = None,
+    results: Annotated[Path, typer.Option(help="the folder of asv")] = Path("results/asv"),
+    measure: Annotated[
+        bool, typer.Option("--measure", help="measure new commits first, and repeat what is suspected (`make bench`)")
+    ] = False,
+    most: Annotated[int | None, typer.Option(min=1, max=10_000, help="--measure: only so many of the newest [all]")] = None,
+    confirm: Annotated[bool, typer.Option("--confirm", help="repeat suspected cells of both commits in alternation")] = False,
+    repeat: Annotated[int, typer.Option(min=0, max=1000, help="A/A runs of the newer commit: they make its noise known")] = 0,
+    json: Annotated[Path | None, typer.Option(help="write every cell as one JSON object")] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw the main curves (.svg, .png, .pdf); needs: pip install 'pfnstorm[plot]'")] = None,
+) -> int:
+    """Say what became slower or faster in asv's results, how sure that is, and what noise hides; exit code 1 on a confirmed loss."""
+    from stress.history.command import HistoryOptions, execute
+
+    if most is not None and not measure:
+        raise UserError("--most is for --measure")
+    chosen = tuple(commits or ())
+    return execute(HistoryOptions(chosen, since, machine, results, measure, most, confirm or measure, repeat, json, plot))
+
+
+@app.command()
 def replay(
     file: Annotated[Path, typer.Argument(help="a failure that `explore` wrote")],
     everything: Annotated[bool, typer.Option("--all", help="also show accesses to words that no other CPU touches")] = False,

@@ -11,9 +11,10 @@ Protocol    the migratetype of a pageblock changes only under zone->lock, togeth
 """
 
 from kernels.base import counter
-from kernels.base.atomics import load_relaxed, store_relaxed
+from kernels.base.atomics import ctz, load_relaxed, prefetch_write, store_relaxed
 from kernels.base.bug import bug, chaos_point
-from kernels.base.jit import kernel
+from kernels.base.flavour import CHECKED
+from kernels.base.jit import kernel, slow_kernel
 from kernels.base.layout import (
     BUG_BUDDY_WORD,
     BUG_ISOLATED_ALLOC,
@@ -75,13 +76,12 @@ def account_free(mem, nid, migratetype, nr_frames):
 
 
 @kernel
-def link_free_block(mem, pfn, order, migratetype):
+def link_free_block(mem, nid, pfn, order, migratetype):
     """Make the frames at `pfn` a free block, which the caller accounts for; zone->lock held.
 
     Models      __add_to_free_list(), mm/page_alloc.c
     Progress    wait-free
     """
-    nid = nid_of(mem, pfn)
     area = area_of(nid, order, migratetype)
     old = mem.free_head[area]
     mem.frame_next[pfn] = old
@@ -100,18 +100,18 @@ def add_to_free_list(mem, pfn, order, migratetype):
     Models      add_to_free_list(), mm/page_alloc.c
     Progress    wait-free
     """
-    link_free_block(mem, pfn, order, migratetype)
-    account_free(mem, nid_of(mem, pfn), migratetype, 1 << order)
+    nid = nid_of(mem, pfn)
+    link_free_block(mem, nid, pfn, order, migratetype)
+    account_free(mem, nid, migratetype, 1 << order)
 
 
 @kernel
-def unlink_free_block(mem, cpu, pfn, order, migratetype):
+def unlink_free_block(mem, cpu, nid, pfn, order, migratetype):
     """Take a free block off its list and set its word to NONE; the caller accounts for it; zone->lock held.
 
     Models      __del_page_from_free_list(), mm/page_alloc.c
     Progress    wait-free; a bug if the word or a neighbour disagrees
     """
-    nid = nid_of(mem, pfn)
     area = area_of(nid, order, migratetype)
     word = load_relaxed(mem.memdesc, pfn)
     if word != buddy_word(order):
@@ -138,8 +138,9 @@ def del_from_free_list(mem, cpu, pfn, order, migratetype):
     Models      del_page_from_free_list(), mm/page_alloc.c
     Progress    as unlink_free_block
     """
-    unlink_free_block(mem, cpu, pfn, order, migratetype)
-    account_free(mem, nid_of(mem, pfn), migratetype, -(1 << order))
+    nid = nid_of(mem, pfn)
+    unlink_free_block(mem, cpu, nid, pfn, order, migratetype)
+    account_free(mem, nid, migratetype, -(1 << order))
 
 
 @kernel
@@ -150,6 +151,19 @@ def is_buddy_block(mem, pfn, order):
     Progress    wait-free
     """
     return load_relaxed(mem.memdesc, pfn) == buddy_word(order)
+
+
+@kernel
+def prefetch_merge(mem, pfn, order):
+    """Begin to fetch the links of the buddy's neighbours in its list, if a free at `pfn` will merge with it; zone->lock held.
+
+    Progress    wait-free
+    """
+    if not CHECKED and order < mem.pageblock_order:
+        # no branch on whether it will merge: a processor cannot predict that
+        merges = int(is_buddy_block(mem, pfn ^ (1 << order), order))
+        prefetch_write(mem.frame_next, mem.frame_next[pfn ^ (1 << order)] * merges)
+        prefetch_write(mem.frame_next, mem.frame_prev[pfn ^ (1 << order)] * merges)
 
 
 @kernel
@@ -176,26 +190,39 @@ def free_one_piece(mem, cpu, pfn, order):
     nid = nid_of(mem, pfn)
     migratetype = get_pageblock_migratetype(mem, pfn)
     account_free(mem, nid, migratetype, 1 << order)
+    # within a pageblock a buddy is of the same zone and migratetype
+    while order < mem.pageblock_order and is_buddy_block(mem, pfn ^ (1 << order), order):
+        unlink_free_block(mem, cpu, nid, pfn ^ (1 << order), order, migratetype)
+        pfn &= ~(1 << order)
+        order += 1
+    if order < mem.pageblock_order:
+        link_free_block(mem, nid, pfn, order, migratetype)
+    else:
+        merge_pageblocks(mem, cpu, nid, pfn, order, migratetype)
+
+
+@slow_kernel
+def merge_pageblocks(mem, cpu, nid, pfn, order, migratetype):
+    """Make a whole pageblock or more a free block, merging with free buddies, whose migratetype may differ; zone->lock held.
+
+    Models      __free_one_page() from pageblock_order on, mm/page_alloc.c
+    Progress    wait-free, at most NR_ORDERS merges
+    """
     while order < NR_ORDERS - 1:
         buddy = pfn ^ (1 << order)
         if buddy < nid * mem.frames_per_node or buddy + (1 << order) > (nid + 1) * mem.frames_per_node:
             break
         if not is_buddy_block(mem, buddy, order):
             break
-        if order >= mem.pageblock_order:
-            other = get_pageblock_migratetype(mem, buddy)
-            if other != migratetype:
-                if other == MT_ISOLATE or migratetype == MT_ISOLATE:
-                    break
-                unlink_free_block(mem, cpu, buddy, order, other)
-                set_range_migratetype(mem, buddy, order, migratetype)
-            else:
-                unlink_free_block(mem, cpu, buddy, order, migratetype)
-        else:
-            unlink_free_block(mem, cpu, buddy, order, migratetype)
+        other = get_pageblock_migratetype(mem, buddy)
+        if other != migratetype:
+            if other == MT_ISOLATE or migratetype == MT_ISOLATE:
+                break
+            set_range_migratetype(mem, buddy, order, migratetype)
+        unlink_free_block(mem, cpu, nid, buddy, order, other)
         pfn = min(pfn, buddy)
         order += 1
-    link_free_block(mem, pfn, order, migratetype)
+    link_free_block(mem, nid, pfn, order, migratetype)
 
 
 @kernel
@@ -211,7 +238,7 @@ def set_range_migratetype(mem, pfn, order, migratetype):
 
 
 @kernel
-def expand(mem, pfn, low, high, migratetype):
+def expand(mem, nid, pfn, low, high, migratetype):
     """Free the upper halves of a block of order `high`; the caller takes its first 2^low frames and accounts for them; zone->lock held.
 
     Models      expand(), mm/page_alloc.c
@@ -219,7 +246,7 @@ def expand(mem, pfn, low, high, migratetype):
     """
     while high > low:
         high -= 1
-        link_free_block(mem, pfn + (1 << high), high, migratetype)
+        link_free_block(mem, nid, pfn + (1 << high), high, migratetype)
 
 
 @kernel
@@ -282,11 +309,40 @@ def take_smallest(mem, cpu, nid, order, migratetype):
         head = mem.free_head[area_of(nid, high, migratetype)]
         if head:
             pfn = head - 1
-            unlink_free_block(mem, cpu, pfn, high, migratetype)
-            expand(mem, pfn, order, high, migratetype)
+            unlink_free_block(mem, cpu, nid, pfn, high, migratetype)
+            expand(mem, nid, pfn, order, high, migratetype)
             account_free(mem, nid, migratetype, -(1 << order))
             return pfn
     return -1
+
+
+@kernel
+def take_run(mem, cpu, nid, order, migratetype, slot, nr_blocks):
+    """Take blocks of 2^order frames in a row from the smallest sufficient block of one migratetype; zone->lock held.
+
+    These are the blocks, and the rest is on the lists, that as many calls of take_smallest() would give: it splits off the lower half, and
+    the upper one is then the smallest sufficient block. The halves that would be taken at once are never linked.
+
+    Models      the loop of rmqueue_bulk() over __rmqueue_smallest(), mm/page_alloc.c
+    Parameters  slot: of pcp_frames, where the first block goes; each next one goes to the slot below, since lists hand out the highest
+    Returns     blocks taken, at most nr_blocks; 0 if there is no sufficient block
+    Progress    wait-free
+    """
+    for high in range(order, NR_ORDERS):
+        head = mem.free_head[area_of(nid, high, migratetype)]
+        if head:
+            pfn = head - 1
+            taken = min(nr_blocks, 1 << (high - order))
+            rest = taken << order
+            unlink_free_block(mem, cpu, nid, pfn, high, migratetype)
+            while rest < 1 << high:
+                link_free_block(mem, nid, pfn + rest, ctz(rest), migratetype)
+                rest += 1 << ctz(rest)
+            account_free(mem, nid, migratetype, -(taken << order))
+            for k in range(taken):
+                mem.pcp_frames[slot - k] = pfn + (k << order)
+            return taken
+    return 0
 
 
 @kernel
@@ -312,9 +368,9 @@ def steal(mem, cpu, nid, pfn, high, order, migratetype, other):
     trace(mem, cpu, EV_EXTFRAG, pfn, other * NR_MIGRATETYPES + migratetype)
     count(mem, cpu, counter.PAGEBLOCK_STEAL, 1)
     if high >= mem.pageblock_order:
-        unlink_free_block(mem, cpu, pfn, high, other)
+        unlink_free_block(mem, cpu, nid, pfn, high, other)
         set_range_migratetype(mem, pfn, high, migratetype)
-        expand(mem, pfn, order, high, migratetype)
+        expand(mem, nid, pfn, order, high, migratetype)
         account_free(mem, nid, migratetype, -(1 << order))
         return pfn
     if claims_block(mem, high, migratetype):
@@ -329,8 +385,8 @@ def steal(mem, cpu, nid, pfn, high, order, migratetype, other):
         if free >= 1 << mem.pageblock_order >> 1:
             move_freepages_block(mem, cpu, block, migratetype)
             other = migratetype
-    unlink_free_block(mem, cpu, pfn, high, other)
-    expand(mem, pfn, order, high, other)
+    unlink_free_block(mem, cpu, nid, pfn, high, other)
+    expand(mem, nid, pfn, order, high, other)
     account_free(mem, nid, other, -(1 << order))
     return pfn
 
@@ -356,6 +412,17 @@ def take_fallback(mem, cpu, nid, order, migratetype):
 
 
 @kernel
+def check_not_isolated(mem, cpu, pfn, nr_frames, migratetype):
+    """A bug if frames that were taken from the buddy are in an isolated pageblock; zone->lock held.
+
+    Progress    wait-free
+    """
+    for block in range(pfn >> mem.pageblock_order, ((pfn + nr_frames - 1) >> mem.pageblock_order) + 1):
+        if load_relaxed(mem.block_migratetype, block) == MT_ISOLATE:
+            bug(mem, cpu, BUG_ISOLATED_ALLOC, pfn, MT_ISOLATE, migratetype)
+
+
+@kernel
 def rmqueue_block(mem, cpu, nid, order, migratetype):
     """Take 2^order frames for `migratetype`, by fallback if need be; zone->lock held.
 
@@ -367,7 +434,31 @@ def rmqueue_block(mem, cpu, nid, order, migratetype):
     if pfn < 0:
         pfn = take_fallback(mem, cpu, nid, order, migratetype)
     if pfn >= 0:
-        if get_pageblock_migratetype(mem, pfn) == MT_ISOLATE:
-            bug(mem, cpu, BUG_ISOLATED_ALLOC, pfn, MT_ISOLATE, migratetype)
+        check_not_isolated(mem, cpu, pfn, 1 << order, migratetype)
         chaos_point(mem, cpu)
     return pfn
+
+
+@kernel
+def rmqueue_bulk(mem, cpu, nid, order, migratetype, slot, nr_blocks):
+    """Take up to `nr_blocks` blocks of 2^order frames for `migratetype`, by fallback if need be; zone->lock held.
+
+    Models      rmqueue_bulk(), mm/page_alloc.c
+    Differs     takes blocks in a row at once, see take_run()
+    Parameters  slot: as take_run
+    Returns     blocks taken, whose words are NONE
+    Progress    wait-free; a bug if one comes from an isolated pageblock
+    """
+    taken = 0
+    while taken < nr_blocks:
+        found = take_run(mem, cpu, nid, order, migratetype, slot - taken, nr_blocks - taken)
+        if found == 0:
+            pfn = take_fallback(mem, cpu, nid, order, migratetype)
+            if pfn < 0:
+                break
+            mem.pcp_frames[slot - taken] = pfn
+            found = 1
+        check_not_isolated(mem, cpu, mem.pcp_frames[slot - taken], found << order, migratetype)
+        chaos_point(mem, cpu)
+        taken += found
+    return taken

@@ -9,6 +9,7 @@ Protocol    isolate under zone->lock (two isolators exclude each other there), t
             must keep frames of the block off them disables them first with zone_pcp_disable()
 """
 
+from kernels.alloc.bitfield import first_taken
 from kernels.alloc.buddy import (
     add_to_free_list,
     del_from_free_list,
@@ -18,11 +19,30 @@ from kernels.alloc.buddy import (
     move_freepages_block,
     nid_of,
 )
+from kernels.alloc.chunks import (
+    fitting,
+    isolate_chunk,
+    nr_taken,
+    take_isolated_frames,
+    unisolate_chunk,
+    wait_for_claims,
+)
 from kernels.alloc.pages import zone_pcp_disable, zone_pcp_enable, zone_watermark_ok
+from kernels.alloc.trees import take_given
 from kernels.base import counter
 from kernels.base.atomics import load_relaxed, store_relaxed
 from kernels.base.jit import kernel
-from kernels.base.layout import EV_SET_MIGRATETYPE, LC_ZONE, MT_ISOLATE, NR_ORDERS, SH_BUDDY, SH_CAPTURED, SH_OWNED, T_BUDDY
+from kernels.base.layout import (
+    ALLOCATOR_BITFIELD,
+    EV_SET_MIGRATETYPE,
+    LC_ZONE,
+    MT_ISOLATE,
+    NR_ORDERS,
+    SH_BUDDY,
+    SH_CAPTURED,
+    SH_OWNED,
+    T_BUDDY,
+)
 from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count, trace
 from kernels.page.memdesc import buddy_order, word_type
@@ -53,6 +73,8 @@ def busy_frame(mem, start, end):
     Returns     its pfn, or -1
     Progress    wait-free
     """
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        return first_taken(mem, start, end)
     pfn = start
     order = free_block_around(mem, start)  # its head may be before the range
     if order >= 0:
@@ -71,6 +93,8 @@ def nr_allocated_in_block(mem, block):
 
     Progress    wait-free
     """
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        return nr_taken(mem, block)
     pfn = block << mem.pageblock_order
     end = pfn + (1 << mem.pageblock_order)
     for order in range(mem.pageblock_order + 1, NR_ORDERS):  # inside a larger free block with its head in a lower one
@@ -91,6 +115,21 @@ def nr_allocated_in_block(mem, block):
 
 
 @kernel
+def change_block(mem, cpu, block, migratetype):
+    """Change a pageblock's migratetype and the place of its free frames; zone->lock held.
+
+    Models      __move_freepages_block_isolate(), mm/page_alloc.c
+    Progress    wait-free
+    """
+    if mem.policy_allocator != ALLOCATOR_BITFIELD:
+        move_freepages_block(mem, cpu, block, migratetype)
+    elif migratetype == MT_ISOLATE:
+        isolate_chunk(mem, cpu, block)
+    else:
+        unisolate_chunk(mem, cpu, block, migratetype)
+
+
+@kernel
 def set_migratetype_isolate(mem, cpu, block):
     """Isolate a pageblock; a larger free block around it is split.
 
@@ -106,7 +145,7 @@ def set_migratetype_isolate(mem, cpu, block):
         spin_unlock(mem, cpu, nid)
         return False
     mem.block_saved[block] = old
-    move_freepages_block(mem, cpu, block, MT_ISOLATE)
+    change_block(mem, cpu, block, MT_ISOLATE)
     mem.zone_nr_isolate[nid] += 1
     spin_unlock(mem, cpu, nid)
     trace(mem, cpu, EV_SET_MIGRATETYPE, block << mem.pageblock_order, MT_ISOLATE)
@@ -125,7 +164,7 @@ def unset_migratetype_isolate(mem, cpu, block):
     store_relaxed(mem.block_drained, block, 0)
     saved, first = mem.block_saved[block], block << mem.pageblock_order
     spin_lock(mem, cpu, nid, LC_ZONE)
-    move_freepages_block(mem, cpu, block, saved)
+    change_block(mem, cpu, block, saved)
     if is_buddy_block(mem, first, mem.pageblock_order):  # all of it is free: merge with the neighbour that isolation kept it from
         del_from_free_list(mem, cpu, first, mem.pageblock_order, saved)
         free_one_block(mem, cpu, first, mem.pageblock_order)
@@ -146,6 +185,8 @@ def isolate_pageblock(mem, cpu, block):
         return False
     nid = nid_of(mem, block << mem.pageblock_order)
     zone_pcp_disable(mem, cpu, nid)
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        wait_for_claims(mem, cpu, block)
     spin_lock(mem, cpu, nid, LC_ZONE)
     mem.block_allocated[block] = nr_allocated_in_block(mem, block)
     spin_unlock(mem, cpu, nid)
@@ -173,10 +214,7 @@ def order_fitting(mem, pfn, end):
 
     Progress    wait-free
     """
-    order = 0
-    while order < mem.pageblock_order and pfn & ((2 << order) - 1) == 0 and pfn + (2 << order) <= end:
-        order += 1
-    return order
+    return fitting(mem, pfn, end)
 
 
 @kernel
@@ -192,6 +230,25 @@ def give_back_part(mem, pfn, end):
 
 
 @kernel
+def take_isolated_bits(mem, cpu, start, end):
+    """take_isolated_range() under allocator = bitfield: no other CPU claims frames there, so pieces are taken one by one.
+
+    Returns     as take_isolated_range
+    Progress    lock-free
+    """
+    failed = take_isolated_frames(mem, cpu, start, end)
+    if failed >= 0:
+        busy = first_taken(mem, failed, end)
+        return busy if busy >= 0 else failed  # freed meanwhile, or claimed
+    pfn = start
+    while pfn < end:
+        order = fitting(mem, pfn, end)
+        shadow_set(mem, cpu, pfn, order, SH_BUDDY, SH_OWNED)
+        pfn += 1 << order
+    return -1
+
+
+@kernel
 def take_isolated_range(mem, cpu, start, end):
     """Take a range of isolated pageblocks out of the buddy, if all of it is free there.
 
@@ -200,8 +257,10 @@ def take_isolated_range(mem, cpu, start, end):
     Models      test_pages_isolated(), mm/page_isolation.c; isolate_freepages_range(), mm/compaction.c; and the "free head and tail"
                 of alloc_contig_range(), mm/page_alloc.c
     Returns     -1: the range is the caller's, its words NONE; else a frame that is in use, and nothing was changed
-    Progress    blocking on zone->lock
+    Progress    blocking on zone->lock; lock-free under allocator = bitfield
     """
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        return take_isolated_bits(mem, cpu, start, end)
     nid = nid_of(mem, start)
     spin_lock(mem, cpu, nid, LC_ZONE)
     busy = busy_frame(mem, start, end)
@@ -222,6 +281,22 @@ def take_isolated_range(mem, cpu, start, end):
 
 
 @kernel
+def capture_bits(mem, cpu, pfn, order):
+    """capture_free_block() under allocator = bitfield: a claim refuses isolated pageblocks, and zone->lock is not needed.
+
+    Returns     as capture_free_block
+    Progress    lock-free
+    """
+    if get_pageblock_migratetype(mem, pfn) == MT_ISOLATE:
+        count(mem, cpu, counter.MET_CAPTURE_IN_ISOLATED_BLOCK_REFUSED, 1)
+    nid = nid_of(mem, pfn)
+    if not zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_min, nid)) or not take_given(mem, cpu, pfn, order):
+        return False
+    shadow_set(mem, cpu, pfn, order, SH_BUDDY, SH_CAPTURED)
+    return True
+
+
+@kernel
 def capture_free_block(mem, cpu, pfn, order):
     """Take a free block, found without the lock, out of the buddy for a scanner; zone->lock held.
 
@@ -230,6 +305,8 @@ def capture_free_block(mem, cpu, pfn, order):
     Returns     False if it is no longer a free block of that order, or the zone is at its min watermark
     Progress    wait-free
     """
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        return capture_bits(mem, cpu, pfn, order)
     if get_pageblock_migratetype(mem, pfn) == MT_ISOLATE:
         # Isolated since the scanner looked: a captured frame counts as allocated (I18).
         count(mem, cpu, counter.MET_CAPTURE_IN_ISOLATED_BLOCK_REFUSED, 1)
@@ -254,6 +331,11 @@ def take_page_off_buddy(mem, cpu, pfn):
     migratetype, nid = get_pageblock_migratetype(mem, pfn), nid_of(mem, pfn)
     if migratetype == MT_ISOLATE:
         return False
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        if not take_given(mem, cpu, pfn, 0):
+            return False
+        shadow_set(mem, cpu, pfn, 0, SH_BUDDY, SH_OWNED)
+        return True
     for order in range(NR_ORDERS):
         head = pfn & ~((1 << order) - 1)
         if head >= nid * mem.frames_per_node and is_buddy_block(mem, head, order):

@@ -2,22 +2,23 @@
 
 Models      mm/page_alloc.c: get_page_from_freelist(), rmqueue_pcplist(), free_frozen_pages(), free_pcppages_bulk(),
             drain_all_pages(), zone_pcp_disable() (linux-mm tree, 00cb34b034a5); P12
-Differs     a per-CPU list is an array: allocation and free at the top, drains from the bottom (the coldest), as Linux drains the
-            tail; orders up to PAGE_ALLOC_COSTLY_ORDER, where Linux has a list for THPs too; batches adapt to the length of the lists
-            only, not to streaks (alloc_factor, free_count) or to reclaim; a full list makes room before the free, where Linux
-            drains after it; a drain keeps pcp->lock, where Linux drops it between batches. Nodes fall back in a ring
+Differs     orders up to PAGE_ALLOC_COSTLY_ORDER have per-CPU lists, where Linux has one for THPs too; pcp.py says how they differ. The
+            frames of a block are all checked, where Linux looks at them under CONFIG_DEBUG_VM only. Nodes fall back in a ring
 Invariants  I2, I8; I18: MIGRATE_ISOLATE frames never enter a per-CPU list once it is disabled
 Protocol    per-CPU lists are under pcp->lock, taken by trylock; zone->lock nests inside it; the migratetype read before the
             lock only chooses a list, and free_one_block reads it again under zone->lock
 """
 
 from kernels.alloc.buddy import free_one_block, get_pageblock_migratetype, nid_of, rmqueue_block
+from kernels.alloc.pcp import pcp_drain_list, pcp_frames_base, pcp_make_room, pcp_refill
+from kernels.alloc.zone import give_bits, take_bits
 from kernels.base import counter
 from kernels.base.atomics import fetch_add_relaxed, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
 from kernels.base.flavour import CHECKED
 from kernels.base.jit import fast_kernel, kernel, slow_kernel
 from kernels.base.layout import (
+    ALLOCATOR_BITFIELD,
     BUG_WORD_CHANGED,
     EV_PAGE_ALLOC,
     EV_PAGE_FREE,
@@ -58,6 +59,14 @@ def check_tails_none(mem, cpu, pfn, order):
 
     Progress    wait-free
     """
+    if not CHECKED:
+        # Plain loads, since LLVM combines no atomic ones into vectors: 512 frames take 20 ns instead of 200 ns. They race with no store
+        # unless the frames have another owner, and that is the bug to be found.
+        differing = 0
+        for k in range(1 << order):
+            differing |= mem.memdesc[pfn + k] ^ NONE_WORD
+        if differing == 0:
+            return
     for k in range(1, 1 << order):
         check_one_none(mem, cpu, pfn + k)
 
@@ -70,96 +79,9 @@ def check_none(mem, cpu, pfn, order):
     Progress    wait-free
     """
     check_one_none(mem, cpu, pfn)
-    if order > 0:
+    # Linux looks at the frames of a block under CONFIG_DEBUG_VM only. Without free lists they need not be touched, so that is done here.
+    if order > 0 and (CHECKED or order < PCP_ORDERS or mem.policy_allocator != ALLOCATOR_BITFIELD):
         check_tails_none(mem, cpu, pfn, order)
-
-
-@kernel
-def pcp_frames_base(mem, pcp, which):
-    """The first slot of list `which` of per-CPU lists `pcp`.
-
-    Progress    wait-free
-    """
-    return (pcp * PCP_LISTS + which) * mem.pcp_capacity
-
-
-@slow_kernel
-def pcp_refill(mem, cpu, pcp, nid, order, migratetype):
-    """Take a batch of blocks from the zone, unless the lists are disabled; pcp->lock held.
-
-    Models      rmqueue_bulk(), mm/page_alloc.c
-    Returns     blocks now on the list
-    Progress    blocking on zone->lock
-    """
-    if mem.pcp_nr[pcp * PCP_STRIDE + PCP_HIGH] == 0:
-        return 0
-    which = order * NR_PCPTYPES + migratetype
-    base = pcp_frames_base(mem, pcp, which)
-    nr_blocks = max(1, mem.pcp_batch >> order)
-    spin_lock(mem, cpu, nid, LC_ZONE)
-    taken = 0
-    while taken < nr_blocks:
-        pfn = rmqueue_block(mem, cpu, nid, order, migratetype)
-        if pfn < 0:
-            break
-        shadow_move(mem, cpu, pfn, order, SH_BUDDY, SH_PCP)
-        mem.pcp_frames[base + taken] = pfn
-        taken += 1
-    spin_unlock(mem, cpu, nid)
-    mem.pcp_nr[pcp * PCP_STRIDE + which] = taken
-    mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] += taken << order
-    count(mem, cpu, counter.PCP_REFILL, 1)
-    return taken
-
-
-@slow_kernel
-def pcp_drain_list(mem, cpu, pcp, nid, which, nr_blocks):
-    """Give the `nr_blocks` coldest blocks of a list back to the zone; pcp->lock held.
-
-    Models      free_pcppages_bulk(), mm/page_alloc.c
-    Progress    blocking on zone->lock
-    """
-    order = which // NR_PCPTYPES
-    base = pcp_frames_base(mem, pcp, which)
-    slot = pcp * PCP_STRIDE + which
-    held = mem.pcp_nr[slot]
-    nr_blocks = min(nr_blocks, held)
-    if nr_blocks == 0:
-        return
-    spin_lock(mem, cpu, nid, LC_ZONE)
-    for k in range(nr_blocks):
-        pfn = mem.pcp_frames[base + k]
-        shadow_move(mem, cpu, pfn, order, SH_PCP, SH_BUDDY)
-        free_one_block(mem, cpu, pfn, order)
-    spin_unlock(mem, cpu, nid)
-    for k in range(nr_blocks, held):
-        mem.pcp_frames[base + k - nr_blocks] = mem.pcp_frames[base + k]
-    mem.pcp_nr[slot] = held - nr_blocks
-    mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] -= nr_blocks << order
-    count(mem, cpu, counter.PCP_DRAIN, 1)
-
-
-@slow_kernel
-def pcp_make_room(mem, cpu, pcp, nid, which):
-    """Give a batch of frames back to the zone, beginning with the list after `which`; pcp->lock held.
-
-    Models      the round robin of free_pcppages_bulk(); nr_pcp_free(): long lists give more at a time, mm/page_alloc.c
-    Differs     a 32nd of the high mark replaces pcp->free_count, the frames freed without an allocation in between; Linux begins with
-                the list `which` itself
-    Returns     False if the lists are disabled
-    Progress    blocking on zone->lock
-    """
-    high = mem.pcp_nr[pcp * PCP_STRIDE + PCP_HIGH]
-    if high == 0:
-        return False
-    batch = max(mem.pcp_batch, high >> 5)
-    room = max(batch, 1 << which // NR_PCPTYPES)
-    for k in range(PCP_LISTS):
-        other = (which + 1 + k) % PCP_LISTS
-        if mem.pcp_nr[pcp * PCP_STRIDE + PCP_TOTAL] + room <= high:
-            break
-        pcp_drain_list(mem, cpu, pcp, nid, other, max(1, batch >> other // NR_PCPTYPES))
-    return True
 
 
 @fast_kernel
@@ -194,8 +116,10 @@ def buddy_alloc(mem, cpu, nid, order, migratetype):
 
     Models      rmqueue_buddy(), mm/page_alloc.c
     Returns     pfn or -1
-    Progress    blocking on zone->lock
+    Progress    blocking on zone->lock; lock-free under allocator = bitfield
     """
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        return take_bits(mem, cpu, nid, order, migratetype)
     spin_lock(mem, cpu, nid, LC_ZONE)
     pfn = rmqueue_block(mem, cpu, nid, order, migratetype)
     if pfn >= 0:
@@ -251,7 +175,7 @@ def alloc_on_node(mem, cpu, nid, order, migratetype):
     Progress    as pcp_alloc, buddy_alloc
     """
     pfn = -1
-    if order < PCP_ORDERS:
+    if order < PCP_ORDERS and mem.policy_allocator != ALLOCATOR_BITFIELD:
         pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
     if pfn < 0:
         pfn = buddy_alloc(mem, cpu, nid, order, migratetype)
@@ -327,9 +251,10 @@ def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
     Progress    as alloc_on_node
     """
     nid = first_node(mem, nid, migratetype)
-    # The common case: this CPU's list for this node has a frame.
-    if order < PCP_ORDERS and zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_low, nid)):
-        pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
+    # The common case: this CPU's list for this node, or the pageblock that it takes from, has a frame.
+    bits = mem.policy_allocator == ALLOCATOR_BITFIELD
+    if (bits or order < PCP_ORDERS) and zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_low, nid)):
+        pfn = take_bits(mem, cpu, nid, order, migratetype) if bits else pcp_alloc(mem, cpu, nid, order, migratetype)
         if pfn >= 0:
             count(mem, cpu, counter.NUMA_HIT, 1)
             return finish_alloc(mem, cpu, pfn, order)
@@ -342,8 +267,11 @@ def free_to_zone(mem, cpu, pfn, order, before):
 
     Models      free_one_page(), mm/page_alloc.c
     Parameters  before: the state in which the shadow expects them (layout.SH_*)
-    Progress    blocking on zone->lock
+    Progress    blocking on zone->lock; wait-free under allocator = bitfield
     """
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        give_bits(mem, cpu, pfn, order, before)
+        return
     nid = nid_of(mem, pfn)
     spin_lock(mem, cpu, nid, LC_ZONE)
     shadow_move(mem, cpu, pfn, order, before, SH_BUDDY)
@@ -389,6 +317,9 @@ def free_frozen_pages(mem, cpu, pfn, order):
     count(mem, cpu, counter.PGFREE, 1 << order)
     if CHECKED:
         trace(mem, cpu, EV_PAGE_FREE, pfn, order)
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        give_bits(mem, cpu, pfn, order, SH_OWNED)
+        return
     migratetype = get_pageblock_migratetype(mem, pfn)
     chaos_point(mem, cpu)
     if order < PCP_ORDERS and migratetype != MT_ISOLATE:

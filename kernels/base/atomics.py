@@ -309,10 +309,28 @@ def _lower_exit(builder, sig, args):
         points.emit_request(builder, points.LEAVE, I64(0), args[0])
         return
     function = _external(builder, "_exit", ir.VoidType(), [ir.IntType(32)])
+    function.attributes.add("noreturn")  # so that LLVM knows that bug() does not return either, and keeps nothing for it
     builder.call(function, [builder.trunc(args[0], ir.IntType(32))])
 
 
 _declare(exit_process, 1, types.void, _lower_exit, on_field=False)
+
+
+def prefetch_write(field, index):
+    """Begin to fetch the cache line of a word, to write it; a hint, for any index."""
+
+
+def _lower_prefetch(builder, sig, args):
+    field = sig.args[0]
+    if flavour.CHECKED:  # no bounds to check, and nothing to schedule
+        return
+    address = builder.gep(args[0], [builder.mul(args[1], I64(field.stride))])
+    i32 = ir.IntType(32)
+    function = _external(builder, "llvm.prefetch.p0", ir.VoidType(), [I8P, i32, i32, i32])
+    builder.call(function, [address, i32(1), i32(3), i32(1)])  # to write, to keep in all levels, data
+
+
+_declare(prefetch_write, 2, types.void, _lower_prefetch)
 
 
 def copy_words(field, target, source, nr_words):

@@ -63,14 +63,18 @@ def find_next_bit(mem, base, start):
     Models      find_next_bit(), lib/find_bit.c
     Progress    wait-free
     """
-    k, end = start >> 6, mem.window_frames >> 6
-    if k >= end:
-        return end << 6
-    word = mem.bitmap[base + k] & ~(bit(start & 63) - 1) if start & 63 else mem.bitmap[base + k]
+    size = mem.window_frames
+    if start >= size:
+        return size
+    k = start >> 6
+    word = mem.bitmap[base + k] >> (start & 63)
+    if word != 0:
+        return start + ctz(word)
+    last = (size >> 6) - 1
     while word == 0:
+        if k == last:
+            return size
         k += 1
-        if k == end:
-            return end << 6
         word = mem.bitmap[base + k]
     return k * 64 + ctz(word)
 

@@ -142,6 +142,7 @@ SIBLING_BIT = 1
 #: stamps in the first words of each frame's contents; its last word mirrors the version
 STAMP_OWNER, STAMP_VERSION = 0, 1
 OFFLINE_NONE, OFFLINE_COUNTED, OFFLINE_ZERO = range(3)  # of policy_offline
+ALLOCATOR_BUDDY, ALLOCATOR_BITFIELD = range(2)  # of policy_allocator
 REFCOUNT_FROZEN_BIT, FROZEN = 1, -(1 << 31)  # of policy_refcount; the value of a frozen count under it (under cas: 0)
 INCARNATION_SHIFT = 32  # of an oracle word: incarnation << 32 | number of writes
 
@@ -160,7 +161,9 @@ EXIT_BUG, EXIT_ABANDONED = 86, 87  # exit status of a worker that broke an invar
 
 PCP_ORDERS = 4  # 0..PAGE_ALLOC_COSTLY_ORDER on per-CPU lists
 PCP_LISTS = PCP_ORDERS * NR_PCPTYPES
-PCP_STRIDE, PCP_TOTAL, PCP_HIGH = LINE_PAIR_BYTES // 4, 12, 13  # words per (CPU, node), after the lengths of the lists
+PCP_STRIDE = LINE_PAIR_BYTES // 4  # words per (CPU, node)
+PCP_TOTAL, PCP_HIGH, PCP_STREAK = 12, 13, 14  # of them, after the lengths of the lists; PCP_STREAK: refills in a row, or minus the drains
+PCP_BATCH_SCALE_MAX = 5  # a batch doubles so often at most, CONFIG_PCP_BATCH_SCALE_MAX
 PCP_CAPACITY = 256  # blocks that one list can hold by default, and the largest PCP_HIGH
 DESC_CACHE = 64
 LRU_BATCH = 15  # folios; Linux's PAGEVEC_SIZE is 31 since 2024 (9cecde80aae0)
@@ -184,6 +187,15 @@ NR_BITMAPS = 4
 CC_WANTED = 15  # of cc_count, after the orders: isolated frames without a target yet, cc->nr_migratepages
 SCRATCH_WORDS = 64  # of a model of stress/explore, for any use
 TRACE_NONE, TRACE_FAILED = -1, -2  # of ev_pfn: nothing allocated yet; there was no memory
+#: the bitfield allocator: 64-bit words of a pageblock, one cache line; a pageblock's word: its free frames, and whether it is isolated
+BITFIELD_WORDS, BITFIELD_MAX_ORDER = 8, 9
+CHUNK_COUNT_MASK, CHUNK_ISOLATED = 1023, 1 << 10
+TREE_MAX_SHIFT = 3  # at most 8 pageblocks a tree: their words are one cache line
+#: a tree's word: the migratetype that it serves; above it the reservation that holds it, + 1
+TREE_KIND_MASK, TREE_OWNER_SHIFT = 3, 8
+#: words per (CPU, node): by migratetype the last frame taken + 1 (0: no tree is reserved), the pageblock to look at first for a whole one,
+#: and the free frames not added to zone_free yet
+RESERVE_STRIDE, RESERVE_LARGE, RESERVE_DELTA = LINE_PAIR_BYTES // 8, NR_PCPTYPES, NR_PCPTYPES + 1
 
 
 @dataclass(frozen=True)
@@ -230,6 +242,17 @@ class Geometry:
     def nr_uppers(self) -> int:
         """Upper entries of the page tables that are frames: a sixty-fourth of the frames."""
         return min(TABLES_MAX, max(16, self.nr_frames // 64))
+
+    @property
+    def nr_blocks(self) -> int:
+        return -(-self.nr_frames >> self.pageblock_order)
+
+    @property
+    def tree_shift(self) -> int:
+        """log2 of the pageblocks of a tree: as many trees of a node as its CPUs can reserve, if it has as many pageblocks."""
+        blocks = self.frames_per_node >> self.pageblock_order
+        wanted = max(1, blocks // (NR_PCPTYPES * self.nr_cpus))
+        return min(TREE_MAX_SHIFT, wanted.bit_length() - 1)
 
     @property
     def nr_locks(self) -> int:
@@ -290,7 +313,7 @@ PARAMS = (
     "policy_migration", "policy_offline", "policy_refcount", "numa_rate_limit", "anon_pages", "balloon_target",
     "spin_yield", "nr_trace_events", "max_order_anon", "kernel_target", "timing", "window_blocks", "window_frames", "migrate_batch",
     "isolate_batch", "balloon_order", "pin_target", "contig_blocks", "memory_block_blocks", "movable_nodes",
-    "pcp_capacity", "tables_stay", "reserved_anywhere",
+    "pcp_capacity", "tables_stay", "reserved_anywhere", "policy_allocator", "tree_shift",
 )  # fmt: skip
 PARAM = {name: k for k, name in enumerate(PARAMS)}
 LENGTHS_WORD = 256  # header word of the length of array 0
@@ -321,14 +344,14 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _record("links", 8, lambda g: g.nr_frames, far=True, frame_next=32, frame_prev=32),
     _words("contents", lambda g: g.nr_frames * g.words_per_frame, far=True),
     # per pageblock
-    _record("blocks", 32, lambda g: -(-g.nr_frames >> g.pageblock_order), block_migratetype=32, block_skip=32, block_saved=32,
+    _record("blocks", 32, lambda g: g.nr_blocks, block_migratetype=32, block_skip=32, block_saved=32,
             block_drained=32, block_allocated=64, block_nid=32, block_offline=32),
     # per zone
     _record("zones", 256, lambda g: g.nr_nodes, zone_free=64, zone_isolate_free=64, zone_min=64, zone_low=64, zone_high=64,
             zone_migrate_pfn=64, zone_free_pfn=64, zone_defer_shift=64, zone_considered=64, zone_order_failed=64,
             zone_pcp_disabled=64, zone_nr_isolate=64, zone_numa_window=64, zone_numa_pages=64, zone_managed=64),
     _record("areas", 8, lambda g: g.nr_nodes * NR_ORDERS * NR_MIGRATETYPES, free_head=32, nr_free=32),
-    # per CPU and node, one cache line: blocks on each list, then frames on all of them, and how many may be (0: disabled)
+    # per CPU and node, one cache line: blocks on each list, then frames on all of them, how many may be (0: disabled), and the streak
     _words("pcp_nr", lambda g: g.nr_cpus * g.nr_nodes * PCP_STRIDE, bits=32),
     _words("pcp_frames", lambda g: g.nr_cpus * g.nr_nodes * PCP_LISTS * g.pcp_capacity, far=True, bits=32),
     _record("lrus", 64, lambda g: g.nr_nodes * 2, lru_head=32, lru_tail=32, lru_count=64, lru_isolated=64),
@@ -399,6 +422,11 @@ ARRAYS: tuple[ArraySpec, ...] = (
     _record("replays", 64, lambda g: g.nr_cpus, ev_next=64, ev_passes=64),
     # what the CPUs of a model share and its check reads; roles do not use it
     _words("scratch", lambda g: SCRATCH_WORDS),
+    # the bitfield allocator: a bit for each frame (set: taken), a word for each pageblock, one for each tree; reservations
+    _words("bitfield", lambda g: g.nr_blocks * BITFIELD_WORDS),
+    _words("chunk_word", lambda g: g.nr_blocks),
+    _words("tree_word", lambda g: -(-g.nr_blocks >> g.tree_shift)),
+    _words("reserve_word", lambda g: g.nr_cpus * g.nr_nodes * RESERVE_STRIDE),
 )
 ARRAY = {spec.name: slot for slot, spec in enumerate(ARRAYS)}
 #: field name -> (array slot, bits, stride, offset)

@@ -34,6 +34,13 @@ POLICY_MEANINGS: dict[str, tuple[str, dict[str, str]]] = {
             "frozen-bit": "one atomic add; PAGEREF_FROZEN_BIT makes the get of a frozen count fail; P2",
         },
     ),
+    "allocator": (
+        "how a zone keeps its free frames",
+        {
+            "buddy": "free lists by order and migratetype under zone->lock, behind per-CPU lists, as today; P12",
+            "bitfield": "a bit for each frame and a count for each pageblock, without locks; CPUs reserve trees of pageblocks; P22",
+        },
+    ),
 }
 POLICIES: dict[str, tuple[str, ...]] = {name: tuple(values) for name, (_, values) in POLICY_MEANINGS.items()}
 
@@ -209,6 +216,9 @@ _VMSTAT = {
     "ksm_merged": "(own) pairs of equal pages merged",
     "htlb_buddy_alloc_success": "surplus hugetlb folios made of pageblocks",
     "htlb_dissolved": "(own) free hugetlb folios dissolved",
+    "tree_reserved": "(own) trees of the bitfield allocator that a CPU reserved",
+    "tree_stolen": "(own) of these, trees that another CPU had reserved",
+    "claim_undone": "(own) claims in the bitfield allocator that met no aligned run of their order",
 }
 VMSTAT = tuple(_VMSTAT)
 
@@ -259,6 +269,9 @@ _MEETINGS = {
     "poison_raced_allocation": "soft offlining with a CPU that allocated the emptied frame first, or is freeing it",
     "ksm_refused_by_reference": "a KSM merge with another reference to the page",
     "ksm_broken_by_write": "a write fault with the page that KSM shared",
+    "bitfield_changed": "a claim in the bitfield allocator with another CPU that changed the same word first",
+    "tree_lost": "an allocation with a CPU that stole the reserved tree meanwhile",
+    "isolation_met_claim": "the drain of an isolated pageblock with a claim made before the isolation: the drain waits",
     "dissolve_met_freeing": "the dissolution of a hugetlb folio with its last put, which has not reached the pool",
 }
 MEETINGS = tuple(_MEETINGS)
@@ -391,16 +404,17 @@ class Bug(IntEnum):
     LIST_CORRUPT = 19, "I9", "a list link does not link back", "link", "expected link"
     OVERFLOW = 20, "bounds", "a per-CPU array of the model is full", "entries", "capacity"
     UDESC_STATE = 21, "I16", "a descriptor without a count changed state outside its transitions", "state word", "expected word"
-    HANDLE = 22, "I13", "a handle and its object disagree", "object header", "expected header"
+    HANDLE = 22, "I13", "a handle and its object disagree", "object header, handle or type", "expected header, handle or type"
     NET_FRAGMENTS = 23, "I3", "more fragments of a page-pool frame are put than exist", "fragments", "fragments put"
     HUGE_LOST = 24, "I2", "a hugetlb folio is free and not in the pool", "descriptor", "free folios of the pool"
     PROMISE = 25, "promise", "a call costs more, or achieves less, than it promises", "seen", "promised"
+    BITFIELD = 26, "I2", "a frame is freed whose bit says that it is free", "bits", "bits of the frames"
 
 
 (BUG_BOUNDS, BUG_SHADOW, BUG_BAD_FREE, BUG_REFCOUNT_UNDERFLOW, BUG_UNFREEZE_LIVE, BUG_WORD_CHANGED, BUG_BUDDY_WORD,
  BUG_ISOLATED_ALLOC, BUG_ISOLATED_TYPE, BUG_STRANGER, BUG_LOST_WRITE, BUG_TORN_COPY, BUG_LOCK_OWNER, BUG_FOLIO_RANGE,
  BUG_NOT_FREEABLE, BUG_OFFLINE_STATE, BUG_BALLOON_LOST, BUG_UNLOCK_UNLOCKED, BUG_LIST_CORRUPT, BUG_OVERFLOW,
- BUG_UDESC_STATE, BUG_HANDLE, BUG_NET_FRAGMENTS, BUG_HUGE_LOST, BUG_PROMISE) = map(int, Bug)  # fmt: skip
+ BUG_UDESC_STATE, BUG_HANDLE, BUG_NET_FRAGMENTS, BUG_HUGE_LOST, BUG_PROMISE, BUG_BITFIELD) = map(int, Bug)  # fmt: skip
 (EV_PAGE_ALLOC, EV_PAGE_FREE, EV_MIGRATE_START, EV_MIGRATE, EV_COMPACTION_BEGIN, EV_COMPACTION_END, EV_ISOLATE_MIGRATE,
  EV_ISOLATE_FREE, EV_SET_MIGRATION_PTE, EV_REMOVE_MIGRATION_PTE, EV_TLB_FLUSH, EV_OFFLINE_STATE, EV_REF_FREEZE, EV_REF_UNFREEZE,
  EV_EXTFRAG, EV_SET_MIGRATETYPE, EV_FOLIO_SPLIT, EV_UDESC_STATE) = map(int, Event)  # fmt: skip

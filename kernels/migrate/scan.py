@@ -5,6 +5,7 @@ Models      the tests without locks of isolate_migratepages_block(), mm/compacti
 Protocol    every result is a hint: the isolator derives the type again (F-3)
 """
 
+from kernels.alloc.zone import free_order
 from kernels.base import counter
 from kernels.base.atomics import load_relaxed
 from kernels.base.bitmap import bitmap_base, clear_bitmap, set_bit
@@ -35,7 +36,7 @@ from kernels.base.vmstat import count
 from kernels.migrate.folio import expected_refs
 from kernels.migrate.movable import is_movable, movable_is_idle, movable_order
 from kernels.page.folio import folio_test
-from kernels.page.memdesc import buddy_order, is_folio, word_desc, word_type
+from kernels.page.memdesc import is_folio, word_desc, word_type
 
 
 @kernel
@@ -45,8 +46,9 @@ def scan_step(mem, pfn, word):
     Parameters  word: memdesc[pfn]
     Progress    wait-free
     """
-    if word_type(word) == T_BUDDY:
-        return -(1 << min(buddy_order(word), NR_ORDERS - 1))
+    free = free_order(mem, pfn, word)
+    if free >= 0:
+        return -(1 << free)
     if is_folio(word):
         desc = word_desc(word)
         # without a reference: at worst a stale descriptor causes a wrong step

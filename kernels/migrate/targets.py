@@ -3,17 +3,19 @@
 Models      isolate_freepages(), compaction_alloc(), compaction_free(), mm/compaction.c (0003e2a4); alloc_migration_target(); P11
 Differs     captured frames are in per-CPU stacks by order; the scanner's cached position is the zone's, shared by all scanners
 Invariants  I1: a captured frame is in no free list and has no owner; what is left is given back; C11
-Protocol    words are read without the lock, and again under zone->lock before a block is taken
+Protocol    words and bits are read without the lock, and again under zone->lock, or by a claim, before a block is taken
 """
 
 from kernels.alloc.buddy import get_pageblock_migratetype, nid_of
 from kernels.alloc.isolation import capture_free_block
 from kernels.alloc.pages import alloc_frozen_pages, check_none, free_frozen_pages, free_to_zone
+from kernels.alloc.zone import free_order, is_free_block
 from kernels.base import counter
 from kernels.base.atomics import load_relaxed, store_relaxed
 from kernels.base.bug import chaos_point
 from kernels.base.jit import kernel
 from kernels.base.layout import (
+    ALLOCATOR_BITFIELD,
     CC_CAPACITY,
     CC_WANTED,
     EV_ISOLATE_FREE,
@@ -22,12 +24,10 @@ from kernels.base.layout import (
     NR_ORDERS,
     SH_CAPTURED,
     SH_OWNED,
-    T_BUDDY,
 )
 from kernels.base.lock import spin_lock, spin_unlock
 from kernels.base.vmstat import count, trace
 from kernels.page.folio import desc_free, folio_prepare, folio_publish, folio_retire_words
-from kernels.page.memdesc import buddy_order, word_type
 from kernels.page.refcount import ref_put_testzero
 from kernels.page.shadow import shadow_move
 
@@ -112,8 +112,7 @@ def suitable_target(mem, block):
     Progress    wait-free
     """
     first_pfn = block << mem.pageblock_order
-    word = load_relaxed(mem.memdesc, first_pfn)
-    if word_type(word) == T_BUDDY and buddy_order(word) >= mem.pageblock_order:
+    if is_free_block(mem, block):
         return False
     return get_pageblock_migratetype(mem, first_pfn) == MT_MOVABLE
 
@@ -131,19 +130,21 @@ def isolate_freepages_block(mem, cpu, pfn, stride):
     nid = nid_of(mem, pfn)
     enough = False
     while pfn < end and not enough:
-        word = load_relaxed(mem.memdesc, pfn)
+        order = free_order(mem, pfn, load_relaxed(mem.memdesc, pfn))
         scanned += 1
-        if word_type(word) != T_BUDDY:
+        if order < 0:
             pfn += stride
             continue
-        order = min(buddy_order(word), NR_ORDERS - 1)
         if order >= mem.pageblock_order:  # the whole pageblock has become free
             pfn = end
             continue
         chaos_point(mem, cpu)
-        spin_lock(mem, cpu, nid, LC_ZONE)
-        captured = capture_free_block(mem, cpu, pfn, order)
-        spin_unlock(mem, cpu, nid)
+        if mem.policy_allocator == ALLOCATOR_BITFIELD:
+            captured = capture_free_block(mem, cpu, pfn, order)
+        else:
+            spin_lock(mem, cpu, nid, LC_ZONE)
+            captured = capture_free_block(mem, cpu, pfn, order)
+            spin_unlock(mem, cpu, nid)
         if captured:
             trace(mem, cpu, EV_ISOLATE_FREE, pfn, order)
             count(mem, cpu, counter.COMPACT_ISOLATED, 1 << order)

@@ -3,8 +3,8 @@
 Models      memblock_free_all(), mm/memblock.c; build_all_zonelists(), __setup_per_zone_wmarks(), mm/page_alloc.c
 """
 
-from kernels.alloc.buddy import add_to_free_list
 from kernels.alloc.pages import setup_zone_wmarks
+from kernels.alloc.zone import boot_free
 from kernels.base.atomics import cycles
 from kernels.base.flavour import CHECKED
 from kernels.base.jit import entry, kernel
@@ -31,13 +31,7 @@ def boot_zone(mem, nid):
         mem.memdesc[pfn] = misc_word(M_RESERVED, 0, nid, 0)
         if CHECKED:
             mem.shadow[pfn] = SH_OWNED
-    pfn = first + mem.reserved_frames
-    while pfn < end:
-        order = NR_ORDERS - 1
-        while pfn & ((1 << order) - 1) != 0 or pfn + (1 << order) > end:
-            order -= 1
-        add_to_free_list(mem, pfn, order, MT_MOVABLE)
-        pfn += 1 << order
+    boot_free(mem, nid, first + mem.reserved_frames, end)
     mem.zone_managed[nid] = mem.frames_per_node - mem.reserved_frames
     setup_zone_wmarks(mem, nid)
     mem.zone_migrate_pfn[nid] = first

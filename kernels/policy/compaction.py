@@ -7,8 +7,9 @@ Invariants  L1: a scan ends when the scanners meet or after `max_blocks`; D3: a 
 Protocol    words are read without any lock and are hints: migrate_range derives the types again
 """
 
-from kernels.alloc.buddy import area_of, nid_of
+from kernels.alloc.buddy import nid_of
 from kernels.alloc.release import lru_add_drain
+from kernels.alloc.zone import has_free_block
 from kernels.base import counter
 from kernels.base.atomics import cas_relaxed, load_relaxed, store_relaxed
 from kernels.base.jit import kernel
@@ -20,8 +21,6 @@ from kernels.base.layout import (
     MR_COMPACTION,
     MT_ISOLATE,
     MT_MOVABLE,
-    NR_MIGRATETYPES,
-    NR_ORDERS,
 )
 from kernels.base.vmstat import count, trace
 from kernels.migrate.targets import CLUSTER_MAX, FROM_SCANNER, cc_release, isolate_freepages, want_targets
@@ -31,20 +30,6 @@ from kernels.page.memdesc import is_folio, word_desc
 SKIP = 1 << 16  # of block_skip; the bits below hold the current scanner, CPU + 1
 COMPACT_MAX_DEFER_SHIFT = 6
 COMPACT_SUCCESS, COMPACT_CONTINUE, COMPACT_COMPLETE = range(3)
-
-
-@kernel
-def has_free_block(mem, nid, order):
-    """Whether a zone has a free block of `order` or more outside of isolated pageblocks (a hint).
-
-    Models      the end test of __compact_finished(), mm/compaction.c
-    Progress    wait-free
-    """
-    for high in range(order, NR_ORDERS):
-        for migratetype in range(NR_MIGRATETYPES - 1):
-            if load_relaxed(mem.nr_free, area_of(nid, high, migratetype)) > 0:
-                return True
-    return False
 
 
 @kernel

@@ -12,9 +12,10 @@ Protocol    offline: per-CPU lists disabled, pageblocks isolated, then evacuated
             online: counted as isolated again, managed, freed to the isolated lists, then un-isolated as MOVABLE
 """
 
-from kernels.alloc.buddy import free_one_block, nid_of
+from kernels.alloc.buddy import nid_of
 from kernels.alloc.isolation import take_isolated_range
 from kernels.alloc.pages import setup_zone_wmarks, zone_pcp_disable, zone_pcp_enable
+from kernels.alloc.zone import zone_give
 from kernels.base import counter
 from kernels.base.atomics import cycles, load_relaxed, store_relaxed
 from kernels.base.jit import kernel
@@ -135,7 +136,7 @@ def online_pages(mem, cpu, first_block, end_block):
         store_relaxed(mem.block_offline, block, 0)
         mem.block_saved[block] = MT_MOVABLE
         shadow_move(mem, cpu, block << mem.pageblock_order, mem.pageblock_order, SH_OWNED, SH_BUDDY)
-        free_one_block(mem, cpu, block << mem.pageblock_order, mem.pageblock_order)
+        zone_give(mem, cpu, block << mem.pageblock_order, mem.pageblock_order)
     spin_unlock(mem, cpu, nid)
     undo_isolate_page_range(mem, cpu, first_block, end_block)
     count(mem, cpu, counter.ONLINE_SUCCEEDED, 1)

@@ -1,36 +1,18 @@
-"""Frames allocated and freed: in turn through the per-CPU list or the zone, in bulk, and by two CPUs."""
+"""Frames allocated and freed: in turn, in bulk, at random and by another worker than the one that allocated them."""
 
 from . import common
 
-BULK_BLOCKS = 1024
+
+def setup_cache() -> common.Results:
+    return common.measured("allocation")
 
 
-class Allocation:
-    params = ([0, 3, 9],)
-    param_names = ("order",)
-    timeout = common.BUILD_TIMEOUT_S
-
-    def setup(self, order: int) -> None:
-        from stress.measure import machines
-
-        self.machine = machines.frames_machine(max(1 << 14, 2 * BULK_BLOCKS << order))
-
-    @common.cost()
-    def track_alloc_free(self, order: int) -> float:
-        from stress.measure import entries
-
-        return common.seconds_per_op(lambda nr_ops: entries.alloc_free(self.machine, 0, order, nr_ops), 100_000)
-
-    @common.cost()
-    def track_alloc_free_bulk(self, order: int) -> float:
-        from stress.measure import entries
-
-        return common.seconds_per_op(lambda nr_ops: entries.alloc_free_bulk(self.machine, 0, order, nr_ops), BULK_BLOCKS)
+setup_cache.timeout = common.GROUP_TIMEOUT_S  # type: ignore[attr-defined]
 
 
-class TwoCpus:
-    timeout = common.BUILD_TIMEOUT_S
+class Allocation(common._Timed):
+    params = (common.cell_names("allocation"),)
 
-    @common.cost()
-    def track_alloc_free_disjoint(self) -> float:
-        return common.forked("alloc", 2)["ns_per_op"] / 1e9
+
+class AllocationContention(common._Contended):
+    params = (common.contended_names("allocation"),)

@@ -1,42 +1,18 @@
-"""folio_try_get() + folio_put() without freeing: one descriptor, many descriptors, and one that two CPUs share."""
+"""Getting and putting a reference: one descriptor, many, and one that several workers share."""
 
 from . import common
 
 
-class References:
-    timeout = common.BUILD_TIMEOUT_S
-
-    def setup(self) -> None:
-        from stress.measure import machines
-
-        self.machine = machines.reference_machine()
-
-    @common.cost()
-    def track_try_get_put_hot(self) -> float:
-        from stress.measure import entries
-
-        return common.seconds_per_op(lambda nr_ops: entries.pair_hot(self.machine, 0, 8, nr_ops), 200_000)
-
-    @common.cost()
-    def track_try_get_put_random(self) -> float:
-        from stress.measure import entries
-
-        return common.seconds_per_op(lambda nr_ops: entries.pair_random(self.machine, 0, 0, nr_ops), entries.NR_RANDOM)
+def setup_cache() -> common.Results:
+    return common.measured("references")
 
 
-class Contention:
-    params = ([2],)
-    param_names = ("workers",)
-    timeout = common.BUILD_TIMEOUT_S
+setup_cache.timeout = common.GROUP_TIMEOUT_S  # type: ignore[attr-defined]
 
-    @common.cost()
-    def track_try_get_put_same(self, workers: int) -> float:
-        return common.forked("contended", workers)["ns_per_op"] / 1e9
 
-    @common.cost("retries/op")
-    def track_try_get_put_same_retries(self, workers: int) -> float:
-        return common.forked("contended", workers)["retries_per_op"]
+class References(common._Timed):
+    params = (common.cell_names("references"),)
 
-    @common.cost()
-    def track_try_get_put_disjoint(self, workers: int) -> float:
-        return common.forked("hot", workers)["ns_per_op"] / 1e9
+
+class ReferencesContention(common._Contended):
+    params = (common.contended_names("references"),)

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.base.layout import (
+    ALLOCATOR_BITFIELD,
+    BITFIELD_WORDS,
     BUDDY_ORDER_MASK,
     BUDDY_ORDER_SHIFT,
     CC_CAPACITY,
@@ -206,13 +208,30 @@ class View(dict[str, npt.NDArray[Any]]):
         """Descriptors with a refcount that stays frozen as long as they are in use."""
         return self.in_balloon & (self.param("policy_offline") == OFFLINE_ZERO)
 
+    @property
+    def has_bitfield(self) -> bool:
+        """Whether bits say which frames are free, not Buddy words."""
+        return self.param("policy_allocator") == ALLOCATOR_BITFIELD
+
+    @cached_property
+    def clear_bits(self) -> Bools:
+        """By pageblock and position, the clear bits of its words, as far as it has frames."""
+        words = np.ascontiguousarray(self["bitfield"]).view(np.uint8).reshape(-1, BITFIELD_WORDS * 8)
+        bits = np.unpackbits(words, axis=1, bitorder="little")
+        found: Bools = bits[:, : 1 << self.param("pageblock_order")] == 0
+        return found
+
     @cached_property
     def free_heads(self) -> Ints:
-        """The frames with a Buddy word."""
+        """The first frames of free blocks: frames with a Buddy word; or with a clear bit, each a block of its own."""
+        if self.has_bitfield:
+            return np.flatnonzero(self.clear_bits.reshape(-1)[: self.nr_frames])
         return np.flatnonzero(self.word_type == T_BUDDY)
 
     @cached_property
     def free_orders(self) -> Ints:
+        if self.has_bitfield:
+            return np.zeros(len(self.free_heads), np.int64)
         return self.wide("memdesc")[self.free_heads] >> BUDDY_ORDER_SHIFT & BUDDY_ORDER_MASK
 
     @cached_property

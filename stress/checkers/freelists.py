@@ -15,6 +15,8 @@ from stress.checkers._view import Ints, View, lookup, order_size, tally
 
 
 def _check(view: View, report: Report) -> None:
+    if view.has_bitfield:  # checker `bitfields`
+        return
     heads, order = view.free_heads, view.free_orders
     first_block = view.wide("block_migratetype")[heads >> view.param("pageblock_order")]
     area = (heads // view.param("frames_per_node") * NR_ORDERS + np.clip(order, 0, NR_ORDERS - 1)) * NR_MIGRATETYPES + first_block

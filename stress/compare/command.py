@@ -23,7 +23,7 @@ from stress.storm.entries import ENTRY_PACKAGES
 from stress.storm.scenario import find_scenario
 
 KERNEL_NS_PER_FRAME = 3600  # a compaction of all memory, 143,848 frames in 0.52 s, recorded on Linux 6.18, x86-64, 2 CPUs
-COPY_BYTES = 1 << 30  # the memory in which limits.c copies frames
+TWINS_BYTES, COPY_SLICE_US = 1 << 29, 50_000  # what limits.c allocates; own CPU time of one figure
 PLAIN_INTERVAL_S = 10.0  # between lines of progress on a pipe
 STORM_ROUNDS_DIVISOR = 3  # a round of a storm takes seconds, one of a stage milliseconds
 
@@ -94,15 +94,15 @@ def _nr_storms(nr_rounds: int) -> int:
 def _beside(nr_rounds: int, tick: Tick) -> dict[str, Any]:
     """Figures to compare a whole migration with: a plain copy of a frame in C, and the kernel's own time."""
     beside: dict[str, Any] = {"kernel_ns_per_frame": KERNEL_NS_PER_FRAME, "ipi_ns": 0, "plain_copy_ns": None, "left_out": None}
-    if memory_headroom().available_bytes < COPY_BYTES * 3 // 2:
-        return beside | {"left_out": "too little memory for 1 GiB of frames"}
+    if memory_headroom().available_bytes < TWINS_BYTES * 3 // 2:
+        return beside | {"left_out": "too little memory for 256 MiB of frames"}
     cpus = usable_cpus()
     try:
         with CProgram((cpus[0], cpus[-1])) as program:
             taken = []
             for number in range(nr_rounds):
                 tick(f"plain copy in C, round {number + 1} of {nr_rounds}")
-                taken.append(program.ns("copy", (0,)))
+                taken.append(program.ns("copy", (0,), COPY_SLICE_US))
     except HostError as error:
         return beside | {"left_out": str(error)}
     copy = interval(taken)

@@ -69,7 +69,7 @@ def beside_lines(beside: dict[str, Any]) -> list[str]:
     plain = f"{copy['median']:,.0f} ns ({copy['low']:,.0f} - {copy['high']:,.0f})" if copy else f"left out: {beside['left_out']}"
     rows = [
         ("to compare with the whole migration of an anonymous folio of 4,096 bytes, above", ""),
-        ("  a plain copy of 4,096 bytes in C, at random over 1 GiB", plain),
+        ("  a plain copy of 4,096 bytes in C, at random over 256 MiB", plain),
         ("  the kernel, a whole migration, recorded on Linux 6.18", f"{beside['kernel_ns_per_frame']:,} ns"),
         ("  ipi_ns, the modelled cost of a shootdown, in the figures above", f"{beside['ipi_ns']} ns"),
     ]

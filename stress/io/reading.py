@@ -53,29 +53,35 @@ def read_text(path: Path, what: str) -> str:
         raise UserError(f"{path}: not {what}: {error}") from error
 
 
-def read_json(path: Path, what: str) -> Any:
+def read_json(path: Path, what: str, *, missing_numbers: bool = False) -> Any:
     """The value in a JSON file. It is at most MAX_DEPTH deep, and its numbers are finite.
 
     Parameters  what: as in read_text()
+                missing_numbers: NaN and Infinity, which JSON does not have, are read as null
     Raises      UserError
     """
     try:
-        return parse_json(read_text(path, what))
+        return parse_json(read_text(path, what), missing_numbers=missing_numbers)
     except ValueError as error:
         raise UserError(f"{path}: not {what}: {error}") from error
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, missing_numbers: bool = False) -> Any:
     """The value of a JSON text.
 
+    Parameters  missing_numbers: as in read_json()
     Raises      ValueError, one line
     """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_no_number if missing_numbers else _refuse_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     _check_bounds(value)
     return value
+
+
+def _no_number(_name: str) -> None:
+    return None
 
 
 def _refuse_constant(name: str) -> NoReturn:

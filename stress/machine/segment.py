@@ -16,7 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernels.base.layout import ARRAY_START, ARRAYS, FIELDS, LENGTHS_WORD, NR_ZS_CLASSES, NUMBERS, PARAM, SEGMENT_BYTES, Geometry
+from kernels.base.layout import (
+    ALLOCATOR_BITFIELD,
+    ARRAY_START,
+    ARRAYS,
+    BITFIELD_MAX_ORDER,
+    FIELDS,
+    LENGTHS_WORD,
+    NR_ZS_CLASSES,
+    NUMBERS,
+    PARAM,
+    SEGMENT_BYTES,
+    Geometry,
+)
 from stress.errors import HostError, UserError
 from stress.io.arrays import read_arrays
 from stress.io.text import size_text
@@ -188,6 +200,11 @@ def create_machine(geometry: Geometry, params: Mapping[str, int]) -> Any:
     Parameters  params: values of layout.PARAMS beyond those that follow from the geometry
     Raises      HostError if the host cannot hold it, UserError if no host could
     """
+    if params.get("policy_allocator") == ALLOCATOR_BITFIELD and geometry.pageblock_order > BITFIELD_MAX_ORDER:
+        raise UserError(
+            f"allocator=bitfield: a bitfield has {1 << BITFIELD_MAX_ORDER} bits, so that pageblock_order is {BITFIELD_MAX_ORDER} at most "
+            f"(is {geometry.pageblock_order})"
+        )
     from kernels.base.memory import Memory  # late: importing kernels fixes their flavour
 
     lengths = array_lengths(geometry)

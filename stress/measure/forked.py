@@ -37,7 +37,7 @@ Work = Callable[[Any, int, int, int], int]  # (mem, cpu, first, nr_ops) -> opera
 
 
 def _walk(mem: Any, cpu: int, _: int, nr_ops: int) -> int:
-    return int(entries.walk_list(mem, cpu, nr_ops))
+    return int(entries.walk_list(mem, cpu, 0, nr_ops))
 
 
 #: name -> (work, operations of one figure)

@@ -1,4 +1,4 @@
-"""The limits of the hardware, measured in C: limits.c, compiled with the host's compiler, answers one request after the other."""
+"""Twins in C of the hot paths: limits.c, compiled with the host's compiler, answers one request after the other."""
 
 import os
 import shutil
@@ -40,16 +40,17 @@ class CProgram:
             self._folder.cleanup()
             raise
 
-    def ns(self, name: str, workers: Sequence[int]) -> float:
+    def ns(self, name: str, workers: Sequence[int], slice_us: int) -> float:
         """The mean of the workers' ns per operation of one of limits.c's benchmarks.
 
         Parameters  workers: (0,), (1,) or (0, 1); worker k is pinned to processor k of those given
+                    slice_us: own CPU time for which the first one works, after a warm-up of a quarter of it
         Raises      HostError if the program has ended
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(f"{name} {sum(1 << worker for worker in workers)}\n")
+            self._process.stdin.write(f"{name} {sum(1 << worker for worker in workers)} {slice_us}\n")
             self._process.stdin.flush()
             return float(self._process.stdout.readline())
         except (OSError, ValueError) as error:

@@ -1,6 +1,7 @@
 """Role speculator: references are taken without locks, by pfn, by page-cache lookup and by GUP-fast, and some are held for a while."""
 
-from kernels.alloc.pages import cpu_node, pcp_frames_base
+from kernels.alloc.pages import cpu_node
+from kernels.alloc.pcp import pcp_frames_base
 from kernels.alloc.release import count_overtaken, folio_put, recheck_through, try_get_pfn
 from kernels.base import counter
 from kernels.base.atomics import cpu_relax, load_acquire, load_relaxed

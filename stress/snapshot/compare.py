@@ -8,7 +8,7 @@ from kernels.base.layout import NR_ORDERS, PCP_STRIDE, PCP_TOTAL, T_ANON, T_BUDD
 from stress.snapshot.flags import CLASSES, KERNEL, NUMBER, Bools, Ints, classify
 from stress.snapshot.frames import Frames
 from stress.snapshot.load import Start
-from stress.storm.fragmentation import read_buddyinfo
+from stress.storm.fragmentation import free_frames, read_buddyinfo
 from stress.storm.outcome import read_counters
 
 TOLERANCE = 0.15
@@ -114,5 +114,5 @@ def words(mem: Any) -> dict[str, int]:
     """How many frames have each memdesc type; all frames of a free block count as Buddy."""
     kind: Ints = mem.arrays["memdesc"] & TYPE_MASK
     counted = {int(value): int(count) for value, count in zip(*np.unique(kind, return_counts=True), strict=True)}
-    counted[T_BUDDY] = int(mem.arrays["zone_free"].sum() + mem.arrays["zone_isolate_free"].sum())
+    counted[T_BUDDY] = free_frames(mem) + int(mem.arrays["zone_isolate_free"].sum())
     return {str(value): count for value, count in counted.items()}

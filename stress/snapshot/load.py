@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.base.layout import (
+    ALLOCATOR_BITFIELD,
+    BITFIELD_WORDS,
     BUDDY_ORDER_SHIFT,
     DESC_SHIFT,
     FAMILY_TASKS,
@@ -221,8 +223,11 @@ def load(mem: Any, start: Start) -> None:
     arrays["memdesc"][:] = NONE_WORD
     arrays["shadow"][:] = SH_OWNED
     arrays["block_migratetype"][:] = frames.migratetypes
-    _load_free(arrays, frames)
-    _load_pcp(mem, frames)
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        _load_bits(mem, frames)
+    else:
+        _load_free(arrays, frames)
+        _load_pcp(mem, frames)
     _load_misc(mem, start)
     nr_anon = _load_folios(mem, start)
     _load_uncounted(mem, frames)
@@ -243,6 +248,19 @@ def _load_free(arrays: Arrays, frames: Frames) -> None:
     arrays["nr_free"][:] = np.bincount(area, minlength=len(arrays["nr_free"]))
     arrays["zone_free"][0] = int(np.left_shift(1, order).sum())
     arrays["shadow"][frames.of("free")] = SH_BUDDY
+
+
+def _load_bits(mem: Any, frames: Frames) -> None:
+    """Free frames of a bitfield. It has no per-CPU lists: frames that were on one are free."""
+    arrays, shift = mem.arrays, mem.pageblock_order
+    nr_blocks, free = len(arrays["chunk_word"]), frames.of("free", "on_pcp")
+    bits = np.ones((nr_blocks, BITFIELD_WORDS * 64), np.uint8)
+    bits[free >> shift, free & (1 << shift) - 1] = 0
+    arrays["bitfield"][:] = np.packbits(bits, axis=1, bitorder="little").reshape(-1).view(np.int64)
+    arrays["chunk_word"][:] = np.bincount(free >> shift, minlength=nr_blocks)
+    arrays["tree_word"][:] = frames.migratetypes[:: 1 << mem.tree_shift]
+    arrays["zone_free"][0] = len(free)
+    arrays["shadow"][free] = SH_BUDDY
 
 
 def _link(members: Ints, after: npt.NDArray[Any], before: npt.NDArray[Any]) -> None:

@@ -8,12 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kernels.base.layout import (
+    ALLOCATOR_BITFIELD,
+    BITFIELD_WORDS,
     HELD_CAPACITY,
     NR_MIGRATETYPES,
     NR_ORDERS,
     PIN_CAPACITY,
+    RESERVE_DELTA,
+    RESERVE_STRIDE,
     T_ANON,
     T_FILE,
     T_KSM,
@@ -96,9 +101,38 @@ def unusable_index(free_blocks: Sequence[int], order: int) -> int:
 
 
 def read_buddyinfo(mem: Any) -> list[list[int]]:
-    """Free blocks by node and order, as /proc/buddyinfo counts them."""
+    """Free blocks by node and order, as /proc/buddyinfo counts them; of a bitfield, the blocks that a buddy would make of clear bits."""
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        return [blocks_of(node) for node in free_bits(mem)]
     blocks = mem.arrays["nr_free"].reshape(-1, NR_ORDERS, NR_MIGRATETYPES).sum(axis=2)
     return [[int(count) for count in node] for node in blocks]
+
+
+def free_bits(mem: Any) -> npt.NDArray[np.bool_]:
+    """Which frames a bitfield says are free, a row for each node."""
+    words = np.ascontiguousarray(mem.arrays["bitfield"]).view(np.uint8).reshape(-1, BITFIELD_WORDS * 8)
+    bits = np.unpackbits(words, axis=1, bitorder="little")[:, : 1 << mem.pageblock_order]
+    free: npt.NDArray[np.bool_] = bits.reshape(-1)[: mem.nr_frames].reshape(mem.nr_nodes, -1) == 0
+    return free
+
+
+def blocks_of(free: npt.NDArray[np.bool_]) -> list[int]:
+    """The largest aligned blocks of free frames, by order.
+
+    Parameters  free: by frame; the first one is aligned to the largest order
+    """
+    counts = []
+    for _ in range(NR_ORDERS - 1):
+        free = np.append(free, np.zeros(len(free) % 2, np.bool_))
+        pairs = free[::2] & free[1::2]
+        counts.append(int(free.sum() - 2 * pairs.sum()))
+        free = pairs
+    return [*counts, int(free.sum())]
+
+
+def free_frames(mem: Any) -> int:
+    """Free frames outside of isolated pageblocks and of per-CPU lists, with those that CPUs have not added to zone_free yet."""
+    return int(mem.arrays["zone_free"].sum() + mem.arrays["reserve_word"][RESERVE_DELTA::RESERVE_STRIDE].sum())
 
 
 class Series:

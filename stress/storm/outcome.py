@@ -21,7 +21,7 @@ from kernels.base.layout import (
     Reason,
     Refusal,
 )
-from stress.storm.fragmentation import read_buddyinfo
+from stress.storm.fragmentation import free_frames, read_buddyinfo
 from stress.storm.latency import percentiles
 from stress.storm.supervisor import Ending
 
@@ -49,7 +49,7 @@ def read_totals(mem: Any, nr_roles: int) -> Totals:
     return Totals(
         operations=[int(value) for value in operations[:nr_roles]],
         failures=[int(value) for value in failures[:nr_roles]],
-        free_frames=int(arrays["zone_free"].sum()),
+        free_frames=free_frames(mem),
         migrated=sum(counters[f"migrated_{reason.name.lower()}"] for reason in Reason),
         migration_failed=sum(counters[f"failed_{reason.name.lower()}"] for reason in Reason),
     )

@@ -277,7 +277,7 @@ def test_other_words_are_left_alone(line):
     [
         ("open = true", "opened = true", "bugs.A12.opened"),
         ('title = "conservation"\n', "", "invariants.I1.title"),
-        ('protocols = ["P12"]', f"protocols = ['{ABOVE}']", f"there is no {ABOVE}"),
+        ('protocols = ["P12", "P22"]', f"protocols = ['{ABOVE}']", f"there is no {ABOVE}"),
         ('invariants = ["I10"]', f"invariants = ['{ABOVE}']", f"there is no {ABOVE}"),
         ('note = "A metric, no invariant."', "", "D6: no invariant detects it"),
         ("[protocols]", "[protocols", "line"),

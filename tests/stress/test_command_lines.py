@@ -23,6 +23,7 @@ from stress.mutate.operators import mutants_of
 from stress.storm.scenario import SCENARIO_FOLDER
 from tests.stress.compare.canned import COMPARISON
 from tests.stress.explore.test_failure import good_failure
+from tests.stress.history.kit import make_repository, write_file
 from tests.stress.litmus.test_file import SB
 from tests.stress.run.canned import WHOLE
 from tests.stress.storm.test_trace import columns
@@ -35,7 +36,8 @@ WORK = (
     *("stress.run.command.make_machine", "stress.snapshot.command.build_storm_entries", "stress.process.build.build_entries"),
     *("stress.process.build.build_flavours", "stress.bugs.command.storm_all", "stress.bugs.detect.run_detection"),
     *("stress.explore.command.compile_work", "stress.explore.compiling.build_models", "stress.explore.replay.subprocess.run"),
-    *("stress.mutate.command.make_woven", "stress.compare.picture.saved"),
+    *("stress.mutate.command.make_woven", "stress.history.judge.compare", "stress.history.measuring.run_asv"),
+    "stress.compare.picture.saved",
 )
 COMMANDS = {info.name or info.callback.__name__: info.callback for info in cli.app.registered_commands}
 ODD_TEXTS = (
@@ -70,6 +72,12 @@ GOOD = {
     "failures": ("FILES",),
     "only": ("*buddy*",),
     "test": ("SB",),
+    "commits": ("HEAD", "HEAD~1", "main~2"),
+    "since": ("HEAD~1", "main~2"),
+    "machine": ("desk",),
+    "results": ("FILES/asv",),
+    "most": ("1", "2"),
+    "repeat": ("1",),
     "cpus": ("64", "16,64"),
     "sockets": ("1", "2"),
     "socket_ns": ("100",),
@@ -90,6 +98,9 @@ def begin(*_arguments, **_options):
     raise WorkBeginsError("the work begins")
 
 
+begin.run = begin  # in place of the module subprocess: other commands need it before their work
+
+
 def paths(folder):
     """Files of every kind that a command reads, and paths that are none."""
     (folder / "run.json").write_text(json.dumps(WHOLE))
@@ -99,6 +110,8 @@ def paths(folder):
     (folder / "scenario.toml").write_bytes((SCENARIO_FOLDER / "zoo.toml").read_bytes())
     np.savez(folder / "trace.npz", **columns())
     np.savez(folder / "recording.npz", **recording_arrays())
+    for number, commit in enumerate(make_repository(folder.parent, 3)):
+        write_file(folder / "asv" / "desk", commit, {"pairs.Pair.track_ratio": 2.0}, started_at=number)
     (folder / "circle").symlink_to(folder / "circle")
     (folder / "a\nb.json").touch()
     made = [str(path) for path in sorted(folder.iterdir())]

@@ -16,6 +16,8 @@ from stress.compare.saved import read_comparison
 from stress.explore.diagnosis import Found
 from stress.explore.failure import Failure, kernels_hash, load_failure
 from stress.explore.models import known_models
+from stress.history import asv_files
+from stress.history.pages import mark_costs
 from stress.litmus.command import CLASSICS
 from stress.litmus.file import read_tests
 from stress.machine.segment import create_machine, load_machine, save_machine
@@ -30,6 +32,7 @@ from stress.storm.scenario import SCENARIO_FOLDER
 from stress.storm.trace import read_trace
 from tests.stress.compare.canned import COMPARISON
 from tests.stress.damage import damaged_bytes, damaged_json, damaged_npz, damaged_toml, packed, refusals
+from tests.stress.history.kit import write_benchmarks, write_file
 from tests.stress.machine.test_segment import SMALL
 from tests.stress.run.canned import RESULT, WHOLE
 
@@ -69,6 +72,27 @@ def failure():
     name = "refcount-cas"
     steps = tuple((step % 2, f"load_relaxed refcount[{step}]") for step in range(20))
     return Failure(name, "sc", "random", 1, 0, kernels_hash(known_models()[name]), Found("bug", "BAD_FREE", "I8"), steps).to_json()
+
+
+def asv_result(folder):
+    """The bytes of a result of asv with a few benchmarks."""
+    values = {
+        "pairs.Pair.track_ratio": {"'buddy'": 2.0, "'bitfield'": float("nan")},
+        "start.Import.track_import": 0.3,
+        "lost.track_it": None,
+    }
+    return write_file(folder, "0123456789abcdef" * 2 + "01234567", values, started_at=1764500000000).read_bytes()
+
+
+def asv_benchmarks(folder):
+    write_benchmarks(folder, ["pairs.Pair.track_ratio", "start.Import.track_import"], params=("'buddy'", "'bitfield'"))
+    return (folder / "benchmarks.json").read_bytes()
+
+
+def marked(path):
+    """Mark the index of published pages."""
+    shutil.copyfile(path, path.with_name("index.json"))
+    mark_costs(path.parent)
 
 
 def trials():
@@ -131,6 +155,10 @@ READERS = {
     "samples": (samples, damaged_bytes, lambda folder: [database(folder)], 500),
     "failure": (lambda path: load_failure(path).found.describe(), damaged_json, lambda _: [text_of(failure())], 500),
     "litmus": (read_tests, damaged_json, lambda _: [text_of({"tests": [test]}) for test in LITMUS] + [CLASSICS.read_bytes()], 1000),
+    "asv": (asv_files.read_run, damaged_json, lambda folder: [asv_result(folder)], 1000),
+    "asv, its bytes": (asv_files.read_run, damaged_bytes, lambda folder: [asv_result(folder)], 300),
+    "asv's benchmarks": (asv_files.read_benchmarks, damaged_json, lambda folder: [asv_benchmarks(folder)], 500),
+    "index of pages": (marked, damaged_json, lambda _: [text_of({"project": "p", "benchmarks": {"a": {"type": "track"}}})], 300),
     "trials": (results, damaged_bytes, lambda _: [trials()], 500),
     "scenario": (prepared, damaged_toml, lambda _: SCENARIOS, 1000),
     "story": (read_story, damaged_toml, lambda _: STORIES, 1000),

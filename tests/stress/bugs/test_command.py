@@ -32,7 +32,7 @@ def result_of(verdict, *nets):
 
 def test_controls_are_one_for_each_way_to_storm_and_judged_the_other_way_round():
     controls = controls_of(BUGS)
-    ways = {(bug.story.storm, tuple(bug.story.roles.items())) for bug in BUGS}
+    ways = {(bug.story.storm, tuple(bug.story.roles.items()), tuple(bug.story.policy.items())) for bug in BUGS}
     assert len(controls) == len(ways)
     assert judge(controls[0], result_of("vacuous")).as_expected
     assert not judge(controls[0], result_of("violated", "lru")).as_expected

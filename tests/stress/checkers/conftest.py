@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels.base.layout import TRACE_NONE, Geometry
+from kernels.base.layout import ALLOCATOR_BITFIELD, TRACE_NONE, Geometry
 from stress.checkers._view import View
 from stress.checkers.conservation import COUNTED
 from stress.machine.segment import create_machine
@@ -35,16 +35,36 @@ def run_every_role(mem):
                 roles.run_batch(mem, cpu, role, OPS_PER_BATCH)
 
 
-@pytest.fixture(scope="package")
-def used():
-    """The arrays of a machine at rest that has been used."""
+def use_machine(**params):
+    """A machine on which every role has worked."""
     from kernels.policy.boot import boot
 
-    mem = create_machine(GEOMETRY, derived_params(GEOMETRY) | {"seed": 11, "reserved_frames": 8, "memory_block_blocks": 1})
+    mem = create_machine(GEOMETRY, derived_params(GEOMETRY) | {"seed": 11, "reserved_frames": 8, "memory_block_blocks": 1} | params)
     boot(mem, 0)
     mem.arrays["ev_pfn"][:] = TRACE_NONE  # role replay has no events here
     run_every_role(mem)
+    return mem
+
+
+@pytest.fixture(scope="package")
+def used():
+    """The arrays of a machine at rest that has been used."""
+    mem = use_machine()
     _prepare(mem)
+    return {name: array.copy() for name, array in mem.arrays.items()}
+
+
+@pytest.fixture(scope="package")
+def used_bits():
+    """The same under allocator = bitfield; one CPU holds an isolated pageblock."""
+    from stress import roles
+
+    mem = use_machine(policy_allocator=ALLOCATOR_BITFIELD)
+    for _ in range(1000):
+        if mem.arrays["isolated_block"].any():
+            break
+        roles.run_batch(mem, 0, roles.ROLE_INDEX["compactor"], 1)
+    assert not mem.arrays["bug_count"][0]
     return {name: array.copy() for name, array in mem.arrays.items()}
 
 

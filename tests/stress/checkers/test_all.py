@@ -9,12 +9,14 @@ from kernels.base import layout as at
 from kernels.base.layout import FIELDS
 from stress.checkers import all_checkers, check_all
 from stress.checkers._report import SHOWN, Report
-from tests.stress.checkers import test_frames, test_lists_of_frames, test_mappings, test_objects, test_uncounted
+from tests.stress.checkers import test_bitfields, test_frames, test_lists_of_frames, test_mappings, test_objects, test_uncounted
 
 pytestmark = pytest.mark.slow
 
 #: (checker, invariant, part of a message) of every corruption
-PROVED = set().union(*(module.CASES.proved for module in (test_frames, test_objects, test_mappings, test_lists_of_frames, test_uncounted)))
+PROVED = set().union(
+    *(module.CASES.proved for module in (test_frames, test_objects, test_mappings, test_lists_of_frames, test_uncounted, test_bitfields))
+)
 
 
 class Machine:
@@ -107,7 +109,7 @@ def test_every_checker_is_proved_for_each_of_its_invariants():
     assert proved == {(name, invariant) for name, checker in all_checkers().items() for invariant in checker.invariants}
 
 
-def test_every_message_is_proved(arrays, monkeypatch):
+def test_every_message_is_proved(arrays, used_bits, monkeypatch):
     """A checker passes each of its messages to Report.add, with nothing to report on a sound machine."""
     known, add = set(), Report.add
 
@@ -118,6 +120,7 @@ def test_every_message_is_proved(arrays, monkeypatch):
     monkeypatch.setattr(Report, "add", note)
     for checker in all_checkers().values():
         checker.check(arrays)
+        checker.check(used_bits)
     missing = {(name, text) for name, text in known if not any(name == checker and part in text for checker, _, part in PROVED)}
     assert len(known) > 150
     assert not missing, "no corruption in tests/stress/checkers makes a checker say this"

@@ -20,7 +20,10 @@ pytestmark = [
 ]
 
 #: models whose interleavings are few: every one of them is explored, under both
-COMPLETE = ("hugetlb-dissolve", "pagecache-split-head-last", "pagecache-split-recheck", "refcount-cas", "refcount-frozen-bit")
+COMPLETE = (
+    "bitfield-isolation", "bitfield-steal", "bitfield-whole", "bitfield-word", "hugetlb-dissolve", "pagecache-split-head-last",
+    "pagecache-split-recheck", "refcount-cas", "refcount-frozen-bit",
+)  # fmt: skip
 #: what each model that does without one of Linux's conditions must find
 BROKEN = {
     "pagecache-split-linux": ("bug", "FOLIO_RANGE"),

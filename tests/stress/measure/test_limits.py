@@ -1,12 +1,14 @@
 """The C program: how it is built, asked, and gone. The compiler is a script that writes a script."""
 
+import os
 import shutil
 import textwrap
 
 import pytest
 
 from stress.errors import HostError
-from stress.measure.limits import SOURCE, CProgram
+from stress.measure.limits import CProgram
+from stress.measure.slices import WORKS
 
 
 @pytest.fixture
@@ -28,24 +30,24 @@ def compiler(tmp_path, monkeypatch):
 
 ECHO = """
     first=$1; second=$2
-    while read name workers; do echo "$name $workers $first $second" >> "$(dirname "$0")/../log"; echo 12.5; done
+    while read name workers us; do echo "$name $workers $us $first $second" >> "$(dirname "$0")/../log"; echo 12.5; done
 """
 
 
 def test_a_request_names_the_benchmark_and_a_bit_for_each_worker(compiler, tmp_path):
     compiler(ECHO)
     with CProgram((3, 5)) as program:
-        assert program.ns("hot", (0,)) == 12.5
-        assert program.ns("copy", (0, 1)) == 12.5
-        program.ns("hot", (1,))
-    assert (tmp_path / "log").read_text().splitlines() == ["hot 1 3 5", "copy 3 3 5", "hot 2 3 5"]
+        assert program.ns("hot", (0,), 20) == 12.5
+        assert program.ns("copy", (0, 1), 30) == 12.5
+        program.ns("hot", (1,), 20)
+    assert (tmp_path / "log").read_text().splitlines() == ["hot 1 20 3 5", "copy 3 30 3 5", "hot 2 20 3 5"]
     assert not list(tmp_path.glob("pfnstorm-*"))
 
 
 def test_a_program_that_has_ended_is_an_error(compiler):
     compiler("exit 1")
     with CProgram((0, 0)) as program, pytest.raises(HostError, match="ended while it measured hot"):
-        program.ns("hot", (0,))
+        program.ns("hot", (0,), 20)
 
 
 @pytest.mark.parametrize(("words", "complaint"), [("false", "cannot compile limits.c: no message"), ("/nosuch/cc", "No such file")])
@@ -64,15 +66,11 @@ def test_no_compiler_is_said_so(monkeypatch):
         CProgram((0, 0))
 
 
-def test_the_source_has_every_benchmark_that_is_asked_for():
-    from stress.measure.forked import RINGS
-
-    text = SOURCE.read_text()
-    assert all(f'{{ "{name}", ' in text for name in ("hot", "random", "random_tested", "copy", *RINGS))
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 def test_the_real_program_answers():
-    with CProgram((0, 0)) as program:
-        assert program.ns("hot", (0,)) > 0
+    cpus = sorted(os.sched_getaffinity(0))
+    with CProgram((cpus[0], cpus[-1])) as program:
+        for name in WORKS:
+            assert program.ns(name, (0,), 1_000) > 0, name
+        assert program.ns("bulk", (0, 1), 1_000) > 0

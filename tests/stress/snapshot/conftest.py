@@ -8,7 +8,7 @@ import pytest
 
 START, BLOCKS, BLOCK = 1 << 20, 32, 512
 NR_FRAMES = BLOCKS * BLOCK
-RECORDING = Path(__file__).resolve().parents[2] / "recordings" / "compaction.npz"
+RECORDING = Path(__file__).resolve().parents[3] / "stress" / "snapshot" / "recordings" / "compaction.npz"
 
 #: words of /proc/kpageflags, written out here on purpose
 LRU, SLAB, BUDDY, MMAP, ANON, HEAD, TAIL = (1 << bit for bit in (5, 7, 10, 11, 12, 15, 16))

@@ -49,10 +49,11 @@ def loaded(built, write):
         {},
         {"nr_cpus": 3, "frame_bytes": 256},
         {"policies": {"refcount": "frozen-bit", "migration": "list"}},
+        {"policies": {"allocator": "bitfield"}},
         {"count_before": None},
         {"meta": {"buddyinfo_before": None, "pagetypeinfo_before": None}},
     ],
-    ids=["plain", "three CPUs", "frozen bit", "no counts", "no meta"],
+    ids=["plain", "three CPUs", "frozen bit", "bitfield", "no counts", "no meta"],
 )
 def test_it_is_a_machine(loaded, how):
     mem, _ = loaded(**how)

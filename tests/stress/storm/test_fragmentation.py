@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 
-from kernels.base.layout import MT_MOVABLE, NR_ORDERS, T_ANON, T_FILE, TYPE_MASK, Geometry
+from kernels.base.layout import ALLOCATOR_BUDDY, MT_MOVABLE, NR_ORDERS, T_ANON, T_FILE, TYPE_MASK, Geometry
 from stress.checkers import check_all
 from stress.errors import UserError
-from stress.storm.fragmentation import NR_SAMPLES_MAX, Series, check_fragmentation, extfrag_index, prepare_machine, unusable_index
+from stress.storm.fragmentation import (
+    NR_SAMPLES_MAX,
+    Series,
+    blocks_of,
+    check_fragmentation,
+    extfrag_index,
+    prepare_machine,
+    unusable_index,
+)
 from stress.storm.scenario import Fragmentation
 
 GEOMETRY = Geometry(
@@ -44,10 +52,28 @@ def test_unusable_index_is_the_kernels(free, order, expected):
     assert unusable_index(free, order) == expected
 
 
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        (range(0), blocks()),
+        (range(3, 4), blocks(o0=1)),
+        (range(1, 3), blocks(o0=2)),  # neighbours, and no buddies
+        (range(4, 11), blocks(o2=1, o1=1, o0=1)),
+        (range(2048), blocks(o10=2)),
+        (range(1, 2047), blocks(**{f"o{order}": 2 for order in range(10)})),
+    ],
+)
+def test_free_bits_make_the_blocks_that_a_buddy_would(frames, expected):
+    free = np.zeros(2048 if len(frames) > 100 else 11, np.bool_)
+    free[list(frames)] = True
+    assert blocks_of(free) == expected
+
+
 class Booted:
     """As much of a Memory as a series looks at."""
 
     def __init__(self):
+        self.policy_allocator = ALLOCATOR_BUDDY
         self.arrays = {"nr_free": np.zeros(2 * NR_ORDERS * 4, np.int64), "memdesc": np.zeros(64, np.int64)}
         self.arrays["nr_free"][9 * 4 + MT_MOVABLE] = 2
 

@@ -1,0 +1,1 @@
+"""`pfnstorm history`: what became slower or faster in the results that asv has stored."""
