@@ -24,7 +24,7 @@ WIDTH_INCHES, HEAD_INCHES = 7.2, 0.4
 
 def by_density(panel: "Axes", axis: SavedAxis) -> None:
     """What a migration costs with a bitmap, a list or folios, by how full the window is."""
-    ends = []
+    ends, highest = [], 1.0
     for value, colour, marker in INTERFACES:
         found = [(density, axis.figure(f"anon, {density} of 512: {DENSITY_STAGE}")) for density in DENSITIES]
         points = [(density, figure.interval(value)) for density, figure in found if figure is not None and value in figure.rounds]
@@ -34,14 +34,15 @@ def by_density(panel: "Axes", axis: SavedAxis) -> None:
         spans = [[each.median - each.low for _, each in points], [each.high - each.median for _, each in points]]
         panel.errorbar(places, medians, yerr=spans, color=colour, marker=marker, markersize=5, linewidth=1.4, capsize=2)
         ends.append((medians[0], value, colour))
+        highest = max(highest, *medians)
     panel.set_xscale("log", base=2)
     panel.set_xticks(DENSITIES, [f"{density} of 512" for density in DENSITIES])
     panel.set_xlim(4, 700)
-    panel.set_ylim(bottom=0)
+    panel.set_ylim(0, 1.25 * highest)  # a bar of one disturbed round may be cut off
     _label_ends(panel, 7.2, ends)
     panel.set_xlabel("frames of a window that are migrated")
     panel.set_ylabel("ns per frame,\nwithout copy and flush")
-    panel.set_title("List or bitmap: the interface costs little, an empty window much", loc="left")
+    panel.set_title("List against bitmap, by density", loc="left")
 
 
 def _label_ends(panel: "Axes", at: float, ends: Sequence[tuple[float, str, str]]) -> None:
@@ -110,7 +111,7 @@ def by_contention(panel: "Axes", axis: SavedAxis) -> None:
     panel.set_yticks(range(len(rows)), [figure.name.removeprefix(REFERENCES).replace(", ", ",\n", 1) for figure in rows])
     panel.set_ylim(len(rows) - 0.5, -0.6)
     panel.set_xlabel("ns per get + put, logarithmic; at the right frozen-bit / cas")
-    panel.set_title("The frozen bit gains where the line is contended or cold", loc="left")
+    panel.set_title("What the frozen bit saves, by contention", loc="left")
 
 
 #: axis -> (the picture, its height in inches)

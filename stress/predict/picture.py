@@ -34,7 +34,15 @@ def _throughput(panel: "Axes", forecast: Forecast, most: int) -> None:
     panel.set_xscale("log", base=2)
     panel.set_yscale("log")
     panel.set_title(forecast.title, fontsize=9, loc="left")
+    _count_axis(panel, most)
     panel.set_ylabel(f"{forecast.unit}s/µs, all CPUs", fontsize=8)
+
+
+def _count_axis(panel: "Axes", most: int) -> None:
+    """Numbers of CPUs, as numbers."""
+    ticks = [4**k for k in range(6) if 4**k <= most]
+    panel.set_xticks(ticks, [str(tick) for tick in ticks])
+    panel.set_xlim(0.8, most * 1.3)
 
 
 def _traffic(panel: "Axes", forecast: Forecast, most: int) -> None:
@@ -45,7 +53,7 @@ def _traffic(panel: "Axes", forecast: Forecast, most: int) -> None:
             panel.plot(places, values, color=colour, marker="o", markersize=3, linewidth=1.2, label=label)
     panel.set_xscale("log", base=2)
     panel.set_yscale("log")
-    panel.set_xlim(1, most * 1.2)
+    _count_axis(panel, most)
     panel.set_ylim(LEAST, 1000)
     panel.set_ylabel(f"lines per {forecast.unit}", fontsize=8)
     if not panel.lines:
