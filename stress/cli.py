@@ -7,13 +7,13 @@ import os
 import signal
 import sys
 import traceback
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
+from stress.choices import Check, ExploredMemoryModel, Listing, MemoryModel
 from stress.errors import EXIT_CLEAN, EXIT_HOST, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, PfnstormError, UserError
 from stress.io.output import toughen
 from stress.io.text import message_line
@@ -30,37 +30,6 @@ MUTATE_SECONDS = 3600.0
 BUG_SECONDS, DETECT_SECONDS = 30.0, 10.0
 DEFAULT_SCENARIO, TRACE_SCENARIO = "storm", "kmem"  # the machine of kmem suits any trace
 CHECKED_FLAVOURS = ("checked", "bounds")
-
-
-class Check(StrEnum):
-    none = "none"
-    rest = "rest"
-    full = "full"
-
-
-class MemoryModel(StrEnum):
-    sc = "sc"
-    tso = "tso"
-    pso = "pso"
-
-
-class ExploredMemoryModel(StrEnum):
-    sc = "sc"
-    tso = "tso"
-    pso = "pso"
-    rmo = "rmo"
-
-
-class Listing(StrEnum):
-    roles = "roles"
-    scenarios = "scenarios"
-    scenario_keys = "scenario-keys"
-    checkers = "checkers"
-    types = "types"
-    policies = "policies"
-    counters = "counters"
-    bugs = "bugs"
-    invariants = "invariants"
 
 
 @app.callback()
