@@ -1,4 +1,4 @@
-"""The values among which options of the command line choose."""
+"""The words that options of the command line choose from."""
 
 from enum import StrEnum
 

@@ -18,8 +18,8 @@ from kernels.base.jit import DECORATORS
 ROOT = Path(__file__).resolve().parents[1]
 #: the rooms of stress/, bottom up: each imports those before it
 ROOMS = (
-    *("errors", "choices", "registry", "io", "process", "machine", "checkers", "roles", "storm", "snapshot", "run", "explore", "litmus"),
-    *("measure", "predict", "compare", "history", "mutate", "bugs", "catalogue", "benchmarks", "cli", "__main__"),
+    *("errors", "registry", "io", "process", "machine", "checkers", "roles", "storm", "snapshot", "run", "explore", "litmus"),
+    *("measure", "predict", "compare", "history", "mutate", "bugs", "catalogue", "benchmarks", "choices", "cli", "__main__"),
 )
 #: folders of records that `pfnstorm explore --list` shows, a line each
 LISTED_BY_COMMAND = ("stress/explore/models", "stress/explore/strategies")

@@ -16,7 +16,7 @@ from stress.machine.sizes import parse_size
 from stress.predict import picture, show
 from stress.predict.coherence import LINE_SHIFT
 from stress.predict.cost import TRAINING, HostCosts, fit_costs, median
-from stress.predict.forecast import Case, Forecast, Machines, interpreted_points, law_of, validations
+from stress.predict.forecast import Case, Forecast, PredictedMachines, interpreted_points, law_of, validations
 from stress.predict.interpreted import Interpreters, VirtualJob
 from stress.predict.measured import WorkerRounds, rounds_of
 from stress.predict.workloads import MODULES, WORKLOADS, variant
@@ -92,7 +92,7 @@ def _measured(cases: Sequence[Case], processors: list[int], progress: StageLine)
 
 def _forecasts(
     cases: Sequence[Case], measured: dict[str, WorkerRounds], machines_of: Any, options: PredictOptions, progress: StageLine
-) -> tuple[list[Forecast], HostCosts, Machines]:
+) -> tuple[list[Forecast], HostCosts, PredictedMachines]:
     timed = [(w, p) for w, p in cases if not w.pair_only and measured[variant(w.name, p)].alone_ns]
     with Interpreters(max(1, min(2, len(usable_cpus())))) as interpreters:
         progress("counting by one CPU")
@@ -136,9 +136,9 @@ def execute(options: PredictOptions) -> int:
     started_s, host, processors = time.monotonic(), describe_host(), usable_cpus()
     progress = StageLine("predict", sys.stderr, plain_every_s=PLAIN_INTERVAL_S)
 
-    def machines_of(costs: HostCosts) -> Machines:
+    def machines_of(costs: HostCosts) -> PredictedMachines:
         socket_ns = options.socket_ns if options.socket_ns is not None else SOCKET_RATIO * costs.transfer_ns
-        return Machines(cpus, options.sockets, socket_ns, cache_lines, options.seed)
+        return PredictedMachines(cpus, options.sockets, socket_ns, cache_lines, options.seed)
 
     measured = _measured(cases, processors, progress)
     forecasts, costs, machines = _forecasts(cases, measured, machines_of, options, progress)

@@ -8,19 +8,19 @@ from stress.predict.cost import HostCosts, access_ns, both_over_alone, median, n
 from stress.predict.interpreted import Interpreters, VirtualJob, VirtualResult
 from stress.predict.measured import WorkerRounds
 from stress.predict.scalability import ScalabilityLaw, fit
-from stress.predict.workloads import Workload, variant
+from stress.predict.workloads import HotPath, variant
 
 SPREAD = 0.2  # transfers this much cheaper and dearer make the interval: the bound within which points of two workers are predicted
 POINT_ACCESSES = 60_000
 LEAST_OPS = 30  # a run with fewer operations is no point
 VALIDATION_SEEDS = (1, 2, 3)
 
-Case = tuple[Workload, dict[str, str]]
+Case = tuple[HotPath, dict[str, str]]
 Tick = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Machines:
+class PredictedMachines:
     """The machines to predict: numbers of CPUs; sockets; ns of a line between two sockets; lines of a private cache, or None."""
 
     cpus: tuple[int, ...]
@@ -114,8 +114,8 @@ def ladder(cpus: Sequence[int]) -> list[int]:
 
 
 def interpreted_points(
-    cases: Sequence[Case], alone_ns: Mapping[str, float], by_one: Mapping[str, VirtualResult], costs: HostCosts, machines: Machines,
-    interpreters: Interpreters, tick: Tick, end_s: float,
+    cases: Sequence[Case], alone_ns: Mapping[str, float], by_one: Mapping[str, VirtualResult], costs: HostCosts,
+    machines: PredictedMachines, interpreters: Interpreters, tick: Tick, end_s: float,
 ) -> dict[str, list[ForecastPoint]]:  # fmt: skip
     """The points of each workload that there is time for: all machines with transfers as fitted, then SPREAD cheaper and dearer.
 

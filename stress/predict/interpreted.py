@@ -25,7 +25,7 @@ ACCESS_S = 15e-6  # of interpreting one access, about
 class VirtualJob:
     """One workload on some virtual CPUs.
 
-    Fields      policies: as Workload.values() gives them; costs in ns: of AccessCosts and LineCosts; cache_lines: of each private cache,
+    Fields      policies: as HotPath.values() gives them; costs in ns: of AccessCosts and LineCosts; cache_lines: of each private cache,
                 None without a limit; warm_calls, calls: of each CPU; max_accesses: of all CPUs, after which the run ends
     """
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from stress.predict.workloads import Workload, machine
+from stress.predict.workloads import HotPath, machine
 from stress.process.child import fork_child
 
 SLICE_NS = 3_000_000
@@ -36,7 +36,7 @@ class WorkerRounds:
 class _Pair:
     """Processes that work in turn as the parent says."""
 
-    def __init__(self, workload: Workload, policies: dict[str, str], processors: list[int]) -> None:
+    def __init__(self, workload: HotPath, policies: dict[str, str], processors: list[int]) -> None:
         self._workload = workload
         self._control = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64)
         mem = machine(2, 1, policies)
@@ -101,7 +101,7 @@ class _Pair:
         control[_STOP + 1 + cpu] = 1
 
 
-def rounds_of(workload: Workload, policies: dict[str, str], processors: list[int], nr_rounds: int, most_s: float) -> WorkerRounds:
+def rounds_of(workload: HotPath, policies: dict[str, str], processors: list[int], nr_rounds: int, most_s: float) -> WorkerRounds:
     """Time a workload until so many rounds were undisturbed, or for so long.
 
     Parameters  processors: of this host; two are used if there are two
@@ -119,7 +119,7 @@ def rounds_of(workload: Workload, policies: dict[str, str], processors: list[int
     return WorkerRounds(alone_ns, both_ns if len(processors) > 1 else None)
 
 
-def _undisturbed(pair: _Pair, workload: Workload, two: bool, nr_rounds: int, most_s: float) -> Iterator[tuple[float, float]]:
+def _undisturbed(pair: _Pair, workload: HotPath, two: bool, nr_rounds: int, most_s: float) -> Iterator[tuple[float, float]]:
     found, start_s = 0, time.monotonic()
     while found < nr_rounds and time.monotonic() - start_s < most_s:
         slices = [] if workload.pair_only else [pair.slice(1), pair.slice(2) if two else 0.0]

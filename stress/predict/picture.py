@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stress.io.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, saved
-from stress.predict.forecast import Forecast, Machines
+from stress.predict.forecast import Forecast, PredictedMachines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def _traffic(panel: "Axes", forecast: Forecast, most: int) -> None:
         panel.text(0.5, 0.5, "no line moves", transform=panel.transAxes, ha="center", color=GREY, fontsize=8)
 
 
-def plot(forecasts: Sequence[Forecast], machines: Machines, host: str, path: Path) -> None:
+def plot(forecasts: Sequence[Forecast], machines: PredictedMachines, host: str, path: Path) -> None:
     """Two workloads a row, two panels each.
 
     Raises      UserError if the file cannot be written

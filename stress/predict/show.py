@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from stress.predict.cost import TRAINING, HostCosts
-from stress.predict.forecast import SPREAD, Forecast, Machines
+from stress.predict.forecast import SPREAD, Forecast, PredictedMachines
 from stress.predict.virtual import WINDOW_NS
 
 BOUND = 0.2
@@ -49,7 +49,7 @@ def validation_table(forecasts: Sequence[Forecast]) -> list[str]:
     return [*_lined_up(rows), f"held out, within {100 * BOUND:.0f} %: {inside} of {len(held)}", ""]
 
 
-def forecast_table(forecasts: Sequence[Forecast], machines: Machines) -> list[str]:
+def forecast_table(forecasts: Sequence[Forecast], machines: PredictedMachines) -> list[str]:
     """Throughput and traffic on the machines that were asked for."""
     head = [
         "per operation, and operations/us of all",
@@ -85,7 +85,7 @@ def forecast_table(forecasts: Sequence[Forecast], machines: Machines) -> list[st
     return [*_lined_up(rows), ""]
 
 
-def assumptions(machines: Machines, costs: HostCosts, socket_assumed: bool) -> list[str]:
+def assumptions(machines: PredictedMachines, costs: HostCosts, socket_assumed: bool) -> list[str]:
     """What the figures rest on, in words."""
     ratio = machines.socket_ns / costs.transfer_ns
     socket = (

@@ -23,7 +23,7 @@ Work = Callable[[Any, int, int], int]  # (mem, cpu, nr_ops) -> operations that s
 
 
 @dataclass(frozen=True)
-class Workload:
+class HotPath:
     """One hot path on every CPU at the same time.
 
     Fields      name; title: for tables; work: what a CPU repeats; call_ops: operations of one call where it is interpreted; slice_ops:
@@ -91,10 +91,10 @@ def _alive(mem: Any, cpu: int, _: int) -> int:
 
 
 WORKLOADS = (
-    Workload("add", "add to one word", lambda m, c, n: hot_paths.add_to_line(m, c, FIRST_DESC, n), 10, 4000, primitive=True),
-    Workload("pause", "turns of a spin loop", lambda m, c, n: hot_paths.pause(m, c, 0, n), 50, 1000, primitive=True),
-    Workload("turns", "write in turn", lambda m, c, n: hot_paths.take_turns(m, c, FIRST_DESC, n), 1, 500, primitive=True, pair_only=True),
-    Workload(
+    HotPath("add", "add to one word", lambda m, c, n: hot_paths.add_to_line(m, c, FIRST_DESC, n), 10, 4000, primitive=True),
+    HotPath("pause", "turns of a spin loop", lambda m, c, n: hot_paths.pause(m, c, 0, n), 50, 1000, primitive=True),
+    HotPath("turns", "write in turn", lambda m, c, n: hot_paths.take_turns(m, c, FIRST_DESC, n), 1, 500, primitive=True, pair_only=True),
+    HotPath(
         "get_put_shared",
         "get + put, one folio",
         lambda m, c, n: entries.pair_hot(m, c, FIRST_DESC, n),
@@ -103,11 +103,11 @@ WORKLOADS = (
         prepare=_alive,
         policies=("refcount",),
     ),
-    Workload("get_put_own", "get + put, own folios", lambda m, c, n: entries.pair_hot(m, c, _own(c), n), 1, 4000, prepare=_alive),
-    Workload(
+    HotPath("get_put_own", "get + put, own folios", lambda m, c, n: entries.pair_hot(m, c, _own(c), n), 1, 4000, prepare=_alive),
+    HotPath(
         "alloc_free", "allocate + free, per-CPU lists", lambda m, c, n: entries.alloc_free(m, c, 0, n), 1, 2000, policies=("allocator",)
     ),
-    Workload(
+    HotPath(
         "bulk",
         "allocate + free in bulk, zone->lock",
         lambda m, c, n: entries.alloc_free_bulk(m, c, 0, n),
@@ -117,7 +117,7 @@ WORKLOADS = (
         counters=("pgalloc", "pgfree"),
         cycle_accesses=12_000,
     ),
-    Workload(
+    HotPath(
         "fault",
         "fault + unmap, own tasks",
         lambda m, c, n: hot_paths.fault_unmap(m, c, c, n),
@@ -126,7 +126,7 @@ WORKLOADS = (
         policies=("allocator",),
         cycle_accesses=5_500,
     ),
-    Workload(
+    HotPath(
         "cache_shared",
         "page-cache hit, one page",
         lambda m, c, n: hot_paths.cache_hit(m, c, 0, n),
@@ -135,7 +135,7 @@ WORKLOADS = (
         prepare=lambda m, c, _: hot_paths.cache_fill(m, c, 0, 1),
         policies=("refcount",),
     ),
-    Workload(
+    HotPath(
         "cache_own",
         "page-cache hit, own pages",
         lambda m, c, n: hot_paths.cache_hit(m, c, 8 * c + 8, n),
@@ -143,7 +143,7 @@ WORKLOADS = (
         2000,
         prepare=lambda m, c, _: hot_paths.cache_fill(m, c, 8 * c + 8, 1),
     ),
-    Workload(
+    HotPath(
         "migrate",
         "migrate a range, own tasks",
         lambda m, c, n: hot_paths.migrate_near(m, c, c, n),

@@ -9,13 +9,23 @@ from stress.errors import UserError
 from stress.predict import picture, show
 from stress.predict.command import MAX_CPUS, chosen_cases, parse_cpus
 from stress.predict.cost import TRAINING, HostCosts
-from stress.predict.forecast import SPREAD, Forecast, ForecastPoint, Machines, Validation, interpreted_points, ladder, law_of, validations
+from stress.predict.forecast import (
+    SPREAD,
+    Forecast,
+    ForecastPoint,
+    PredictedMachines,
+    Validation,
+    interpreted_points,
+    ladder,
+    law_of,
+    validations,
+)
 from stress.predict.interpreted import VirtualResult
 from stress.predict.measured import WorkerRounds
 from stress.predict.workloads import BY_NAME, WORKLOADS, variant
 
 COSTS = HostCosts(3.0, 35.0, 14.0, 13.0, True)
-MACHINES = Machines((16, 64), 2, 52.0, None, 1)
+MACHINES = PredictedMachines((16, 64), 2, 52.0, None, 1)
 RESULT = VirtualResult(1, 500, 100.0, 1.5, 0.5, 0.25, 2.0, 0, plain=10.0, atomics=2.0, pauses=1.0)
 ROUNDS = WorkerRounds([10.0, 11.0, 12.0], [20.0, 22.0, 24.0])
 
