@@ -148,14 +148,16 @@ def nr_pcp_free(mem, pcp, high):
     """How many frames to drain at a time: a batch, twice as many at each further drain without a refill in between; pcp->lock held.
 
     Models      nr_pcp_free(), mm/page_alloc.c
-    Differs     PCP_STREAK replaces pcp->free_count, the frames freed without an allocation in between; a batch is at least a 32nd of the
-                high mark, which a recorded machine has from the kernel that it was recorded on
+    Differs     PCP_STREAK replaces pcp->free_count, the frames freed without an allocation in between; where the high mark is large, as
+                on a recorded machine, a 32nd of it does
     Returns     at least 1, and at most what leaves a batch on the lists
     Progress    wait-free
     """
-    base = max(mem.pcp_batch, high >> 5)
+    base = mem.pcp_batch
     streak = max(-mem.pcp_nr[pcp * PCP_STRIDE + PCP_STREAK], 0)
     mem.pcp_nr[pcp * PCP_STRIDE + PCP_STREAK] = -min(streak + 1, PCP_BATCH_SCALE_MAX)
+    if high >> 5 > base:
+        return high >> 5
     return min(base << streak, max(high - base, base))
 
 
