@@ -35,7 +35,7 @@ EXIT_CODES = {0, 1, 2, 3, 4, 5, 130}  # 70 is a bug
 WORK = (
     *("stress.run.command.make_machine", "stress.snapshot.command.build_storm_entries", "stress.process.build.build_entries"),
     *("stress.process.build.build_flavours", "stress.bugs.command.storm_all", "stress.bugs.detect.run_detection"),
-    *("stress.explore.command.compile_work", "stress.explore.compiling.build_models", "stress.explore.replay.subprocess.run"),
+    *("stress.explore.command.compile_work", "stress.explore.compiling.build_models", "stress.explore.replay.subprocess"),
     *("stress.mutate.command.make_woven", "stress.history.judge.compare", "stress.history.measuring.run_asv"),
     "stress.compare.picture.saved",
 )
