@@ -22,7 +22,7 @@ SLICE_NS = 3_000_000
 LEAST_SHARE = 0.9  # of the slice that a worker has its processor
 PRIORITY = -20  # where the host allows it: other work then interrupts fewer slices
 _TURN, _STOP, _ARRIVED, _OPS, _WALL, _CPU = (16 * k for k in range(6))  # words of the control page, a line or more apart
-_EVERYBODY, _ENDED = 3, -1
+_BOTH, _ENDED = 3, -1
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class _Pair:
         self._turn = 0
 
     def slice(self, mask: int) -> float | None:
-        """One slice of the workers in `mask`: the mean ns per operation, or None if it was disturbed."""
+        """One slice of those workers in `mask` that exist: the mean ns per operation, or None if it was disturbed."""
         control = self._control
         control[_STOP : _STOP + 16] = 0
         control[_ARRIVED : _ARRIVED + 16] = 0
         self._turn += 1
         workers = [cpu for cpu in range(self._nr_workers) if mask >> cpu & 1]
-        control[_TURN + 1], control[_TURN] = mask, self._turn
+        control[_TURN + 1], control[_TURN] = sum(1 << cpu for cpu in workers), self._turn  # a worker waits for all that are named
         while any(control[_STOP + 1 + cpu] == 0 for cpu in workers):
             time.sleep(SLICE_NS / 4e9)
             for pid in self._pids:
@@ -109,7 +109,7 @@ def rounds_of(workload: HotPath, policies: dict[str, str], processors: list[int]
     pair = _Pair(workload, policies, processors)
     try:
         for _ in range(2):
-            pair.slice(_EVERYBODY)
+            pair.slice(_BOTH)
         alone_ns, both_ns = [], []
         for alone, both in _undisturbed(pair, workload, len(processors) > 1, nr_rounds, most_s):
             alone_ns.append(alone)
@@ -123,7 +123,7 @@ def _undisturbed(pair: _Pair, workload: HotPath, two: bool, nr_rounds: int, most
     found, start_s = 0, time.monotonic()
     while found < nr_rounds and time.monotonic() - start_s < most_s:
         slices = [] if workload.pair_only else [pair.slice(1), pair.slice(2) if two else 0.0]
-        both = pair.slice(_EVERYBODY) if two else 0.0
+        both = pair.slice(_BOTH) if two else 0.0
         if None in slices or both is None:
             continue
         found += 1
