@@ -186,7 +186,11 @@ USED = {"prepared": kit.USERS}
 ROWS = {
     "anon": Row(writes_are_counted, counts=("pgfault", "fork", "cow_fault")),
     "balloon": Row(offline_words_are_what_was_inflated, counts=("balloon_inflate", "balloon_deflate"), takes="balloon_pages"),
-    "compact_memory": Row(free_memory_is_less_fragmented, counts=("compact_migrate_scanned", "migrated_compaction"), **USED),
+    "compact_memory": Row(
+        free_memory_is_less_fragmented,
+        counts=("compact_migrate_scanned", "migrated_compaction"),
+        prepared=(*kit.USERS, "hugepage"),  # it takes the pageblocks that are free, which are no targets
+    ),
     "compactor": Row(mapped_pages_moved, counts=("compact_daemon_wake", "migrated_compaction"), takes="isolated_block", **USED),
     "contig": Row(ranges_are_contiguous, counts=("contig_tried",), takes="contig_held", **USED),
     "filecache": Row(files_were_written_back, counts=("pgalloc",)),
