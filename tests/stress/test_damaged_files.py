@@ -166,7 +166,7 @@ READERS = {
     "catalogue": (read_catalogue, damaged_toml, lambda _: [CATALOGUE.read_bytes()], 50),
     "trace": (read_trace, damaged_npz, lambda _: [packed(**trace_arrays())], 500),
     "recording": (started, damaged_npz, lambda _: [packed(**recording_arrays())], 300),
-    "machine": (load_machine, damaged_bytes, lambda folder: [machine(folder)], 50),
+    "machine": (load_machine, damaged_bytes, lambda folder: [machine(folder)], 200),
 }
 
 
