@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from kernels.base.layout import ALLOCATOR_BITFIELD
 from tests.kernels import entries, kit
 
 
@@ -21,7 +22,16 @@ def built():
 @pytest.fixture
 def machine(built, request):
     """A small booted machine; it must reach the meetings that the test promises, and is audited unless the test broke it on purpose."""
-    m = kit.make_machine()
+    yield from lent(request, kit.make_machine())
+
+
+@pytest.fixture
+def bits(built, request):
+    """The same under allocator = bitfield."""
+    yield from lent(request, kit.make_machine(policy_allocator=ALLOCATOR_BITFIELD))
+
+
+def lent(request, m):
     yield m
     promised = [name for mark in request.node.iter_markers("meets") for name in mark.args]
     missed = [name for name in promised if m.counter(f"met_{name}") == 0]

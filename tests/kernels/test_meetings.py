@@ -6,9 +6,9 @@ The models of stress/explore search such interleavings systematically.
 
 import pytest
 
-from kernels.alloc import pages
+from kernels.alloc import bitfield, pages
 from kernels.base.flavour import INTERPRETED
-from kernels.base.layout import FL_LRU, FROZEN, MT_ISOLATE, NONE_WORD, REFCOUNT_FROZEN_BIT, Mode, Offline, Reason, Type
+from kernels.base.layout import CHUNK_COUNT_MASK, FL_LRU, FROZEN, MT_ISOLATE, NONE_WORD, REFCOUNT_FROZEN_BIT, Mode, Offline, Reason, Type
 from kernels.map import access
 from kernels.migrate import folio, legacy, movable, split, targets
 from kernels.migrate import range as range_migration
@@ -47,6 +47,15 @@ def once(monkeypatch):
         return done
 
     return arrange
+
+
+@pytest.mark.meets("bitfield_changed")
+def test_a_claim_whose_count_another_cpu_moves_first_is_made_again(bits, once):
+    done = once(bitfield, "claimed", lambda: bits.on(1).claim_frames(0, 2, 0), before=False)
+    assert bits.on(0).claim_frames(0, 1, 0)
+    assert done
+    assert bits["chunk_word"][0] & CHUNK_COUNT_MASK == 8 - 2 - 1
+    bits.add_free(0, 3)
 
 
 def test_an_isolator_frees_what_its_owner_has_just_released(machine, once):

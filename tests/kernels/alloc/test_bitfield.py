@@ -15,14 +15,6 @@ from tests.kernels import kit
 WORDS = st.integers(-(1 << 63), (1 << 63) - 1) | st.sampled_from([0, -1, 1 << 62, -(1 << 63), ~1])
 
 
-@pytest.fixture
-def bits(built):
-    m = kit.make_machine(policy_allocator=ALLOCATOR_BITFIELD)
-    yield m
-    if not m["halt"][0]:
-        kit.audit(m)
-
-
 @pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=100)
 @given(word=WORDS, order=st.integers(0, 6))
@@ -75,6 +67,7 @@ def test_two_pageblocks_are_taken_together_or_not_at_all(bits):
         bits.free_to_zone(pfn, 4, SH_OWNED)
 
 
+@pytest.mark.meets("tree_lost")
 def test_a_tree_is_stolen_when_no_other_has_frames(bits):
     """CPU 1 takes the last free pageblock's tree from CPU 0, which steals it back."""
     taken = [bits.buddy_alloc(0, 3, MT_MOVABLE) for _ in range(31)]
@@ -96,6 +89,21 @@ def test_a_large_block_shows_that_its_first_word_is_none(bits):
     assert bits.free_order(pfn, bits.word(pfn)) == -1
     bits.free_frozen_pages(pfn, 5)
     assert bits.free_order(pfn, bits.word(pfn)) == 3
+
+
+@pytest.mark.meets("isolation_met_claim")
+def test_a_drain_waits_for_a_claim_that_was_made_before_the_isolation(bits):
+    assert bits.claim_frames(0, 1, 0)
+    isolator = kit.in_child(lambda: bits.on(1).isolate_pageblock(0))
+    kit.until(lambda: bits.counter("met_isolation_met_claim") > 0)
+    assert not bits["block_drained"][0]
+    pfn = bits.set_bits_in(0, 0, 0)
+    bits.account(0, -1)
+    assert kit.wait(isolator) == 0
+    assert bits["block_drained"][0]
+    assert bits["block_allocated"][0] == 1
+    bits.trees_give(pfn, 0)
+    bits.unisolate_pageblock(0)
 
 
 def test_larger_pageblocks_than_a_bitfield_are_refused():
