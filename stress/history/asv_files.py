@@ -108,8 +108,14 @@ class MachineResults:
 
 
 def repeats_folder(results: Path) -> Path:
-    """The folder beside asv's that has the repetitions."""
-    return results.with_name(f"{results.name}-repeats")
+    """The folder beside asv's that has the repetitions.
+
+    Raises      UserError for the root folder, which has none beside it
+    """
+    whole = results.absolute()  # "." has no name of its own
+    if not whole.name:
+        raise UserError(f"{results}: no folder lies beside it, where repetitions belong: name asv's results folder")
+    return whole.with_name(f"{whole.name}-repeats")
 
 
 def read_run(path: Path, repetition: int = 0) -> CommitRun:

@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,14 @@ def test_a_damaged_file_is_refused_with_its_name(tmp_path, change, complaint):
     with pytest.raises(UserError, match=complaint) as raised:
         read_run(path)
     assert str(raised.value).startswith(f"{path}: not a result of asv: ")
+
+
+def test_repetitions_lie_beside_the_results_wherever_they_are_named_from(tmp_path, monkeypatch):
+    (tmp_path / "asv").mkdir()
+    monkeypatch.chdir(tmp_path / "asv")
+    assert repeats_folder(Path()) == repeats_folder(tmp_path / "asv") == tmp_path / "asv-repeats"
+
+
+def test_the_root_folder_is_refused():
+    with pytest.raises(UserError, match="no folder lies beside it"):
+        repeats_folder(Path("/"))
