@@ -2,7 +2,7 @@
 
 Every CPU is a greenlet with a clock. The CPU whose clock is behind makes the next access: in the explored flavour a kernel requests each
 access to shared memory (kernels/base/points.py). The caches (coherence.py) say when it has the line; the access happens then, its result
-is what memory holds then, and the clock moves on by its cost. So spinning, lost compare-exchanges and the hand-over of locks follow from
+is what memory holds then, and the clock advances by its cost. So spinning, lost compare-exchanges and the hand-over of locks follow from
 the kernels and these costs. The start of each CPU, and which of two that are level comes first, are drawn from a seed: the same seed gives
 the same result.
 
@@ -24,6 +24,7 @@ from kernels.base.points import (
     BYTES_MASK,
     BYTES_SHIFT,
     CAS,
+    EXCHANGE,
     FENCE,
     FETCH_ADD,
     FETCH_AND,
@@ -105,7 +106,7 @@ class VirtualCpus(points.Interpreter):
     # -------------------------------------------------------------------------------------------------------- the interpreter's hooks
 
     def start(self, task: int) -> None:
-        raise NotImplementedError("tasks of the explorer")
+        raise AssertionError(f"CPU {task}: run() starts and resumes CPUs, no scheduler does")
 
     resume = start
 
@@ -170,8 +171,10 @@ class VirtualCpus(points.Interpreter):
             new = old | first
         elif kind == FETCH_AND:
             new = old & first
+        elif kind in (STORE, EXCHANGE):
+            new = first
         else:
-            new = first  # STORE, EXCHANGE
+            raise AssertionError(f"request {kind} is none that kernels make here")
         word.value = new
         self._wake(number)
         return old
@@ -205,7 +208,7 @@ class VirtualCpus(points.Interpreter):
             raise _StoppedError
 
     def _wake(self, number: int) -> None:
-        """A line is written: CPUs that wait for it go on, at the time of the write."""
+        """A line is written: CPUs that wait for it continue at the time of the write."""
         line = self._caches.line(number)
         line.version += 1
         if line.waiters:
