@@ -13,6 +13,7 @@ from stress.explore.compiling import CompileWork
 GUESSED_UNIT_S = 0.006
 _TOLERATED = 0.15  # of the announced time
 _TOLERATED_S = 2.0
+_TOLERATED_OF_EXPLORING = 0.5  # of --seconds: the rest is still for exploring
 _LEAST_S = 0.01  # of a search that begins at all
 _KEPT_BACK = 0.03  # of --seconds, so that the last searches are reached
 
@@ -71,7 +72,10 @@ class Budget:
     def revise(self) -> None:
         """Announce the time again if compiling takes much longer. If it takes less, what remains is for exploring."""
         whole_s = (self.seconds or 0.0) + self._announced_s
-        if self._forecast_s - self._announced_s > max(_TOLERATED * whole_s, _TOLERATED_S):
+        tolerated_s = max(_TOLERATED * whole_s, _TOLERATED_S)
+        if self.seconds is not None:
+            tolerated_s = min(tolerated_s, _TOLERATED_OF_EXPLORING * self.seconds)
+        if self._forecast_s - self._announced_s > tolerated_s:
             self._say("compiling takes longer than announced: about")
 
     @property

@@ -114,3 +114,18 @@ def test_shares_are_of_what_is_left_after_compiling_and_running_searches():
     budget.search_ended(1.0, 1.5)
     budget.search_ended(1.0, 0.2)
     assert budget.share_s(20.0, 10) == pytest.approx((2 * 98 - 6 - 20) / 10 - 0.25)
+
+
+def test_compiling_that_takes_longer_leaves_half_of_a_short_exploration():
+    budget, clock, out = budget_of(2.0, 1, models=2)
+    budget.announce()
+    budget.compiling("model-0")
+    clock.now += 10.6
+    budget.compiled("model-0", 10.6)
+    assert said(out) == [(20, 22), (21, 23)]
+    budget, clock, out = budget_of(2.0, 1, models=2)
+    budget.announce()
+    budget.compiling("model-0")
+    clock.now += 10.4
+    budget.compiled("model-0", 10.4)
+    assert said(out) == [(20, 22)]
