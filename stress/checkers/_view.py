@@ -123,6 +123,11 @@ class View(dict[str, npt.NDArray[Any]]):
             self._wide[name] = np.ascontiguousarray(self[name], dtype=np.int64)
         return self._wide[name]
 
+    def at(self, name: str, index: Ints) -> Ints:
+        """Some elements of a field: of what each CPU has room for, few are in use, and a thousand CPUs have room for millions."""
+        found: Ints = self[name][index].astype(np.int64)
+        return found
+
     def row(self, name: str, width: int) -> Ints:
         """A field with `width` elements per CPU (or node), as a table."""
         return self.wide(name).reshape(-1, width)
@@ -131,7 +136,7 @@ class View(dict[str, npt.NDArray[Any]]):
         counts = np.clip(counts, 0, capacity)
         owner = np.repeat(np.arange(len(counts)), counts)
         at = owner * stride + np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return Entries(owner, at, self.wide(name)[at])
+        return Entries(owner, at, self.at(name, at))
 
     # -- frames
 

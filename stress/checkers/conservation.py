@@ -42,9 +42,9 @@ def _check(view: View, report: Report) -> None:
 
 def _counted_tails(view: View) -> Ints:
     """The frames after the first of counted blocks that the role `kernel` holds."""
-    counted = view.wide("held_kind")[view.held.at] == COUNTED
+    counted = view.at("held_kind", view.held.at) == COUNTED
     first = lookup(view.wide("folio_pfn"), view.held.value[counted])
-    tails = order_size(view.wide("held_order")[view.held.at[counted]]) - 1
+    tails = order_size(view.at("held_order", view.held.at[counted])) - 1
     return view.coverage(np.where(first >= 0, first + 1, -1), tails)
 
 

@@ -18,7 +18,7 @@ KERNEL_STAMP = 1 << 60  # role `kernel`: KERNEL_STAMP | CPU; role `replay`: KERN
 def _check(view: View, report: Report) -> None:
     if not view.has_contents:
         return
-    held, counted = view.held.value.copy(), view.wide("held_kind")[view.held.at] == COUNTED
+    held, counted = view.held.value.copy(), view.at("held_kind", view.held.at) == COUNTED
     held[counted] = lookup(view.wide("folio_pfn"), held[counted])
     pfn = np.concatenate((held, view.wide("ev_pfn"), view.contig.value))
     holder = np.concatenate(

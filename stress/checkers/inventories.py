@@ -31,7 +31,7 @@ PERCPU = 4  # of held_kind
 
 
 def _check(view: View, report: Report) -> None:
-    kind = view.wide("held_kind")[view.held.at]
+    kind = view.at("held_kind", view.held.at)
     _check_held_frames(view, report, kind)
     _check_contig(view, report)
     _check_counted(view, report, kind)
@@ -63,7 +63,7 @@ def _head(view: View, pfn: Ints, subtypes: tuple[int, ...]) -> Bools:
 def _check_held_frames(view: View, report: Report, kind: Ints) -> None:
     plain = kind != COUNTED
     pfn, cpu = view.held.value[plain], view.held.owner[plain]
-    order = view.wide("held_order")[view.held.at[plain]]
+    order = view.at("held_order", view.held.at[plain])
     word = lookup(view.wide("memdesc"), pfn)
     percpu = kind[plain] == PERCPU
     wrong = np.where(percpu, word != T_PERCPU, ~_head(view, pfn, HELD_SUBTYPES) | (lookup(view.misc_order, pfn) != order))

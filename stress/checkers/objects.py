@@ -76,14 +76,14 @@ def _words(view: View, obj: Ints, object_words: Ints) -> tuple[Ints, Ints, Ints,
 
 
 def _check_handles(view: View, report: Report) -> None:
-    handle = np.flatnonzero(view.wide("zs_obj") != 0)
-    obj, which = view.wide("zs_obj")[handle] - 1, view.wide("zs_class")[handle]
+    handle = np.flatnonzero(view["zs_obj"] != 0)
+    obj, which = view.at("zs_obj", handle) - 1, view.at("zs_class", handle)
     object_words = np.maximum(OBJECT_WORDS, view.param("words_per_frame") >> 1 + which % NR_ZS_CLASSES)
     udesc = lookup(view.word_udesc, obj >> OBJ_SHIFT)
     astray = (lookup(view.word_type, obj >> OBJ_SHIFT) != T_MOVABLE) | (lookup(view.wide("u_owner"), udesc) != which)
     report.add("handle does not point to a zspage of its class", pfn=obj[astray] >> OBJ_SHIFT, handle=handle[astray], udesc=udesc[astray])
     header, owner, version, mirror = _words(view, obj, object_words)
-    wanted = view.wide("zs_version")[handle]
+    wanted = view.at("zs_version", handle)
     wrong = ~astray & ((header != handle + 1 << 1 | 1) | (owner != ZS_STAMP | handle))
     report.add(
         "object has another handle's header or stamp",

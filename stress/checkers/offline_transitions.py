@@ -32,16 +32,16 @@ _BEFORE_SHIFT, _AFTER_MASK = 8, 255  # of an event's result
 
 
 def _check(view: View, report: Report) -> None:
-    events = np.flatnonzero(view.wide("ring_event") == EV_OFFLINE_STATE)
-    result = view.wide("ring_result")[events]
+    events = np.flatnonzero(view["ring_event"] == EV_OFFLINE_STATE)
+    result = view.at("ring_result", events)
     allowed = np.array([before << _BEFORE_SHIFT | after for before, after in ALLOWED])
     wrong = events[~np.isin(result, allowed)]
     report.add(
         "Offline word changed by a transition that its protocol does not allow",
-        pfn=view.wide("ring_pfn")[wrong],
+        pfn=view.at("ring_pfn", wrong),
         cpus=wrong // RING_EVENTS,
-        before=view.wide("ring_result")[wrong] >> _BEFORE_SHIFT,
-        after=view.wide("ring_result")[wrong] & _AFTER_MASK,
+        before=view.at("ring_result", wrong) >> _BEFORE_SHIFT,
+        after=view.at("ring_result", wrong) & _AFTER_MASK,
     )
 
 

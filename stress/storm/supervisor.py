@@ -1,7 +1,8 @@
 """The supervisor starts the workers, parks them for checks at rest, ends the storm, and leaves no process behind.
 
-At the end the workers park, the machine is checked once more, and the workers exit. If a worker is lost or a kernel found a broken
-invariant, the supervisor halts the machine instead: kernels exit by themselves, and workers still alive after a grace period are killed.
+At the end the workers park, the machine is checked once more, and the workers are killed: a parked worker holds nothing, and to wake a
+thousand of them only to exit takes longer. If a worker is lost or a kernel found a broken invariant, the supervisor halts the machine
+instead: kernels exit by themselves, and workers still alive after a grace period are killed.
 """
 
 import gc
@@ -25,9 +26,8 @@ from stress.storm.watch import Loss, Watch
 from stress.storm.workers import BatchSizes, Plan, RunBatch, StopWord, ask_workers, batch_target_ns, fork_worker
 
 _TICK_S = 0.02
-_GRACE_S, _IMPATIENCE_S = 0.5, 1.0
+_GRACE_S, _IMPATIENCE_S = 0.3, 1.0
 _HALT_GRACE_S = 0.5
-_REAP_LIMIT_S, _INTERRUPT_REAP_LIMIT_S = 2.0, 0.5
 FIRST_CHECK_AFTER_S = 2.0
 CHECK_INTERVAL_MIN_S = 3.0
 CHECK_SHARE = 20  # checks at rest take at most one part in 20 of the time
@@ -67,7 +67,7 @@ def children_cpu_seconds() -> float:
 class Interrupts:
     """Turns SIGINT, SIGTERM and SIGHUP into a flag. Another one more than a second after the first raises KeyboardInterrupt.
 
-    What is interrupted may do for half a second what makes its report better.
+    What is interrupted may do for a moment what makes its report better.
     """
 
     def __init__(self) -> None:
@@ -190,19 +190,12 @@ class Supervisor:
             time.sleep(min(_TICK_S, max(0.0, seconds - elapsed)))
 
     def _finish(self) -> None:
-        """Park, check once more, let the workers exit; for an interrupt, only as much of that as its grace allows."""
+        """Park and check once more; for an interrupt, only as much of that as its grace allows."""
         self._ending.seconds = time.monotonic() - self._started
-        parked = self._parked or self._park()
-        # a worker that exits writes nothing to the machine, so it is checked meanwhile: a thousand take seconds to exit
-        self._stop.set()
-        ask_workers(self._mem, self._generation + 1)
-        if not self._ending.violations and parked:
+        if (self._parked or self._park()) and not self._ending.violations:
             self._check()
         self._on_second(self._ending.seconds, self._ending.parked_seconds)
-        deadline = time.monotonic() + (_INTERRUPT_REAP_LIMIT_S if self._interrupts.requested else _REAP_LIMIT_S)
-        while parked and self._watch.alive and time.monotonic() < deadline:
-            self._look(expect_exit=True)
-            time.sleep(_TICK_S / 10)
+        self._kill_all()
         if self._ending.violations:
             self._ending.verdict = "violated"
         elif self._ending.interrupted:
@@ -272,8 +265,8 @@ class Supervisor:
 
     # -- losses
 
-    def _look(self, *, expect_exit: bool = False) -> None:
-        if (loss := self._watch.look(expect_exit=expect_exit)) is not None:
+    def _look(self) -> None:
+        if (loss := self._watch.look()) is not None:
             raise _LostError(loss)
 
     def _halt(self) -> None:
@@ -287,9 +280,8 @@ class Supervisor:
             time.sleep(_TICK_S / 10)
 
     def _kill_all(self) -> None:
-        """Kill and reap every worker that is left, including stopped ones."""
+        """Kill and reap every worker that is left, including stopped ones: SIGKILL needs no SIGCONT."""
         for pid in self._watch.alive:
-            os.kill(pid, signal.SIGCONT)
             os.kill(pid, signal.SIGKILL)
         for pid in list(self._watch.alive):
             os.waitpid(pid, 0)

@@ -341,8 +341,8 @@ def test_an_interrupt_ends_a_storm_whose_workers_are_slow_to_park(storm, monkeyp
     start = time.monotonic()
     look = Supervisor._look
 
-    def look_and_interrupt(self, *, expect_exit=False):
-        look(self, expect_exit=expect_exit)
+    def look_and_interrupt(self):
+        look(self)
         if self._started and not interrupts.requested:
             os.kill(os.getpid(), signal.SIGTERM)
 
