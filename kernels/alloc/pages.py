@@ -240,6 +240,22 @@ def alloc_frozen_fallback(mem, cpu, nid, order, migratetype):
     return -1
 
 
+@slow_kernel
+def alloc_frozen_bits(mem, cpu, nid, order, migratetype):
+    """alloc_frozen_pages() under allocator = bitfield, out of line, so that the fast path of the per-CPU lists has registers to spare.
+
+    Returns     pfn or -1
+    Progress    lock-free
+    """
+    # The common case: the pageblock that this CPU takes from has a frame.
+    if zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_low, nid)):
+        pfn = take_bits(mem, cpu, nid, order, migratetype)
+        if pfn >= 0:
+            count(mem, cpu, counter.NUMA_HIT, 1)
+            return finish_alloc(mem, cpu, pfn, order)
+    return alloc_frozen_fallback(mem, cpu, nid, order, migratetype)
+
+
 @kernel
 def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
     """2^order frames without a count, from `nid` or the nodes after it, respecting the low, then the min watermark.
@@ -251,10 +267,11 @@ def alloc_frozen_pages(mem, cpu, nid, order, migratetype):
     Progress    as alloc_on_node
     """
     nid = first_node(mem, nid, migratetype)
-    # The common case: this CPU's list for this node, or the pageblock that it takes from, has a frame.
-    bits = mem.policy_allocator == ALLOCATOR_BITFIELD
-    if (bits or order < PCP_ORDERS) and zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_low, nid)):
-        pfn = take_bits(mem, cpu, nid, order, migratetype) if bits else pcp_alloc(mem, cpu, nid, order, migratetype)
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        return alloc_frozen_bits(mem, cpu, nid, order, migratetype)
+    # The common case: this CPU's list for this node has a frame.
+    if order < PCP_ORDERS and zone_watermark_ok(mem, nid, order, load_relaxed(mem.zone_low, nid)):
+        pfn = pcp_alloc(mem, cpu, nid, order, migratetype)
         if pfn >= 0:
             count(mem, cpu, counter.NUMA_HIT, 1)
             return finish_alloc(mem, cpu, pfn, order)
@@ -317,12 +334,9 @@ def free_frozen_pages(mem, cpu, pfn, order):
     count(mem, cpu, counter.PGFREE, 1 << order)
     if CHECKED:
         trace(mem, cpu, EV_PAGE_FREE, pfn, order)
-    if mem.policy_allocator == ALLOCATOR_BITFIELD:
-        give_bits(mem, cpu, pfn, order, SH_OWNED)
-        return
     migratetype = get_pageblock_migratetype(mem, pfn)
     chaos_point(mem, cpu)
-    if order < PCP_ORDERS and migratetype != MT_ISOLATE:
+    if order < PCP_ORDERS and migratetype != MT_ISOLATE and mem.policy_allocator != ALLOCATOR_BITFIELD:
         if pcp_free(mem, cpu, nid_of(mem, pfn), pfn, order, migratetype):
             return
     free_to_zone(mem, cpu, pfn, order, SH_OWNED)
