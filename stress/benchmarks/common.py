@@ -59,6 +59,7 @@ def measured(group: str) -> Results:
         root = Path(folder)
         for name in ("kernels", "stress"):
             shutil.copytree(_PACKAGE / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(_PACKAGE / "pfnstorm.py", root)  # the command refuses packages that are not beside it
         is_older = not (root / "stress" / "measure" / "cells.py").exists()
         for name in _OVERLAID:
             shutil.rmtree(root / name, ignore_errors=True)
