@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from stress.history.series import MeasuredHistory
 
 SCHEMA = "pfnstorm-history/1"
-LIBRARIES = ("scipy", "asv")
 FEWEST_COMMITS = 4  # for lasting changes: two runs at each side
 
 
@@ -87,11 +86,10 @@ def _check(options: HistoryOptions) -> None:
         raise UserError("give either two commits or --since REV")
     for revision in (*options.commits, *([] if options.since is None else [options.since])):
         commit_of(revision)
-    for library in LIBRARIES:
-        try:
-            importlib.import_module(library)
-        except ImportError as error:
-            raise HostError(f"history needs {library}: pip install 'pfnstorm[history]'") from error
+    try:
+        importlib.import_module("asv")
+    except ImportError as error:
+        raise HostError("history needs asv: pip install 'pfnstorm[history]'") from error
 
 
 def _bench(options: HistoryOptions) -> "AsvBench | None":

@@ -54,9 +54,17 @@ class AsvBench:
     results: Path
 
     def prepare(self) -> None:
-        """Let asv know the machine."""
-        if run_asv(("machine", "--machine", self.machine, "--yes")):
-            raise HostError(f"asv does not know the machine {self.machine}: its message is above")
+        """Let asv know the machine: `asv machine --machine NAME` would keep the name alone, and none of the host's facts.
+
+        Raises      HostError if its file cannot be read or written
+        """
+        from asv.machine import Machine, MachineCollection
+        from asv.util import UserError as AsvError
+
+        try:
+            MachineCollection.save(self.machine, {**Machine.get_defaults(), "machine": self.machine})
+        except (AsvError, OSError) as error:
+            raise HostError(f"{MachineCollection.get_machine_file_path()}: {' '.join(str(error).split())}") from error
 
     def measure(self, commits: Sequence[str], cells: Sequence[BenchmarkCell] = (), *, again: bool = False) -> None:
         """Measure commits in this order.

@@ -85,8 +85,10 @@ def folders(tmp_path, monkeypatch):
             (root / name / "__init__.py").write_text("")
         (root / "stress" / "__init__.py").write_text("")
     (package / "kernels" / "__init__.py").write_text("ANSWER = 7")
+    (package / "pfnstorm.py").write_text("")
     (checkout / "stress" / "measure" / "cells.py").write_text(
-        "import json, sys, kernels\nprint(json.dumps({'cells': {sys.argv[1]: kernels.ANSWER}, 'figures': {}}))\n"
+        "import json, sys, kernels, pfnstorm\nassert kernels.__file__.startswith(pfnstorm.__file__.removesuffix('pfnstorm.py'))\n"
+        "print(json.dumps({'cells': {sys.argv[1]: kernels.ANSWER}, 'figures': {}}))\n"
     )
     monkeypatch.setattr(common, "_PACKAGE", package)
     monkeypatch.setattr(common, "_CHECKOUT", checkout)

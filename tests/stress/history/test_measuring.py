@@ -83,9 +83,15 @@ def test_new_commits_are_those_of_the_branch_since_the_newest_measured_one(tmp_p
         measuring.new_commits([], 0)
 
 
-def test_asv_that_does_not_know_the_machine_ends_the_command(tmp_path, monkeypatch):
-    monkeypatch.setattr(measuring, "run_asv", lambda _: 1)
-    with pytest.raises(HostError, match="does not know the machine desk"):
+def test_asv_knows_the_machine_with_the_facts_of_the_host(tmp_path, monkeypatch):
+    path = tmp_path / "machines.json"
+    monkeypatch.setattr("asv.machine.MachineCollection.get_machine_file_path", lambda: str(path))
+    measuring.AsvBench("desk", tmp_path).prepare()
+    known = json.loads(path.read_text())["desk"]
+    assert known["machine"] == "desk"
+    assert all(known[name] for name in ("os", "arch", "cpu", "num_cpu", "ram"))
+    path.write_text("{")
+    with pytest.raises(HostError, match=r"machines\.json"):
         measuring.AsvBench("desk", tmp_path).prepare()
 
 
