@@ -1,5 +1,6 @@
 """The history as a picture: a small curve for each main benchmark, with its lasting changes marked."""
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +17,21 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 CURVES = 12  # small multiples of one picture
+CURVE_SHARE = 0.25  # of the commits, that a curve has at least
 WIDTH_INCHES, ROW_INCHES = 9.0, 1.9
-LONGEST_TITLE = 44
+LONGEST_TITLE = 48
 
 
 def main_cells(history: MeasuredHistory, lasting: Sequence[LastingChange]) -> list[BenchmarkCell]:
-    """The cells that are drawn: those with the largest changes, at most half of them, then of each group the ones measured most often."""
+    """The cells that are drawn: those with the largest changes, at most half of them, then of each group the ones measured most often.
+
+    A cell that few commits have is no curve; it is drawn only if there is no other.
+    """
     found = list(dict.fromkeys(each.cell for each in lasting))[: CURVES // 2]
     groups: dict[str, list[BenchmarkCell]] = defaultdict(list)
     judged = history.judged()
-    for cell in sorted(judged, key=lambda each: (-len(judged[each].commits), each)):
+    curves = [each for each in judged if len(judged[each].commits) >= CURVE_SHARE * len(history.order)] or list(judged)
+    for cell in sorted(curves, key=lambda each: (-len(judged[each].commits), each)):
         if cell not in found:
             groups[cell.group].append(cell)
     while groups and len(found) < CURVES:  # in turn, so that no group fills the picture
@@ -54,7 +60,7 @@ def _draw(panel: "Axes", history: MeasuredHistory, cell: BenchmarkCell, lasting:
     panel.set_ylim(0, 1.15 * max(value for _, value in series.every()) or 1)
     panel.set_xlim(-0.5, len(history.order) - 0.5)
     panel.tick_params(labelsize=6)
-    panel.set_title(f"{cell.group}\n{cell.title}"[: LONGEST_TITLE + len(cell.group)], fontsize=6.5, loc="left")
+    panel.set_title(textwrap.fill(cell.title, LONGEST_TITLE), fontsize=6.5, loc="left")
     panel.set_ylabel(history.unit(cell), fontsize=6)
 
 
