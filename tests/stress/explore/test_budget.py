@@ -59,14 +59,22 @@ def test_the_announced_time_holds_if_compiling_takes_about_as_long():
     assert budget.left_s == 30 - 11.5
 
 
-def test_compiling_that_takes_much_longer_is_announced_again_from_what_was_measured():
-    budget, clock, out = budget_of(20.0, 1, models=4)
+@pytest.mark.parametrize(
+    ("seconds", "models", "took_s", "wanted"),
+    [
+        (20.0, 4, 20.0, [(40, 60), (80, 100)]),
+        (2.0, 2, 10.6, [(20, 22), (21, 23)]),  # half of a short exploration is left
+        (2.0, 2, 10.4, [(20, 22)]),
+    ],
+)
+def test_compiling_that_takes_much_longer_is_announced_again_from_what_was_measured(seconds, models, took_s, wanted):
+    budget, clock, out = budget_of(seconds, 1, models=models)
     budget.announce()
     budget.compiling("model-0")
-    clock.now += 20
-    budget.compiled("model-0", 20.0)
-    assert said(out) == [(40, 60), (80, 100)]
-    assert budget.left_s == pytest.approx(80.0)
+    clock.now += took_s
+    budget.compiled("model-0", took_s)
+    assert said(out) == wanted
+    assert budget.left_s == pytest.approx(wanted[-1][1] - took_s, abs=0.5)
 
 
 def test_what_compiling_does_not_take_is_for_exploring():
@@ -114,18 +122,3 @@ def test_shares_are_of_what_is_left_after_compiling_and_running_searches():
     budget.search_ended(1.0, 1.5)
     budget.search_ended(1.0, 0.2)
     assert budget.share_s(20.0, 10) == pytest.approx((2 * 98 - 6 - 20) / 10 - 0.25)
-
-
-def test_compiling_that_takes_longer_leaves_half_of_a_short_exploration():
-    budget, clock, out = budget_of(2.0, 1, models=2)
-    budget.announce()
-    budget.compiling("model-0")
-    clock.now += 10.6
-    budget.compiled("model-0", 10.6)
-    assert said(out) == [(20, 22), (21, 23)]
-    budget, clock, out = budget_of(2.0, 1, models=2)
-    budget.announce()
-    budget.compiling("model-0")
-    clock.now += 10.4
-    budget.compiled("model-0", 10.4)
-    assert said(out) == [(20, 22)]
