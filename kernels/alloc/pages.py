@@ -16,7 +16,7 @@ from kernels.base import counter
 from kernels.base.atomics import fetch_add_relaxed, load_relaxed, store_relaxed
 from kernels.base.bug import bug, chaos_point
 from kernels.base.flavour import CHECKED
-from kernels.base.jit import fast_kernel, kernel, slow_kernel
+from kernels.base.jit import fast_kernel, kernel, outlined_kernel, slow_kernel
 from kernels.base.layout import (
     ALLOCATOR_BITFIELD,
     BUG_WORD_CHANGED,
@@ -240,7 +240,7 @@ def alloc_frozen_fallback(mem, cpu, nid, order, migratetype):
     return -1
 
 
-@slow_kernel
+@outlined_kernel
 def alloc_frozen_bits(mem, cpu, nid, order, migratetype):
     """alloc_frozen_pages() under allocator = bitfield, out of line, so that the fast path of the per-CPU lists has registers to spare.
 
@@ -323,6 +323,15 @@ def pcp_free(mem, cpu, nid, pfn, order, migratetype):
     return True
 
 
+@outlined_kernel
+def free_frozen_bits(mem, cpu, pfn, order):
+    """free_frozen_pages() under allocator = bitfield, out of line as alloc_frozen_bits() is.
+
+    Progress    wait-free
+    """
+    give_bits(mem, cpu, pfn, order, SH_OWNED)
+
+
 @kernel
 def free_frozen_pages(mem, cpu, pfn, order):
     """Give back 2^order frames that have no count; their words must be NONE.
@@ -334,9 +343,12 @@ def free_frozen_pages(mem, cpu, pfn, order):
     count(mem, cpu, counter.PGFREE, 1 << order)
     if CHECKED:
         trace(mem, cpu, EV_PAGE_FREE, pfn, order)
+    if mem.policy_allocator == ALLOCATOR_BITFIELD:
+        free_frozen_bits(mem, cpu, pfn, order)
+        return
     migratetype = get_pageblock_migratetype(mem, pfn)
     chaos_point(mem, cpu)
-    if order < PCP_ORDERS and migratetype != MT_ISOLATE and mem.policy_allocator != ALLOCATOR_BITFIELD:
+    if order < PCP_ORDERS and migratetype != MT_ISOLATE:
         if pcp_free(mem, cpu, nid_of(mem, pfn), pfn, order, migratetype):
             return
     free_to_zone(mem, cpu, pfn, order, SH_OWNED)

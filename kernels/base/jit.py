@@ -25,7 +25,7 @@ KERNELS: list = []
 ENTRIES: dict[str, "Entry"] = {}
 _TASK_CODES: list = []
 #: the decorators that declare a kernel
-DECORATORS = ("kernel", "slow_kernel", "fast_kernel", "entry", "state_entry")
+DECORATORS = ("kernel", "slow_kernel", "outlined_kernel", "fast_kernel", "entry", "state_entry")
 
 
 def kernel(function):
@@ -44,6 +44,12 @@ def slow_kernel(function):
     Inlined, bug()'s record puts twenty address computations in front of every loop that may call it.
     """
     ATTRIBUTES[function] = ("noinline", "cold")  # cold: branches to it are laid out as not taken
+    return kernel(function)
+
+
+def outlined_kernel(function):
+    """Declare a kernel that is never inlined although it may be called often: a path that would take registers from its caller's others."""
+    ATTRIBUTES[function] = ("noinline",)
     return kernel(function)
 
 

@@ -5,6 +5,7 @@ operation of the storm over that of the loop. The storm's is of its worker alone
 """
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -18,7 +19,6 @@ from stress.measure.effort import Effort
 
 ROLE, SECONDS = "kernel", 3.0  # long beside the start of a worker, which is in its CPU time
 MEMORY_BYTES = 64 << 20
-BATCH_NS = 2_000_000
 SCENARIO = """name = "one-role"
 summary = "the harness over the bare loop"
 
@@ -58,11 +58,14 @@ def main() -> None:
     """The bare loop: ns per operation."""
     from kernels.policy import boot
     from stress import roles
+    from stress.machine.host import usable_cpus
     from stress.machine.segment import calibrate_cycles, create_machine, set_param
     from stress.machine.sizes import MachineRequest, derived_params, geometry_of
     from stress.storm.entries import build_storm_entries
     from stress.storm.scenario import policy_params
+    from stress.storm.workers import BATCH_TARGET_NS, NR_OPS_MAX
 
+    os.sched_setaffinity(0, usable_cpus()[:1])  # where the storm's worker runs
     build_storm_entries()
     geometry = geometry_of(MachineRequest(1, 1, MEMORY_BYTES, 512, 9))
     mem = create_machine(geometry, derived_params(geometry) | policy_params({}) | {"seed": int(sys.argv[1]), "pin_target": 16})
@@ -73,8 +76,8 @@ def main() -> None:
     while (spent_ns := time.thread_time_ns() - start_ns) < SECONDS * 1e9:
         roles.run_batch(mem, 0, role, nr_ops)
         done += nr_ops
-        if nr_ops * spent_ns < done * BATCH_NS and nr_ops < 100_000:
-            nr_ops = min(2 * nr_ops, 100_000)
+        if nr_ops * spent_ns < done * BATCH_TARGET_NS:
+            nr_ops = min(2 * nr_ops, NR_OPS_MAX)
     print(json.dumps((time.thread_time_ns() - start_ns) / done))
 
 

@@ -7,7 +7,7 @@ import ast
 import re
 from collections.abc import Sequence
 
-_DECORATORS = frozenset(("kernel", "entry", "slow_kernel", "fast_kernel"))
+_DECORATORS = frozenset(("kernel", "entry", "slow_kernel", "outlined_kernel", "fast_kernel"))
 ACCESS = re.compile(r"^(load|store|cas|exchange|fetch_add|fetch_or|fetch_and)_(relaxed|acquire|release|acq_rel|seq_cst)$")
 LOCK, TRYLOCK, UNLOCK = (re.compile(rf"^(\w+_)?{word}$") for word in ("lock", "trylock", "unlock"))
 #: calls that touch nothing that a protocol reads

@@ -22,7 +22,7 @@ THE_EIGHT = {
     "counted_head_only",
     "freed_locked",
 }
-KERNELS = {"kernel", "slow_kernel", "fast_kernel", "entry"}  # the decorators of what numba compiles
+KERNELS = {"kernel", "slow_kernel", "outlined_kernel", "fast_kernel", "entry"}  # the decorators of what numba compiles
 
 
 @pytest.fixture
