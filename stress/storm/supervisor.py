@@ -192,8 +192,10 @@ class Supervisor:
     def _finish(self) -> None:
         """Park and check once more; for an interrupt, only as much of that as its grace allows."""
         self._ending.seconds = time.monotonic() - self._started
-        if (self._parked or self._park()) and not self._ending.violations:
-            self._check()
+        if self._parked or self._park():
+            self._kill()  # a thousand exits take longer than a check, which needs no worker
+            if not self._ending.violations:
+                self._check()
         self._on_second(self._ending.seconds, self._ending.parked_seconds)
         self._kill_all()
         if self._ending.violations:
@@ -279,10 +281,14 @@ class Supervisor:
             self._watch.look(expect_exit=True)
             time.sleep(_TICK_S / 10)
 
-    def _kill_all(self) -> None:
-        """Kill and reap every worker that is left, including stopped ones: SIGKILL needs no SIGCONT."""
+    def _kill(self) -> None:
+        """Kill every worker that is left, including stopped ones: SIGKILL needs no SIGCONT."""
         for pid in self._watch.alive:
             os.kill(pid, signal.SIGKILL)
+
+    def _kill_all(self) -> None:
+        """Kill and reap every worker that is left."""
+        self._kill()
         for pid in list(self._watch.alive):
             os.waitpid(pid, 0)
             del self._watch.alive[pid]
